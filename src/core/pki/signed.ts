@@ -1,0 +1,34 @@
+// The shape shared by everything signed in X.509: SEQUENCE { toBeSigned, signatureAlgorithm, BIT STRING }
+// (RFC 5280 §4.1.1, §5.1.1; RFC 2986 §4.2; RFC 6960 §4.2.1). Verification works on `tbs` as received, never on a re-encoding.
+import type { DerReader } from '../asn1/reader.ts'
+import { TAG } from '../asn1/tag.ts'
+import { writeDer } from '../asn1/writer.ts'
+import type { Bytes } from '../bytes/bytes.ts'
+import { type AlgorithmIdentifier, parseAlgorithmIdentifier } from './algorithm-identifier.ts'
+
+export interface Signed {
+  /** The whole structure as received. */
+  readonly raw: Uint8Array
+  /** What was signed, as received. */
+  readonly tbs: Uint8Array
+  readonly signatureAlgorithm: AlgorithmIdentifier
+  readonly signature: Uint8Array
+}
+
+/** Reads the three parts; `trailer` reads what some types have after the signature (OCSP's certificates). */
+export function parseSigned(reader: DerReader, trailer?: (inner: DerReader) => void): Signed {
+  const raw = reader.rest
+  const before = reader.offset
+  const inner = reader.enter(TAG.SEQUENCE)
+  const tbs = inner.raw(TAG.SEQUENCE)
+  const signatureAlgorithm = parseAlgorithmIdentifier(inner)
+  const signature = inner.bitStringOctets()
+  trailer?.(inner)
+  inner.finish()
+  return { raw: raw.subarray(0, reader.offset - before), tbs, signatureAlgorithm, signature }
+}
+
+/** Joins the three parts. `signatureAlgorithm` is a whole AlgorithmIdentifier. */
+export function encodeSigned(tbs: Uint8Array, signatureAlgorithm: Uint8Array, signature: Uint8Array): Bytes {
+  return writeDer(w => w.sequence(() => w.raw(tbs).raw(signatureAlgorithm).bitString(signature)), tbs.length + signature.length + 64)
+}
