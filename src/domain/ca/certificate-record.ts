@@ -1,0 +1,34 @@
+// A certificate that was issued: the bytes, whose it is, what it replaced, and its status.
+import type { CrlReason } from '../../core/pki/crl-reason.ts'
+import type { AuthorityId, DeviceId, KeyId, SerialNumber, UnixSeconds } from '../ids.ts'
+
+export type CertificateStatus =
+  | { readonly kind: 'good' }
+  /** certificateHold: may be released. */
+  | { readonly kind: 'held'; readonly at: UnixSeconds }
+  | { readonly kind: 'revoked'; readonly at: UnixSeconds; readonly reason: CrlReason }
+
+export interface CertificateRecord {
+  readonly authorityId: AuthorityId
+  readonly serialNumber: SerialNumber
+  /** `null` for certificates of the platform itself: authorities, servers, OCSP signers, operators. */
+  readonly deviceId: DeviceId | null
+  readonly keyId: KeyId
+  readonly profile: string
+  readonly profileVersion: number
+  readonly notBefore: UnixSeconds
+  readonly notAfter: UnixSeconds
+  readonly der: Uint8Array
+  readonly status: CertificateStatus
+  /** The CRL shard that its distribution point names. */
+  readonly crlShard: number
+  /** The certificate that this one renews, of the same device: with the same key or a new one, as the key ids tell. */
+  readonly replaces: { readonly authorityId: AuthorityId; readonly serialNumber: SerialNumber } | null
+  /** Where in the audit log its `certificate.issued` entry stands; set by the store. */
+  readonly auditIndex: number
+}
+
+/** Time and status together: is this certificate to be relied on at `now`? Validity ends inclusive. */
+export function isLive(record: CertificateRecord, now: UnixSeconds): boolean {
+  return record.status.kind === 'good' && record.notBefore <= now && now <= record.notAfter
+}

@@ -1,0 +1,229 @@
+// Everything impure that the domain asks for, on one page.
+// Reading and writing are different objects: a reader answers questions, and a change happens only as a `ChangeSet`, which the
+// store applies whole or not at all, together with its audit entries and the work that it causes.
+import type { AuditEntry } from './audit/entry.ts'
+import type { Batch } from './batch.ts'
+import type { Authority, AuthorityState } from './ca/authority.ts'
+import type { CertificateRecord, CertificateStatus } from './ca/certificate-record.ts'
+import type { Device, DeviceState } from './device/device.ts'
+import type { DeviceKey, KeyState } from './device/device-key.ts'
+import type { AuthorityId, BatchId, DeviceId, KeyId, RequestDigest, SerialNumber, TokenId, UnixSeconds } from './ids.ts'
+import type { Enrolment, EnrolmentState } from './ra/enrolment.ts'
+import type { Token } from './ra/token.ts'
+
+/** Read once per use case; the value is passed on. */
+export interface Clock {
+  now(): UnixSeconds
+}
+
+/** The only source of randomness: serial numbers, tokens, nonces, salts. */
+export interface Random {
+  bytes(count: number): Uint8Array<ArrayBuffer>
+}
+
+/** A versioned document that an operator edits: profile, rule set, trust anchor list. The highest version is in force. */
+export interface DocumentVersion {
+  readonly kind: 'profile' | 'rules' | 'trust-anchors' | 'settings'
+  readonly name: string
+  readonly version: number
+  /** JSON as text, checked by its parser before it gets here. */
+  readonly body: string
+  readonly createdAt: UnixSeconds
+}
+
+/** Bytes that outlets serve as they are: a CRL, a pre-signed answer, a bundle. Replaced whole. */
+export interface Publication {
+  /** `crl/<authority>/<shard>`, … */
+  readonly name: string
+  readonly contentType: string
+  readonly bytes: Uint8Array
+  /** Grows with each version of the same name: the CRL number. */
+  readonly number: number
+  readonly thisUpdate: UnixSeconds
+  readonly nextUpdate: UnixSeconds
+}
+
+/** Work that a change causes. Rows with the same topic and key coalesce into one; `version` tells a later request from the leased one. */
+export interface Work {
+  readonly topic: 'crl' | 'checkpoint'
+  readonly key: string
+  readonly dueAt: UnixSeconds
+  readonly version: number
+}
+
+/** One write of a change set. Each states what it expects; where the store finds otherwise, nothing of the set happens. */
+export type Write =
+  /** Fails with `device.exists` where model and serial number are taken. */
+  | { readonly kind: 'device.insert'; readonly device: Device }
+  /** Fails with `device.state_changed` where the device is not in state `from`. */
+  | { readonly kind: 'device.state'; readonly id: DeviceId; readonly from: DeviceState; readonly to: DeviceState; readonly at: UnixSeconds }
+  /** Fails with `key.already_known` where the key id is taken, by whichever device. */
+  | { readonly kind: 'key.insert'; readonly key: DeviceKey }
+  /** Fails with `key.state_changed` where the key is not in state `from`. */
+  | { readonly kind: 'key.state'; readonly id: KeyId; readonly from: KeyState; readonly to: KeyState; readonly at: UnixSeconds }
+  /** Fails with `certificate.serial_number_used`. `auditEntry` is the position of its entry in this change set. */
+  | { readonly kind: 'certificate.insert'; readonly certificate: Omit<CertificateRecord, 'auditIndex'>; readonly auditEntry: number }
+  /** Fails with `certificate.status_changed` where the status is not of kind `from`. */
+  | {
+      readonly kind: 'certificate.status'
+      readonly authorityId: AuthorityId
+      readonly serialNumber: SerialNumber
+      readonly from: CertificateStatus['kind']
+      readonly to: CertificateStatus
+    }
+  | { readonly kind: 'token.insert'; readonly token: Token }
+  /** Fails with `token.used` where it was used before. */
+  | { readonly kind: 'token.use'; readonly id: TokenId; readonly at: UnixSeconds }
+  /** Fails with `enrolment.exists` where the digest is taken. */
+  | { readonly kind: 'enrolment.insert'; readonly enrolment: Enrolment }
+  /** Fails with `enrolment.state_changed` where the state is not of kind `from`. */
+  | {
+      readonly kind: 'enrolment.state'
+      readonly digest: RequestDigest
+      readonly from: EnrolmentState['kind']
+      readonly to: EnrolmentState
+      readonly deviceId: DeviceId | null
+    }
+  /** Adds to a counter; fails with `quota.exceeded` where it would pass `limit`. */
+  | { readonly kind: 'quota.take'; readonly counter: string; readonly amount: number; readonly limit: number }
+  /** Fails with `batch.exists` where the input digest is taken. */
+  | { readonly kind: 'batch.insert'; readonly batch: Batch }
+  /** Moves a running batch on; fails with `batch.state_changed` where `done` is not `from` (another process runs it). */
+  | {
+      readonly kind: 'batch.progress'
+      readonly id: BatchId
+      readonly from: number
+      readonly done: number
+      readonly issued: number
+      readonly existing: number
+      readonly rejected: number
+      readonly finishedAt: UnixSeconds | null
+    }
+  /** Fails with `authority.exists`. */
+  | { readonly kind: 'authority.insert'; readonly authority: Authority }
+  /** Fails with `authority.state_changed` where the state is not `from`. */
+  | {
+      readonly kind: 'authority.update'
+      readonly id: AuthorityId
+      readonly from: AuthorityState
+      readonly to: AuthorityState
+      readonly certificate: Uint8Array | null
+      readonly issuer: AuthorityId | null
+      readonly chainAbove: readonly Uint8Array[]
+    }
+  /** Fails with `document.version_exists`: somebody else changed it meanwhile. */
+  | { readonly kind: 'document.insert'; readonly document: DocumentVersion }
+  /** Fails with `publication.outdated` where the stored number is not below this one. */
+  | { readonly kind: 'publication.put'; readonly publication: Publication }
+  | { readonly kind: 'work.request'; readonly topic: Work['topic']; readonly key: string; readonly dueAt: UnixSeconds }
+  /** Removes the row unless it was requested again since it was leased. */
+  | { readonly kind: 'work.done'; readonly work: Work }
+
+/** One transaction: every write, every audit entry, or nothing. Never without an audit entry, but for publications and work. */
+export interface ChangeSet {
+  readonly writes: readonly Write[]
+  readonly audit: readonly AuditEntry[]
+}
+
+export interface Committed {
+  /** Position in the log of the change set's first audit entry. */
+  readonly firstAuditIndex: number
+}
+
+/** A signed statement of the log's size and root (C2SP tlog-checkpoint), as stored text. */
+export interface StoredCheckpoint {
+  readonly size: number
+  readonly note: string
+  readonly at: UnixSeconds
+}
+
+export interface AuditHead {
+  readonly size: number
+  /** RFC 9162 Merkle tree hash over all entries. */
+  readonly root: Uint8Array
+}
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** Pass as `after` to go on; `null` at the end. */
+  readonly next: string | null
+}
+
+/** Questions. Every one is answered from an index, whatever the size of the store. */
+export interface StoreReader {
+  /** Grows with every committed change, whichever process made it: what is cached under an older value is stale. */
+  changeMarker(): Promise<number>
+
+  device(id: DeviceId): Promise<Device | undefined>
+  deviceBySerial(model: string, serialNumber: string): Promise<Device | undefined>
+  /** Devices of any model with this serial number; at most 100. */
+  devicesBySerial(serialNumber: string): Promise<Device[]>
+  /** In order of id. */
+  devices(page: { after?: string; limit: number; model?: string; batch?: BatchId }): Promise<Page<Device>>
+  /** Of these serial numbers of the model, the devices that exist. For batches: at most 2,000 at once. */
+  devicesAmong(model: string, serialNumbers: readonly string[]): Promise<Device[]>
+
+  key(id: KeyId): Promise<DeviceKey | undefined>
+  keysOfDevice(id: DeviceId): Promise<DeviceKey[]>
+  /** Of these keys, the ones that are known. For batches: at most 2,000 at once. */
+  keysAmong(ids: readonly KeyId[]): Promise<DeviceKey[]>
+
+  certificate(authorityId: AuthorityId, serialNumber: SerialNumber): Promise<CertificateRecord | undefined>
+  /** Of whichever authority; at most 100. */
+  certificatesBySerial(serialNumber: SerialNumber): Promise<CertificateRecord[]>
+  /** Newest first. */
+  certificatesOfDevice(id: DeviceId): Promise<CertificateRecord[]>
+  /** Certificates of the platform itself under a profile (OCSP signers, servers), newest first; at most 100. */
+  platformCertificates(authorityId: AuthorityId, profile: string): Promise<CertificateRecord[]>
+  /** All certificates, streamed in the order of issue: for verification and export, never for a request. */
+  allCertificates(): AsyncIterable<CertificateRecord>
+  /** How many entries the CRL of a shard has, and the entries, streamed in order of serial number. */
+  revokedCount(authorityId: AuthorityId, crlShard: number, expiresAfter: UnixSeconds): Promise<number>
+  revoked(
+    authorityId: AuthorityId,
+    crlShard: number,
+    expiresAfter: UnixSeconds,
+  ): AsyncIterable<{ readonly serialNumber: SerialNumber; readonly status: CertificateStatus; readonly notAfter: UnixSeconds }>
+
+  tokenByHash(secretHash: string): Promise<Token | undefined>
+  enrolment(digest: RequestDigest): Promise<Enrolment | undefined>
+  enrolments(state: EnrolmentState['kind'], page: { after?: string; limit: number }): Promise<Page<Enrolment>>
+  quotaTaken(counter: string): Promise<number>
+  batch(id: BatchId): Promise<Batch | undefined>
+  batchByInput(inputDigest: string): Promise<Batch | undefined>
+  batches(page: { after?: string; limit: number }): Promise<Page<Batch>>
+
+  authorities(): Promise<Authority[]>
+  /** The version in force, or the named one. */
+  document(kind: DocumentVersion['kind'], name: string, version?: number): Promise<DocumentVersion | undefined>
+  /** Each name's version in force. */
+  documents(kind: DocumentVersion['kind']): Promise<DocumentVersion[]>
+  publication(name: string): Promise<Publication | undefined>
+
+  auditHead(): Promise<AuditHead>
+  auditEntry(index: number): Promise<Uint8Array | undefined>
+  /** Entries from `from` on, streamed. */
+  auditEntries(from: number): AsyncIterable<{ readonly index: number; readonly bytes: Uint8Array }>
+  /** The hashes of a tile (C2SP tlog-tiles), full or partial as it stands now. */
+  auditTile(level: number, index: number): Promise<Uint8Array | undefined>
+  latestCheckpoint(): Promise<StoredCheckpoint | undefined>
+
+  counts(): Promise<{ readonly devices: number; readonly certificates: number; readonly auditEntries: number }>
+}
+
+/**
+ * The store. `commit` resolves only after the change is durable (fsync); many callers share one fsync. It rejects with a
+ * `TouchmarkError` of kind `conflict` where a write found something else than it expects, and with `store.full` or
+ * `store.unavailable` where the change could not be made durable; in both cases nothing of the set happened.
+ */
+export interface Store {
+  readonly read: StoreReader
+  commit(change: ChangeSet): Promise<Committed>
+  /** As `commit` for each, in order, with one outcome each: one that fails takes nothing from the others. */
+  commitEach(changes: readonly ChangeSet[]): Promise<(Committed | Error)[]>
+  /** Takes due work for `leaseSeconds`; nobody else gets it meanwhile. */
+  lease(topic: Work['topic'], now: UnixSeconds, leaseSeconds: number, limit: number): Promise<Work[]>
+  /** Stores a signed checkpoint; one that is smaller than the newest is ignored. */
+  saveCheckpoint(checkpoint: StoredCheckpoint): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}

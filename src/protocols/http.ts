@@ -1,0 +1,55 @@
+// What a protocol sees of HTTP: values in, values out. Sockets, TLS, body limits and deadlines are the server's.
+import type { Bytes } from '../core/bytes/bytes.ts'
+
+/** The other end of the connection. */
+export interface Peer {
+  /** Certificates that the peer proved possession of (leaf) and sent along, leaf first; empty without a client certificate. */
+  readonly certificates: readonly Bytes[]
+  /**
+   * Whether the leaf was already found good for this connection is not kept here: status is asked at every request.
+   * Channel bindings for proof-of-possession linking (RFC 7030 §3.5): `tls-unique` of TLS 1.2, `tls-exporter` of TLS 1.3 (RFC 9266).
+   */
+  readonly tlsUnique: Bytes | null
+  readonly tlsExporter: Bytes | null
+  /** For rate limits and logs of refusals; never stored with a device. */
+  readonly address: string
+}
+
+export interface HttpRequest {
+  readonly method: string
+  /** Without the query, percent-decoded once. */
+  readonly path: string
+  readonly query: URLSearchParams
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body: Bytes
+  readonly peer: Peer
+  /** Path segments that the route's pattern named. */
+  readonly params: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+}
+
+export interface HttpReply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array | string
+}
+
+/** Who may come in at all. The server checks it in one place, before the handler runs. */
+export type Door =
+  /** Anybody: trust anchors, CRLs, OCSP, health. */
+  | 'public'
+  /** The handler authenticates by the protocol's own means (EST: certificate or Basic) and must refuse otherwise. */
+  | 'protocol'
+
+export interface Route {
+  readonly method: 'GET' | 'POST'
+  /** `/.well-known/est/:label/simpleenroll`: a segment with a colon is a parameter. A final `*` takes the rest of the path. */
+  readonly pattern: string
+  readonly door: Door
+  /** Which listeners carry it: OCSP and CRLs must be had without TLS too (RFC 5280 §4.2.1.13 and §8 on loops). */
+  readonly listeners: readonly ('https' | 'http')[]
+  /** Largest request body in octets; a larger one is answered 413. */
+  readonly maxBody: number
+  handle(request: HttpRequest): Promise<HttpReply>
+}
