@@ -15,19 +15,31 @@ export interface Tlv {
 
 /** Nesting that a stranger may ask for. X.509 with policies and name constraints stays below 16. */
 export const MAX_DEPTH = 32
-/** Octets in one input. Larger structures (big CRLs) are read by their own reader. */
+/** Octets in one input, unless the reader is given a bound of its own (CRLs are larger). */
 export const MAX_INPUT = 16 * 1024 * 1024
+
+export interface DerReaderOptions {
+  /** Where `bytes[0]` lies in the outermost input, for error offsets. */
+  readonly base?: number
+  readonly depth?: number
+  readonly start?: number
+  readonly end?: number
+  /** Octets that `bytes` may have, where MAX_INPUT does not fit: more for CRLs, less for what strangers post. */
+  readonly maxInput?: number
+}
 
 export class DerReader {
   readonly #bytes: Uint8Array
   readonly #end: number
   readonly #depth: number
+  readonly #maxInput: number
   /** Where `#bytes[0]` lies in the outermost input, for error offsets when an OCTET STRING is opened. */
   readonly #base: number
   #at: number
 
-  constructor(bytes: Uint8Array, options: { base?: number; depth?: number; start?: number; end?: number } = {}) {
-    if (bytes.length > MAX_INPUT) throw new DerError('der.too_large', 0, 'The input is larger than the limit')
+  constructor(bytes: Uint8Array, options: DerReaderOptions = {}) {
+    this.#maxInput = options.maxInput ?? MAX_INPUT
+    if (bytes.length > this.#maxInput) throw new DerError('der.too_large', 0, 'The input is larger than the limit')
     this.#bytes = bytes
     this.#base = options.base ?? 0
     this.#depth = options.depth ?? 0
@@ -67,13 +79,19 @@ export class DerReader {
     if (start >= this.#end) throw new DerError('der.truncated', this.#base + start, 'An element is missing')
     const tag = bytes[start]!
     if (expected !== undefined && tag !== expected) {
-      throw new DerError('der.tag_unexpected', this.#base + start, `Tag ${hex(tag)} stands where ${hex(expected)} should`)
+      throw new DerError(
+        'der.tag_unexpected',
+        this.#base + start,
+        `Tag ${hex(tag)} stands where ${hex(expected)} should`,
+      )
     }
-    if ((tag & 0x1f) === 0x1f) throw new DerError('der.tag_high_form', this.#base + start, 'High tag numbers are not used here')
+    if ((tag & 0x1f) === 0x1f)
+      throw new DerError('der.tag_high_form', this.#base + start, 'High tag numbers are not used here')
     let at = start + 1
     if (at >= this.#end) throw new DerError('der.truncated', this.#base + at, 'The length is missing')
     let length = bytes[at++]!
-    if (length === 0x80) throw new DerError('der.length_indefinite', this.#base + at - 1, 'Indefinite length is not DER')
+    if (length === 0x80)
+      throw new DerError('der.length_indefinite', this.#base + at - 1, 'Indefinite length is not DER')
     if (length > 0x80) {
       const count = length & 0x7f
       if (count > 4) throw new DerError('der.too_large', this.#base + at - 1, 'The length is larger than the limit')
@@ -111,7 +129,13 @@ export class DerReader {
   /** A reader over the content of the next element, which must have this tag. */
   enter(tag: number): DerReader {
     const [, from, to] = this.#header(tag)
-    return new DerReader(this.#bytes, { base: this.#base, depth: this.#depth + 1, start: from, end: to })
+    return new DerReader(this.#bytes, {
+      base: this.#base,
+      depth: this.#depth + 1,
+      start: from,
+      end: to,
+      maxInput: this.#maxInput,
+    })
   }
 
   /** Reads a constructed value with `body` and insists that `body` read all of it. */
@@ -132,7 +156,8 @@ export class DerReader {
     return this.nested(options.tag ?? TAG.SEQUENCE, inner => {
       const out: T[] = []
       while (!inner.empty) {
-        if (out.length >= limit) throw new DerError('der.too_large', inner.offset, `The list has more than ${limit} members`)
+        if (out.length >= limit)
+          throw new DerError('der.too_large', inner.offset, `The list has more than ${limit} members`)
         out.push(element(inner))
       }
       return out
@@ -163,7 +188,10 @@ export class DerReader {
     const at = this.offset
     const content = this.content(tag)
     if (content.length === 0) throw new DerError('der.integer_invalid', at, 'An INTEGER has no content')
-    if (content.length > 1 && ((content[0] === 0 && content[1]! < 0x80) || (content[0] === 0xff && content[1]! >= 0x80))) {
+    if (
+      content.length > 1 &&
+      ((content[0] === 0 && content[1]! < 0x80) || (content[0] === 0xff && content[1]! >= 0x80))
+    ) {
       throw new DerError('der.integer_invalid', at, 'The INTEGER is not in its shortest form')
     }
     return content
@@ -242,8 +270,8 @@ export class DerReader {
 }
 
 /** Parses all of `bytes` with `body`; octets that follow are an error. */
-export function readDer<T>(bytes: Uint8Array, body: (reader: DerReader) => T): T {
-  const reader = new DerReader(bytes)
+export function readDer<T>(bytes: Uint8Array, body: (reader: DerReader) => T, options?: DerReaderOptions): T {
+  const reader = new DerReader(bytes, options)
   const value = body(reader)
   reader.finish()
   return value

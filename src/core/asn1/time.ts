@@ -21,10 +21,15 @@ export function parseGeneralizedTime(content: Uint8Array, offset: number): numbe
   return parseFrom(content, 4, digits(content, 0, 4, offset), offset)
 }
 
+/** Whether a Time of this second is written as UTCTime: from 1950 through 2049. */
+export function isUtcTime(seconds: number): boolean {
+  return seconds >= UTC_FROM && seconds < GENERALIZED_FROM
+}
+
 /** The text form for a Time: UTCTime from 1950 through 2049, GeneralizedTime otherwise. */
 export function formatTime(seconds: number): { readonly kind: 'utc' | 'generalized'; readonly text: string } {
   const text = formatGeneralizedTime(seconds)
-  return seconds >= UTC_FROM && seconds < GENERALIZED_FROM ? { kind: 'utc', text: text.slice(2) } : { kind: 'generalized', text }
+  return isUtcTime(seconds) ? { kind: 'utc', text: text.slice(2) } : { kind: 'generalized', text }
 }
 
 export function formatGeneralizedTime(seconds: number): string {

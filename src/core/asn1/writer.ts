@@ -63,7 +63,8 @@ export class DerWriter {
     }
     const count = lengthOctets(length)
     this.#buffer[this.#at++] = 0x80 | count
-    for (let shift = count - 1; shift >= 0; shift--) this.#buffer[this.#at++] = Math.floor(length / 2 ** (8 * shift)) & 255
+    for (let shift = count - 1; shift >= 0; shift--)
+      this.#buffer[this.#at++] = Math.floor(length / 2 ** (8 * shift)) & 255
   }
 
   /** A constructed element whose content `body` writes. */
@@ -205,6 +206,17 @@ export function writeDer(body: (writer: DerWriter) => void, capacity?: number): 
   const writer = new DerWriter(capacity)
   body(writer)
   return writer.finish()
+}
+
+/** The identifier and length octets of an element whose `length` content octets are written elsewhere: streamed CRLs. */
+export function encodeHeader(tag: number, length: number): Bytes {
+  if (length < 0x80) return new Uint8Array([tag, length])
+  const count = lengthOctets(length)
+  const out = new Uint8Array(2 + count)
+  out[0] = tag
+  out[1] = 0x80 | count
+  for (let i = 0; i < count; i++) out[2 + i] = Math.floor(length / 2 ** (8 * (count - 1 - i))) & 255
+  return out
 }
 
 const TRUE = new Uint8Array([0xff])

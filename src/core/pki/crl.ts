@@ -1,0 +1,341 @@
+// CertificateList, the CRL (RFC 5280 §5): read lazily and written as a stream, because a full CRL can hold a million entries.
+// A parsed list keeps the octets that were received; its entries are views that are read while one walks over them.
+import { DerError } from '../asn1/der-error.ts'
+import { DerReader, readDer } from '../asn1/reader.ts'
+import { contextConstructed, TAG } from '../asn1/tag.ts'
+import { isUtcTime } from '../asn1/time.ts'
+import { DerWriter, encodeHeader, writeDer } from '../asn1/writer.ts'
+import { type Bytes, concat, equalBytes } from '../bytes/bytes.ts'
+import { TouchmarkError } from '../errors.ts'
+import { parseAlgorithmIdentifier } from './algorithm-identifier.ts'
+import { parseCertificateIssuer, parseInvalidityDate, parseReasonCode } from './crl-extensions.ts'
+import { CRL_REASONS, type CrlReason } from './crl-reason.ts'
+import { type Extension, parseExtensions, writeExtensions } from './extension.ts'
+import { type Name, namesEqual, parseName } from './name.ts'
+import { OID } from './oids.ts'
+import { parseSerialNumber } from './serial-number.ts'
+import { parseSigned, type Signed } from './signed.ts'
+
+/** Octets in one CRL: about five million entries. */
+export const MAX_CRL = 256 * 1024 * 1024
+
+/** Octets in one chunk of a streamed CRL, unless a single item is larger. */
+const CHUNK = 64 * 1024
+
+export interface RevokedCertificate {
+  /** userCertificate, lower-case hexadecimal. */
+  readonly serialNumber: string
+  /** Whole seconds since 1970. */
+  readonly revocationDate: number
+  /** `unspecified` where the entry names none (RFC 5280 §5.3.1). */
+  readonly reason: CrlReason
+  readonly invalidityDate: number | undefined
+  /** Who issued the certificate: the CRL issuer, except in an indirect CRL (§5.3.3). */
+  readonly certificateIssuer: Name
+  readonly extensions: readonly Extension[]
+}
+
+export interface CertificateList extends Signed {
+  readonly version: 'v1' | 'v2'
+  readonly issuer: Name
+  readonly thisUpdate: number
+  readonly nextUpdate: number | undefined
+  readonly crlExtensions: readonly Extension[]
+  /** Octets of all entries together; 0 where nothing is revoked. */
+  readonly entriesLength: number
+  /** Walks over the entries in their order. Throws `DerError` when it comes to one that is malformed. */
+  entries(): Iterable<RevokedCertificate>
+}
+
+/**
+ * Reads a CRL of up to 256 MiB; the entries are only framed here, and read by `entries()` and `findRevoked`.
+ * Throws `DerError`; also where the two signature algorithms differ (RFC 5280 §5.1.1.2).
+ *
+ *     TBSCertList ::= SEQUENCE {
+ *       version Version OPTIONAL, signature AlgorithmIdentifier, issuer Name, thisUpdate Time, nextUpdate Time OPTIONAL,
+ *       revokedCertificates SEQUENCE OF SEQUENCE { … } OPTIONAL, crlExtensions [0] EXPLICIT Extensions OPTIONAL }
+ */
+export function parseCertificateList(der: Uint8Array): CertificateList {
+  const signed = readDer(der, parseSigned, { maxInput: MAX_CRL })
+  const base = signed.tbs.byteOffset - der.byteOffset
+  return readDer(
+    signed.tbs,
+    reader =>
+      reader.sequence(tbs => {
+        const versionAt = tbs.offset
+        const version = tbs.optional(TAG.INTEGER, self => self.smallInteger())
+        if (version !== undefined && version !== 1) {
+          throw new DerError('der.value_invalid', versionAt, 'The version of a CRL is v2 or absent')
+        }
+        const algorithmAt = tbs.offset
+        const signature = parseAlgorithmIdentifier(tbs)
+        if (!equalBytes(signature.raw, signed.signatureAlgorithm.raw)) {
+          throw new DerError('der.value_invalid', algorithmAt, 'The two signature algorithms of the CRL differ')
+        }
+        const issuer = parseName(tbs)
+        const thisUpdate = tbs.time()
+        const nextTag = tbs.peekTag()
+        const nextUpdate = nextTag === TAG.UTC_TIME || nextTag === TAG.GENERALIZED_TIME ? tbs.time() : undefined
+        const list = tbs.optional(TAG.SEQUENCE, self => {
+          const content = self.content(TAG.SEQUENCE)
+          return { content, base: self.offset - content.length }
+        })
+        const extensionsAt = tbs.offset
+        const crlExtensions = tbs.optional(contextConstructed(0), self =>
+          self.nested(contextConstructed(0), parseExtensions),
+        )
+        if (crlExtensions && version === undefined) {
+          throw new DerError('der.value_invalid', extensionsAt, 'A CRL of version 1 has no extensions')
+        }
+        return {
+          ...signed,
+          version: version === undefined ? 'v1' : 'v2',
+          issuer,
+          thisUpdate,
+          nextUpdate,
+          crlExtensions: crlExtensions ?? [],
+          entriesLength: list?.content.length ?? 0,
+          entries: () => (list ? walkEntries(list.content, list.base, issuer) : []),
+        } satisfies CertificateList
+      }),
+    { maxInput: MAX_CRL, base },
+  )
+}
+
+function* walkEntries(content: Uint8Array, base: number, crlIssuer: Name): Generator<RevokedCertificate> {
+  const reader = new DerReader(content, { base, depth: 3, maxInput: MAX_CRL })
+  let certificateIssuer = crlIssuer
+  while (!reader.empty) {
+    const entry = reader.sequence(fields => parseEntry(fields, certificateIssuer))
+    certificateIssuer = entry.certificateIssuer
+    yield entry
+  }
+}
+
+function parseEntry(fields: DerReader, previousIssuer: Name): RevokedCertificate {
+  const serialNumber = parseSerialNumber(fields)
+  const revocationDate = fields.time()
+  if (fields.empty) {
+    return {
+      serialNumber,
+      revocationDate,
+      reason: 'unspecified',
+      invalidityDate: undefined,
+      certificateIssuer: previousIssuer,
+      extensions: [],
+    }
+  }
+  const at = fields.offset
+  const extensions = parseExtensions(fields)
+  let reason: CrlReason = 'unspecified'
+  let invalidityDate: number | undefined
+  let certificateIssuer = previousIssuer
+  for (const { oid, value } of extensions) {
+    if (oid === OID.cRLReasons) reason = parseReasonCode(value, at)
+    else if (oid === OID.invalidityDate) invalidityDate = parseInvalidityDate(value, at)
+    else if (oid === OID.certificateIssuer) certificateIssuer = parseCertificateIssuer(value, at)
+  }
+  return { serialNumber, revocationDate, reason, invalidityDate, certificateIssuer, extensions }
+}
+
+const KNOWN_ENTRY_EXTENSIONS: ReadonlySet<string> = new Set([OID.cRLReasons, OID.invalidityDate, OID.certificateIssuer])
+
+/**
+ * The entry for a certificate, or `undefined` where the CRL does not list it. `serialNumber` is hexadecimal as in `Certificate`;
+ * `issuer` is who issued it, by default the CRL issuer. Where the answer is `undefined`, every entry was read.
+ * Throws `crl.extension_unknown` on the way where an entry has a critical extension that we do not know: such a CRL must not be
+ * used (RFC 5280 §5.3).
+ */
+export function findRevoked(
+  crl: CertificateList,
+  serialNumber: string,
+  issuer: Name = crl.issuer,
+): RevokedCertificate | undefined {
+  for (const entry of crl.entries()) {
+    for (const extension of entry.extensions) {
+      if (extension.critical && !KNOWN_ENTRY_EXTENSIONS.has(extension.oid)) {
+        throw new TouchmarkError(
+          'crl.extension_unknown',
+          'malformed',
+          'An entry of the CRL has an unknown critical extension.',
+          {
+            evidence: { oid: extension.oid, serialNumber: entry.serialNumber },
+          },
+        )
+      }
+    }
+    if (entry.serialNumber === serialNumber && namesEqual(entry.certificateIssuer, issuer)) return entry
+  }
+  return undefined
+}
+
+/** What an entry of ours says. `unspecified` is not written, as RFC 5280 §5.3.1 wants. */
+export interface CrlEntry {
+  /** Magnitude, big-endian. */
+  readonly serialNumber: Uint8Array
+  /** Whole seconds since 1970. */
+  readonly revocationDate: number
+  readonly reason?: CrlReason | undefined
+  /** Since when the key is thought to be compromised, in whole seconds since 1970 (§5.3.2). */
+  readonly invalidityDate?: number | undefined
+}
+
+export function encodeCrlEntry(entry: CrlEntry): Bytes {
+  return writeDer(w => writeCrlEntry(w, entry), 96)
+}
+
+/** Appends the entry: with one long-lived writer, a million entries need no million buffers. */
+export function writeCrlEntry(w: DerWriter, entry: CrlEntry): void {
+  const reason = entry.reason ?? 'unspecified'
+  w.sequence(() => {
+    w.unsigned(entry.serialNumber).time(entry.revocationDate)
+    if (reason === 'unspecified' && entry.invalidityDate === undefined) return
+    w.sequence(() => {
+      if (reason !== 'unspecified') {
+        w.sequence(() => {
+          w.oid(OID.cRLReasons).octetStringContaining(() => w.integer(CRL_REASONS[reason], TAG.ENUMERATED))
+        })
+      }
+      const { invalidityDate } = entry
+      if (invalidityDate !== undefined) {
+        w.sequence(() => {
+          w.oid(OID.invalidityDate).octetStringContaining(() => w.generalizedTime(invalidityDate))
+        })
+      }
+    })
+  })
+}
+
+/** SEQUENCE { reasonCode, OCTET STRING { ENUMERATED } } and SEQUENCE { invalidityDate, OCTET STRING { GeneralizedTime } }. */
+const REASON_EXTENSION = 12
+const INVALIDITY_EXTENSION = 26
+
+/** Octets that `encodeCrlEntry` will write, without writing them: the first pass over a list that is streamed in the second. */
+export function crlEntryLength(entry: CrlEntry): number {
+  const serial = entry.serialNumber
+  let from = 0
+  while (from < serial.length - 1 && serial[from] === 0) from++
+  const integer = serial.length === 0 ? 1 : serial.length - from + (serial[from]! >= 0x80 ? 1 : 0)
+  const reason = entry.reason === undefined || entry.reason === 'unspecified' ? 0 : REASON_EXTENSION
+  const extensions = reason + (entry.invalidityDate === undefined ? 0 : INVALIDITY_EXTENSION)
+  const time = isUtcTime(entry.revocationDate) ? 15 : 17
+  return element(element(integer) + time + (extensions === 0 ? 0 : element(extensions)))
+}
+
+/** Everything in a tbsCertList except its entries. */
+export interface TbsCertListFields {
+  /** The DER of the issuer's Name, octet for octet as in its certificate. */
+  readonly issuer: Uint8Array
+  /** A whole AlgorithmIdentifier. */
+  readonly signatureAlgorithm: Uint8Array
+  readonly thisUpdate: number
+  /** RFC 5280 §5.1.2.5 wants it in every CRL. */
+  readonly nextUpdate: number
+  /** At least authorityKeyIdentifier and cRLNumber (§5.2.1, §5.2.3); some relying parties ignore a CRL without the former. */
+  readonly extensions: readonly Extension[]
+}
+
+/** Octets of the whole tbsCertList whose entries have `entriesTotalLength` octets. */
+export function tbsCertListLength(fields: TbsCertListFields, entriesTotalLength: number): number {
+  const { head, tail } = frame(fields, entriesTotalLength)
+  return head.length + entriesTotalLength + tail.length
+}
+
+/** A small CRL in one piece. */
+export function encodeTbsCertList(fields: TbsCertListFields, entries: readonly CrlEntry[]): Bytes {
+  const w = new DerWriter(64 + 40 * entries.length)
+  for (const entry of entries) writeCrlEntry(w, entry)
+  const list = w.finish()
+  const { head, tail } = frame(fields, list.length)
+  return concat(head, list, tail)
+}
+
+/**
+ * The tbsCertList as a stream of chunks of about 64 KiB, in memory that does not depend on the number of entries.
+ * `entriesTotalLength` is the sum of `crlEntryLength` over all entries, from a first pass; each item of `entries` is one whole
+ * entry or several in a row, and may be overwritten once the next one is asked for. Chunks belong to whoever receives them.
+ * Throws `crl.length_mismatch` where the items do not add up to the total: then what was written is no CRL.
+ */
+export async function* writeTbsCertList(
+  fields: TbsCertListFields,
+  entriesTotalLength: number,
+  entries: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): AsyncGenerator<Bytes, void, undefined> {
+  const { head, tail } = frame(fields, entriesTotalLength)
+  yield head
+  let written = 0
+  let chunk = new Uint8Array(CHUNK)
+  let used = 0
+  for await (const item of entries) {
+    written += item.length
+    if (written > entriesTotalLength) throw lengthMismatch(entriesTotalLength, written)
+    if (used + item.length > chunk.length) {
+      if (used > 0) yield chunk.subarray(0, used)
+      chunk = new Uint8Array(Math.max(CHUNK, item.length))
+      used = 0
+    }
+    chunk.set(item, used)
+    used += item.length
+  }
+  if (written !== entriesTotalLength) throw lengthMismatch(entriesTotalLength, written)
+  if (used > 0) yield chunk.subarray(0, used)
+  if (tail.length > 0) yield tail
+}
+
+/**
+ * The whole CertificateList as a stream: the tbsCertList is streamed once to be signed and once more to be written, and this
+ * frames the second run. `tbsLength` is `tbsCertListLength`; throws `crl.length_mismatch` where the stream has another length.
+ */
+export async function* writeCertificateList(
+  signed: { readonly tbsLength: number; readonly signatureAlgorithm: Uint8Array; readonly signature: Uint8Array },
+  tbs: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const tail = writeDer(w => w.raw(signed.signatureAlgorithm).bitString(signed.signature), signed.signature.length + 64)
+  yield encodeHeader(TAG.SEQUENCE, signed.tbsLength + tail.length)
+  let written = 0
+  for await (const chunk of tbs) {
+    written += chunk.length
+    if (written > signed.tbsLength) throw lengthMismatch(signed.tbsLength, written)
+    yield chunk
+  }
+  if (written !== signed.tbsLength) throw lengthMismatch(signed.tbsLength, written)
+  yield tail
+}
+
+/** What stands before the entries and after them. */
+function frame(fields: TbsCertListFields, entriesLength: number): { readonly head: Bytes; readonly tail: Bytes } {
+  const tail =
+    fields.extensions.length === 0
+      ? new Uint8Array(0)
+      : writeDer(w => w.constructed(contextConstructed(0), () => writeExtensions(w, fields.extensions)))
+  const start = writeDer(w =>
+    w.integer(1).raw(fields.signatureAlgorithm).raw(fields.issuer).time(fields.thisUpdate).time(fields.nextUpdate),
+  )
+  // RFC 5280 §5.1.2.6: where nothing is revoked, the list must be absent, not empty.
+  const list = entriesLength === 0 ? new Uint8Array(0) : encodeHeader(TAG.SEQUENCE, entriesLength)
+  const length = start.length + list.length + entriesLength + tail.length
+  return { head: concat(encodeHeader(TAG.SEQUENCE, length), start, list), tail }
+}
+
+/** Octets of an element with this many content octets. */
+function element(content: number): number {
+  return headerLength(content) + content
+}
+
+function headerLength(content: number): number {
+  if (content < 0x80) return 2
+  let octets = 3
+  for (let rest = Math.floor(content / 256); rest > 0; rest = Math.floor(rest / 256)) octets++
+  return octets
+}
+
+function lengthMismatch(expected: number, written: number): TouchmarkError {
+  return new TouchmarkError(
+    'crl.length_mismatch',
+    'internal',
+    'The entries of the CRL have another length than was counted.',
+    {
+      evidence: { expected, written },
+    },
+  )
+}
