@@ -30,5 +30,8 @@ export function parseSigned(reader: DerReader, trailer?: (inner: DerReader) => v
 
 /** Joins the three parts. `signatureAlgorithm` is a whole AlgorithmIdentifier. */
 export function encodeSigned(tbs: Uint8Array, signatureAlgorithm: Uint8Array, signature: Uint8Array): Bytes {
-  return writeDer(w => w.sequence(() => w.raw(tbs).raw(signatureAlgorithm).bitString(signature)), tbs.length + signature.length + 64)
+  return writeDer(
+    w => w.sequence(() => w.raw(tbs).raw(signatureAlgorithm).bitString(signature)),
+    tbs.length + signature.length + 64,
+  )
 }
