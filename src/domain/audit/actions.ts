@@ -1,0 +1,134 @@
+// The catalogue of what the audit log records. An action is stable for life: entries that name it cannot be changed.
+// `subject` and `detail` list what an entry must carry when the act was done; a refusal carries what was known by then.
+
+export interface AuditActionRow {
+  /** One sentence in present tense, for people who read the log. */
+  readonly meaning: string
+  readonly subject: readonly SubjectField[]
+  readonly detail?: readonly string[]
+}
+
+/** Fields of `subject` that the catalogue asks for. Entries may carry others. */
+export type SubjectField =
+  /** Short name of an authority (`idevid-1`). */
+  | 'authorityId'
+  /** Hex serial number of a certificate, unique within its authority. */
+  | 'serialNumber'
+  /** SHA-256 over the certificate's DER, 64 hex digits. */
+  | 'certificateSha256'
+  | 'deviceId'
+  /** SHA-256 over the SubjectPublicKeyInfo, 64 hex digits. */
+  | 'keyId'
+  | 'batchId'
+  | 'tokenId'
+  /** SHA-256 over what makes an enrolment request itself, 64 hex digits. */
+  | 'requestDigest'
+  /** Name of a profile, a rule set, a trust anchor, a publication, an operator. */
+  | 'name'
+  /** URI of a key in a key store. */
+  | 'keyUri'
+
+export const AUDIT_ACTIONS = {
+  'authority.created': { meaning: 'An authority is created, with its key.', subject: ['authorityId', 'keyId'] },
+  'authority.certificate_imported': {
+    meaning: 'The certificate of an authority, signed elsewhere, is taken in.',
+    subject: ['authorityId', 'certificateSha256'],
+  },
+  'authority.retired': {
+    meaning: 'An authority issues no more; it still answers for what it issued.',
+    subject: ['authorityId'],
+  },
+
+  'certificate.issued': {
+    meaning: 'An authority signs a certificate. The entry commits to its bytes.',
+    subject: ['authorityId', 'serialNumber', 'certificateSha256'],
+  },
+  'certificate.revoked': {
+    meaning: 'A certificate is revoked for good.',
+    subject: ['authorityId', 'serialNumber'],
+    detail: ['reason'],
+  },
+  'certificate.held': {
+    meaning: 'A certificate is put on hold and may be released.',
+    subject: ['authorityId', 'serialNumber'],
+  },
+  'certificate.released': { meaning: 'A certificate on hold is good again.', subject: ['authorityId', 'serialNumber'] },
+
+  'device.registered': { meaning: 'A device enters the registry.', subject: ['deviceId'] },
+  'device.state_changed': {
+    meaning: 'A device moves from one state to another.',
+    subject: ['deviceId'],
+    detail: ['from', 'to'],
+  },
+  'device.erased': {
+    meaning: 'What could be personal about a device is erased; the entries about it stay.',
+    subject: ['deviceId'],
+  },
+  'key.registered': { meaning: 'A public key is recorded for a device.', subject: ['deviceId', 'keyId'] },
+  'key.state_changed': {
+    meaning: 'A key moves from one state to another.',
+    subject: ['keyId'],
+    detail: ['from', 'to'],
+  },
+
+  'enrolment.refused': { meaning: 'A request for a certificate is refused.', subject: [] },
+  'enrolment.pending': { meaning: 'A request for a certificate waits for an operator.', subject: ['requestDigest'] },
+  'enrolment.approved': { meaning: 'An operator approves a waiting request.', subject: ['requestDigest'] },
+  'enrolment.rejected': { meaning: 'An operator rejects a waiting request.', subject: ['requestDigest'] },
+
+  'token.created': { meaning: 'A one-time token is made for a device.', subject: ['tokenId', 'deviceId'] },
+  'token.used': { meaning: 'A one-time token is spent.', subject: ['tokenId', 'deviceId'] },
+  'token.cancelled': { meaning: 'A one-time token is withdrawn before use.', subject: ['tokenId'] },
+
+  'batch.started': { meaning: 'A factory batch begins.', subject: ['batchId'] },
+  'batch.resumed': { meaning: 'An interrupted factory batch goes on.', subject: ['batchId'] },
+  'batch.finished': { meaning: 'Every unit of a factory batch is issued or rejected.', subject: ['batchId'] },
+  'batch.unit_rejected': {
+    meaning: 'One unit of a factory batch is rejected.',
+    subject: ['batchId'],
+    detail: ['line'],
+  },
+
+  'crl.published': {
+    meaning: 'A certificate revocation list is signed and put out.',
+    subject: ['authorityId'],
+    detail: ['number'],
+  },
+  'ocsp.signer_renewed': {
+    meaning: 'An OCSP responder gets a new delegated certificate.',
+    subject: ['authorityId', 'serialNumber'],
+  },
+
+  'profile.changed': { meaning: 'A certificate profile gets a new version.', subject: ['name'], detail: ['version'] },
+  'rule.changed': { meaning: 'The registration rules get a new version.', subject: ['name'], detail: ['version'] },
+  'setting.changed': { meaning: 'A setting gets a new version.', subject: ['name'], detail: ['version'] },
+  'trust.anchor_added': {
+    meaning: 'A certificate becomes a trust anchor for devices.',
+    subject: ['certificateSha256'],
+  },
+  'trust.anchor_removed': { meaning: 'A certificate is no longer a trust anchor.', subject: ['certificateSha256'] },
+
+  'operator.added': { meaning: 'An operator is admitted.', subject: ['name'] },
+  'operator.removed': { meaning: 'An operator is no longer admitted.', subject: ['name'] },
+  'access.refused': { meaning: 'Somebody asks for what they may not do.', subject: [] },
+
+  'keystore.created': { meaning: 'A key store is created.', subject: [] },
+  'keystore.unlocked': { meaning: 'A key store is opened with its passphrase.', subject: [] },
+  'keystore.unlock_refused': { meaning: 'A key store is asked to open and refuses.', subject: [] },
+  'keystore.passphrase_changed': { meaning: 'A key store gets a new passphrase.', subject: [] },
+  'keystore.key_generated': { meaning: 'A key store makes a key.', subject: ['keyUri', 'keyId'] },
+  'keystore.key_destroyed': { meaning: 'A key store destroys a key for good.', subject: ['keyUri', 'keyId'] },
+
+  'audit.checkpoint_signed': { meaning: 'The log signs its size and root hash.', subject: [], detail: ['size'] },
+  'audit.verified': { meaning: 'The store is checked against the log.', subject: [], detail: ['size', 'findings'] },
+
+  'server.started': { meaning: 'A server process begins to serve.', subject: [] },
+  'server.stopped': { meaning: 'A server process ends in good order.', subject: [] },
+} as const satisfies Record<string, AuditActionRow>
+
+export type AuditAction = keyof typeof AUDIT_ACTIONS
+
+/** The row of an action, or `undefined` where this version does not know it. */
+export function auditActionRow(action: string): AuditActionRow | undefined {
+  return Object.hasOwn(AUDIT_ACTIONS, action) ? AUDIT_ACTIONS[action as AuditAction] : undefined
+}

@@ -1,0 +1,160 @@
+// An audit entry and its bytes: JSON in the canonical form of RFC 8785, so that the same entry has one encoding and any JSON reader
+// reads it. The bytes are the leaf of the Merkle log; docs/formats/audit-entry.md describes them octet by octet.
+import type { Bytes } from '../../core/bytes/bytes.ts'
+import { fromUtf8, toUtf8 } from '../../core/bytes/utf8.ts'
+import { TouchmarkError } from '../../core/errors.ts'
+import { MAX_ENTRY_LENGTH } from '../../core/merkle/tile.ts'
+import type { UnixSeconds } from '../ids.ts'
+import { type AuditAction, auditActionRow } from './actions.ts'
+
+export type ActorKind = 'device' | 'operator' | 'system' | 'stranger'
+
+export interface AuditEntry<Action extends string = AuditAction> {
+  readonly at: UnixSeconds
+  /** `id` is opaque and never personal data: letters, digits and `._:-`, at most 128. */
+  readonly actor: { readonly kind: ActorKind; readonly id: string }
+  readonly action: Action
+  readonly outcome: 'done' | 'refused'
+  /** Why it was refused: the code of the error or of the decision. */
+  readonly code?: string | undefined
+  /** What it is about, by opaque ids: see the catalogue for what each action must name. */
+  readonly subject: Readonly<Record<string, string>>
+  /** What else an auditor needs. Never personal data, never a secret. */
+  readonly detail?: Readonly<Record<string, string | number | boolean>> | undefined
+}
+
+/** Version of the encoding, as its field `v`. */
+export const AUDIT_ENTRY_VERSION = 1
+/** Fields of `subject` and of `detail`. */
+export const MAX_FIELDS = 32
+/** UTF-16 code units of one text: an entry has room for 64 of them at three octets each, which is what `auditText` gives. */
+export const MAX_TEXT_LENGTH = 300
+
+/**
+ * The bytes that the log stores and hashes. Errors: `audit.entry_invalid` (a field out of its bounds, an unknown action, a subject
+ * that lacks what the action must name), `audit.entry_too_large`.
+ */
+export function encodeAuditEntry(entry: AuditEntry): Bytes {
+  const row = auditActionRow(entry.action)
+  if (row === undefined) throw invalid(`The catalogue has no action ${entry.action}.`)
+  if (entry.outcome === 'done') {
+    for (const field of row.subject) {
+      if (entry.subject[field] === undefined) throw invalid(`An entry ${entry.action} names its ${field}.`)
+    }
+    for (const field of row.detail ?? []) {
+      if (entry.detail?.[field] === undefined) throw invalid(`An entry ${entry.action} tells ${field}.`)
+    }
+  } else if (entry.code === undefined) {
+    throw invalid('A refusal carries its code.')
+  }
+  const bytes = toUtf8(canonicalText(entry))
+  if (bytes.length > MAX_ENTRY_LENGTH) {
+    throw new TouchmarkError(
+      'audit.entry_too_large',
+      'internal',
+      `An audit entry has at most ${MAX_ENTRY_LENGTH} octets.`,
+      {
+        evidence: { length: bytes.length, action: entry.action },
+      },
+    )
+  }
+  return bytes
+}
+
+/**
+ * Reads what `encodeAuditEntry` of this version wrote, and nothing else: one spelling, no unknown field. An action that this
+ * version does not know is read as it is. Errors: `audit.entry_malformed`.
+ */
+export function parseAuditEntry(bytes: Uint8Array): AuditEntry<string> {
+  if (bytes.length > MAX_ENTRY_LENGTH) throw malformed()
+  try {
+    const text = fromUtf8(bytes)
+    const value: unknown = JSON.parse(text)
+    if (!isRecord(value) || value['v'] !== AUDIT_ENTRY_VERSION) throw malformed()
+    // The canonical text below is built from checked fields only, so whatever is of another type, unknown, repeated or spelled
+    // otherwise makes a difference here.
+    const { v: _version, ...entry } = value
+    if (canonicalText(entry as unknown as AuditEntry<string>) !== text) throw malformed()
+    return entry as unknown as AuditEntry<string>
+  } catch (cause) {
+    throw malformed(cause)
+  }
+}
+
+/**
+ * Text from outside, fit for `detail`: cut to `MAX_TEXT_LENGTH` with a mark where something was cut, well formed, without control
+ * characters. What a stranger sends must not be able to keep its refusal out of the log.
+ */
+export function auditText(text: string): string {
+  const cut = text.length <= MAX_TEXT_LENGTH ? text : `${text.slice(0, MAX_TEXT_LENGTH - 1)}…`
+  return cut.toWellFormed().replaceAll(/\p{Cc}/gu, '\ufffd')
+}
+
+/** The members in order of their names, as RFC 8785 §3.2.3 sorts them. Every field is checked on the way. */
+function canonicalText(entry: AuditEntry<string>): string {
+  const { at, actor, action, outcome, code, subject, detail } = entry
+  if (!Number.isSafeInteger(at) || at < 0) throw invalid('The time is not in whole seconds since 1970.')
+  if (!CODE.test(action)) throw invalid('The action is not a dotted name.')
+  if (!isRecord(actor) || !KINDS.has(actor.kind) || !OPAQUE.test(actor.id))
+    throw invalid('The actor is not an opaque id.')
+  if (outcome !== 'done' && outcome !== 'refused') throw invalid('The outcome is neither done nor refused.')
+  if (code !== undefined && !CODE.test(code)) throw invalid('The code is not a dotted name.')
+  const why = code === undefined ? '' : `"code":"${code}",`
+  const more = detail === undefined ? '' : `"detail":${members(detail, detailValue)},`
+  return (
+    `{"action":"${action}","actor":{"id":"${actor.id}","kind":"${actor.kind}"},"at":${at},${why}${more}` +
+    `"outcome":"${outcome}","subject":${members(subject, textValue)},"v":${AUDIT_ENTRY_VERSION}}`
+  )
+}
+
+const CODE = /^[a-z][a-z0-9_]{0,63}(?:\.[a-z0-9_]{1,64}){1,3}$/
+const OPAQUE = /^[A-Za-z0-9._:-]{1,128}$/
+const FIELD = /^[a-z][A-Za-z0-9]{0,47}$/
+/** Text that JSON spells as itself. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
+const KINDS: ReadonlySet<string> = new Set<ActorKind>(['device', 'operator', 'system', 'stranger'])
+
+function members(fields: unknown, value: (value: unknown) => string): string {
+  if (!isRecord(fields)) throw invalid('Subject and detail are objects.')
+  const names = Object.keys(fields)
+  if (names.length > MAX_FIELDS) throw invalid(`Subject and detail have at most ${MAX_FIELDS} fields.`)
+  let sorted = true
+  for (let i = 1; i < names.length; i++) if (names[i - 1]! > names[i]!) sorted = false
+  if (!sorted) names.sort()
+  let out = ''
+  for (const name of names) {
+    if (!FIELD.test(name)) throw invalid('A field name is not a short word in letters and digits.')
+    out += `${out === '' ? '{' : ','}"${name}":${value(fields[name])}`
+  }
+  return out === '' ? '{}' : `${out}}`
+}
+
+function textValue(value: unknown): string {
+  if (typeof value !== 'string' || value.length > MAX_TEXT_LENGTH) throw invalid('A field is not a short text.')
+  if (PLAIN.test(value)) return `"${value}"`
+  // JSON.stringify escapes exactly as RFC 8785 §3.2.2.2 asks, but for lone surrogates, which are an error there.
+  if (!value.isWellFormed()) throw invalid('A text is not well-formed Unicode.')
+  return JSON.stringify(value)
+}
+
+function detailValue(value: unknown): string {
+  if (typeof value === 'string') return textValue(value)
+  if (typeof value === 'boolean') return value ? 'true' : 'false'
+  // Numbers are spelled as ECMAScript does, which is what RFC 8785 §3.2.2.3 asks for.
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value)
+  throw invalid('A detail is neither text nor a finite number nor a truth value.')
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function invalid(message: string): TouchmarkError {
+  return new TouchmarkError('audit.entry_invalid', 'internal', message)
+}
+
+function malformed(cause?: unknown): TouchmarkError {
+  return new TouchmarkError('audit.entry_malformed', 'malformed', 'The bytes are not an audit entry of this version.', {
+    cause,
+  })
+}
