@@ -1,0 +1,362 @@
+// One listening socket: HTTP or HTTPS in, `HttpRequest` values to the routes, `HttpReply` values out. Limits and deadlines on
+// everything that a stranger controls are here and nowhere else. A client certificate is asked for and never insisted on:
+// renegotiation does not exist any more, so each path judges what the handshake brought.
+import { createServer as createHttp, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createHttps, type Server as HttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { SecureContextOptions, TLSSocket } from 'node:tls'
+import { type Bytes, EMPTY } from '../core/bytes/bytes.ts'
+import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
+import type { HttpReply, Peer, Route } from '../protocols/http.ts'
+import { errorReply } from './error-reply.ts'
+import { errorFields, type Logger } from './logger.ts'
+import { createRouter, type Router } from './router.ts'
+import { PeerReader, plainPeer } from './tls-peer.ts'
+
+export interface ListenerLimits {
+  /** Open connections; further ones are closed at once. */
+  readonly connections: number
+  /** From the first octet of TLS to its end. */
+  readonly handshakeMs: number
+  /** From the first octet of a request to the end of its header, and to the end of its body. */
+  readonly headersMs: number
+  readonly requestMs: number
+  /** How long a handler may take before the client is told to come again. */
+  readonly handlerMs: number
+  /** Between two requests of one connection. */
+  readonly idleMs: number
+  readonly headerOctets: number
+  readonly requestsPerConnection: number
+}
+
+export const LIMITS: ListenerLimits = {
+  connections: 10_000,
+  handshakeMs: 10_000,
+  headersMs: 10_000,
+  requestMs: 30_000,
+  handlerMs: 30_000,
+  idleMs: 15_000,
+  headerOctets: 16_384,
+  requestsPerConnection: 10_000,
+}
+
+/** A TLS session may be resumed for an hour; certificate status is asked at every request, resumed or not. */
+const SESSION_SECONDS = 3600
+
+export interface ListenerOptions {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly routes: readonly Route[]
+  readonly logger: Logger
+  /** With it the listener speaks HTTPS. `ca` only tells clients which certificates are wanted. */
+  readonly tls?: Pick<SecureContextOptions, 'key' | 'cert' | 'ca'>
+  readonly limits?: Partial<ListenerLimits>
+}
+
+/** A request on its way through a handler. */
+interface Flight {
+  readonly id: string
+  readonly abort: AbortController
+  readonly until: number
+  finish(reply: HttpReply): void
+}
+
+/** Opens the socket. Throws `listen.port_taken`, `listen.not_permitted`, `listen.address_unknown`. */
+export async function openListener(options: ListenerOptions): Promise<Listener> {
+  const listener = new Listener(options)
+  await listener.open(options.host, options.port)
+  return listener
+}
+
+export class Listener {
+  readonly #server: Server | HttpsServer
+  readonly #secure: boolean
+  readonly #router: Router
+  readonly #limits: ListenerLimits
+  readonly #logger: Logger
+  readonly #peers = new PeerReader()
+  readonly #flights = new Set<Flight>()
+  readonly #idPrefix = Math.floor(process.hrtime()[1]).toString(36)
+  #sweeper: NodeJS.Timeout | undefined
+  #requests = 0
+  #closing = false
+
+  constructor(options: ListenerOptions) {
+    const limits = { ...LIMITS, ...options.limits }
+    const scheme = options.tls ? 'https' : 'http'
+    this.#limits = limits
+    this.#logger = options.logger
+    this.#secure = options.tls !== undefined
+    this.#router = createRouter(routesFor(scheme, options.routes))
+    const http = {
+      maxHeaderSize: limits.headerOctets,
+      headersTimeout: limits.headersMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.idleMs,
+      connectionsCheckingInterval: Math.min(5_000, limits.headersMs),
+      noDelay: true,
+    }
+    this.#server = options.tls
+      ? createHttps({
+          ...http,
+          ...options.tls,
+          requestCert: true,
+          rejectUnauthorized: false,
+          minVersion: 'TLSv1.2',
+          honorCipherOrder: true,
+          handshakeTimeout: limits.handshakeMs,
+          sessionTimeout: SESSION_SECONDS,
+          // Without one OpenSSL refuses to resume a session that had a client certificate.
+          sessionIdContext: 'touchmark',
+        })
+      : createHttp(http)
+    this.#server.maxConnections = limits.connections
+    this.#server.maxRequestsPerSocket = limits.requestsPerConnection
+    this.#server.on('request', (request, response) => void this.#serve(request, response))
+    this.#server.on('checkContinue', (request, response) => void this.#serve(request, response))
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Requests answered since the start. */
+  get requests(): number {
+    return this.#requests
+  }
+
+  async open(host: string, port: number): Promise<void> {
+    const opened = Promise.withResolvers<void>()
+    this.#server.once('error', opened.reject)
+    this.#server.listen({ host, port, backlog: 1024 }, opened.resolve)
+    try {
+      await opened.promise
+    } catch (cause) {
+      throw listenError(cause as NodeJS.ErrnoException, host, port)
+    }
+    this.#server.off('error', opened.reject)
+    this.#server.on('error', error => this.#logger.error('listener.error', errorFields(error)))
+    this.#sweeper = setInterval(() => this.#sweep(), 1000).unref()
+  }
+
+  /** New connections get the new certificate; those that stand keep theirs. */
+  useCertificate(tls: Pick<SecureContextOptions, 'key' | 'cert' | 'ca'>): void {
+    if (!('setSecureContext' in this.#server)) throw new Error('A plain listener has no certificate.')
+    this.#server.setSecureContext({
+      ...tls,
+      minVersion: 'TLSv1.2',
+      honorCipherOrder: true,
+      sessionTimeout: SESSION_SECONDS,
+      sessionIdContext: 'touchmark',
+    })
+  }
+
+  /** Stops accepting, lets what is in flight finish for as long as `graceMs`, then cuts the rest. */
+  async close(graceMs = 10_000): Promise<void> {
+    if (this.#closing) return
+    this.#closing = true
+    clearInterval(this.#sweeper)
+    if (!this.#server.listening) return
+    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
+    this.#server.closeIdleConnections()
+    const cut = setTimeout(() => {
+      for (const flight of this.#flights) flight.abort.abort(stopping())
+      this.#server.closeAllConnections()
+    }, graceMs)
+    await closed
+    clearTimeout(cut)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const flight = this.#takeOff(request, response)
+    try {
+      flight.finish(await this.#answer(request, response, flight))
+    } catch (thrown) {
+      const error = asTouchmarkError(thrown)
+      if (error.kind === 'internal' || error.kind === 'unavailable') {
+        const fields = {
+          request: flight.id,
+          code: error.code,
+          path: pathOf(request).slice(0, 200),
+          ...errorFields(thrown),
+        }
+        this.#logger.error('request.failed', fields)
+      }
+      flight.finish(errorReply(error, flight.id))
+    } finally {
+      this.#flights.delete(flight)
+    }
+  }
+
+  #takeOff(request: IncomingMessage, response: ServerResponse): Flight {
+    const abort = new AbortController()
+    const flight: Flight = {
+      id: `${this.#idPrefix}-${(++this.#requests).toString(36)}`,
+      abort,
+      until: performance.now() + this.#limits.handlerMs,
+      finish: reply => this.#write(request, response, reply),
+    }
+    this.#flights.add(flight)
+    response.once('close', () => {
+      if (!response.writableFinished)
+        abort.abort(new TouchmarkError('http.client_gone', 'unavailable', 'The client hung up.'))
+    })
+    return flight
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, flight: Flight): Promise<HttpReply> {
+    const target = pathOf(request)
+    const mark = target.indexOf('?')
+    const { route, path, params } = this.#router.find(request.method ?? '', mark < 0 ? target : target.slice(0, mark))
+    const body = await this.#body(request, response, route)
+    return route.handle({
+      method: route.method,
+      path,
+      query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
+      headers: singleHeaders(request),
+      body,
+      peer: this.#peer(request),
+      params,
+      signal: flight.abort.signal,
+    })
+  }
+
+  #peer(request: IncomingMessage): Peer {
+    return this.#secure ? this.#peers.peer(request.socket as TLSSocket) : plainPeer(request.socket.remoteAddress ?? '')
+  }
+
+  /** The whole body, refused as soon as it is known to be too large: before `100 Continue` where the client asks. */
+  async #body(request: IncomingMessage, response: ServerResponse, route: Route): Promise<Bytes> {
+    if (route.method === 'GET') return EMPTY
+    if (Number(request.headers['content-length'] ?? 0) > route.maxBody) throw tooLarge(route)
+    if (request.headers.expect !== undefined) response.writeContinue()
+    return readBody(request, route)
+  }
+
+  #write(request: IncomingMessage, response: ServerResponse, reply: HttpReply): void {
+    if (response.headersSent || response.destroyed) return
+    const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
+    const headers: Record<string, string | number> = { ...reply.headers, 'content-length': body.length }
+    // A body that was not read to its end would be taken for the next request: such a connection ends here.
+    if (this.#closing || !(request.complete || request.method === 'GET' || request.method === 'HEAD'))
+      headers['connection'] = 'close'
+    response.writeHead(reply.status, headers)
+    response.end(request.method === 'HEAD' ? undefined : body)
+  }
+
+  #sweep(): void {
+    const now = performance.now()
+    for (const flight of this.#flights) {
+      if (flight.until > now) continue
+      this.#flights.delete(flight)
+      const error = new TouchmarkError('http.handler_timeout', 'unavailable', 'The request took too long.')
+      this.#logger.warning('request.timeout', { request: flight.id })
+      flight.finish(errorReply(error, flight.id))
+      flight.abort.abort(error)
+    }
+  }
+}
+
+/** The routes that this listener carries. What asks for authentication never goes over a plain one. */
+function routesFor(scheme: 'https' | 'http', routes: readonly Route[]): readonly Route[] {
+  const carried = routes.filter(route => route.listeners.includes(scheme))
+  const open = carried.find(route => scheme === 'http' && route.door !== 'public')
+  if (open) throw new Error(`${open.pattern} authenticates its clients and must not be served over plain HTTP.`)
+  return carried
+}
+
+/** The request target in origin form; the absolute form is taken too (RFC 9112 §3.2.2). */
+function pathOf(request: IncomingMessage): string {
+  const target = request.url ?? '/'
+  if (target.startsWith('/')) return target
+  const absolute = /^https?:\/\/[^/?#]*(.*)$/i.exec(target)
+  if (!absolute) return '/'
+  return absolute[1]!.startsWith('/') ? absolute[1]! : `/${absolute[1]!}`
+}
+
+function singleHeaders(request: IncomingMessage): Readonly<Record<string, string | undefined>> {
+  const { 'set-cookie': _, ...headers } = request.headers
+  return headers as Readonly<Record<string, string | undefined>>
+}
+
+function readBody(request: IncomingMessage, route: Route): Promise<Bytes> {
+  const { promise, resolve, reject } = Promise.withResolvers<Bytes>()
+  const chunks: Buffer[] = []
+  let length = 0
+  request.on('data', (chunk: Buffer) => {
+    length += chunk.length
+    if (length > route.maxBody) {
+      request.pause()
+      request.removeAllListeners('data')
+      reject(tooLarge(route))
+    } else chunks.push(chunk)
+  })
+  request.once('end', () => {
+    const body = new Uint8Array(length)
+    let at = 0
+    for (const chunk of chunks) {
+      body.set(chunk, at)
+      at += chunk.length
+    }
+    resolve(body)
+  })
+  request.once('error', cause => reject(cutShort(cause)))
+  request.once('close', () => reject(cutShort()))
+  return promise
+}
+
+function tooLarge(route: Route): TouchmarkError {
+  return new TouchmarkError('http.body_too_large', 'malformed', `The body may have ${route.maxBody} octets here.`, {
+    evidence: { limit: route.maxBody },
+  })
+}
+
+function cutShort(cause?: unknown): TouchmarkError {
+  return new TouchmarkError('http.body_incomplete', 'malformed', 'The body ended before its announced length.', {
+    cause,
+  })
+}
+
+function stopping(): TouchmarkError {
+  return new TouchmarkError('server.stopping', 'unavailable', 'The server is stopping.')
+}
+
+function listenError(cause: NodeJS.ErrnoException, host: string, port: number): TouchmarkError {
+  const evidence = { host, port }
+  switch (cause.code) {
+    case 'EADDRINUSE':
+      return new TouchmarkError(
+        'listen.port_taken',
+        'unavailable',
+        `Port ${port} on ${host} is taken by another program.`,
+        {
+          cause,
+          evidence,
+          next: 'Stop that program, or choose another port with --port (0 takes a free one).',
+        },
+      )
+    case 'EACCES':
+      return new TouchmarkError('listen.not_permitted', 'unavailable', `This user may not listen on port ${port}.`, {
+        cause,
+        evidence,
+        next: 'Choose a port above 1023 with --port, or give the right to bind low ports.',
+      })
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new TouchmarkError('listen.address_unknown', 'unavailable', `This machine has no address ${host}.`, {
+        cause,
+        evidence,
+        next: 'Correct listen.host in touchmark.json, or pass --host.',
+      })
+    default:
+      return new TouchmarkError('listen.failed', 'unavailable', `Listening on ${host}:${port} failed.`, {
+        cause,
+        evidence: { ...evidence, reason: cause.code ?? 'unknown' },
+      })
+  }
+}
