@@ -7,6 +7,7 @@ import { type DerWriter, writeDer } from '../asn1/writer.ts'
 import type { Bytes } from '../bytes/bytes.ts'
 import { atLeastOne, nonNegative } from './extensions.ts'
 import { type GeneralName, parseGeneralName, writeGeneralName } from './general-name.ts'
+import { nameIsWithin } from './name.ts'
 
 export interface GeneralSubtree {
   readonly base: GeneralName
@@ -67,4 +68,103 @@ function writeSubtrees(w: DerWriter, subtrees: readonly GeneralSubtree[], tag: n
       })
     }
   })
+}
+
+/**
+ * Whether a name lies in a subtree. `unsupported`: the form, or this base, is one that we cannot compare, so whoever asks
+ * must refuse (RFC 5280 §4.2.1.10: "either process the constraint or reject the certificate").
+ */
+export type SubtreeMatch = 'inside' | 'outside' | 'unsupported'
+
+/** `side` matters for wildcard DNS names: they are excluded already where one of their hosts would be. */
+export function matchSubtree(name: GeneralName, base: GeneralName, side: 'permitted' | 'excluded'): SubtreeMatch {
+  switch (name.kind) {
+    case 'dNSName':
+      return base.kind === 'dNSName' ? verdict(dnsWithin(name.value, base.value, side)) : 'outside'
+    case 'rfc822Name':
+      return base.kind === 'rfc822Name' ? mailboxWithin(name.value, base.value) : 'outside'
+    case 'directoryName':
+      return base.kind === 'directoryName' ? verdict(nameIsWithin(name.name, base.name)) : 'outside'
+    case 'uniformResourceIdentifier':
+      return base.kind === 'uniformResourceIdentifier' ? uriWithin(name.value, base.value) : 'outside'
+    case 'iPAddress':
+      return base.kind === 'iPAddress' ? addressWithin(name.bytes, base.bytes) : 'outside'
+    case 'registeredID':
+    case 'otherName':
+    case 'other':
+      return 'unsupported'
+    default:
+      return name satisfies never
+  }
+}
+
+/** Whether a subtree speaks about names of this form at all: only then does it permit or exclude them. */
+export function sameForm(name: GeneralName, base: GeneralName): boolean {
+  return name.kind === base.kind && (name.kind !== 'other' || (base.kind === 'other' && name.tag === base.tag))
+}
+
+function verdict(inside: boolean): SubtreeMatch {
+  return inside ? 'inside' : 'outside'
+}
+
+/** "Any DNS name that can be constructed by simply adding zero or more labels to the left-hand side". */
+function dnsWithin(name: string, base: string, side: 'permitted' | 'excluded'): boolean {
+  const host = hostText(name)
+  const suffix = hostText(base)
+  if (suffix === '' || host === suffix) return true
+  // A leading period is not RFC 5280 for DNS names, but common: OpenSSL and others read it as "at least one label more".
+  if (host.endsWith(suffix.startsWith('.') ? suffix : `.${suffix}`)) return true
+  // *.example.com stands for host.example.com, which may be excluded by itself.
+  return side === 'excluded' && host.startsWith('*.') && suffix.slice(suffix.indexOf('.', 1)) === host.slice(1)
+}
+
+/** Lower case, without the final period of an absolute name. */
+function hostText(text: string): string {
+  const lower = text.toLowerCase()
+  return lower.endsWith('.') && lower.length > 1 ? lower.slice(0, -1) : lower
+}
+
+/** A base is a mailbox, a host (all mailboxes on it) or a period and a domain (all mailboxes on hosts below it). */
+function mailboxWithin(name: string, base: string): SubtreeMatch {
+  const at = name.lastIndexOf('@')
+  if (at < 1) return 'unsupported'
+  const host = hostText(name.slice(at + 1))
+  const baseAt = base.lastIndexOf('@')
+  if (baseAt < 0) return verdict(hostMatches(host, base))
+  return verdict(name.slice(0, at) === base.slice(0, baseAt) && host === hostText(base.slice(baseAt + 1)))
+}
+
+/** A host exactly, or with a leading period all hosts below; an empty base is all hosts, as it is for DNS names. */
+function hostMatches(host: string, base: string): boolean {
+  const wanted = hostText(base)
+  if (wanted === '') return true
+  return wanted.startsWith('.') ? host.endsWith(wanted) && host.length > wanted.length : host === wanted
+}
+
+/** The host part decides; a URI whose authority is missing or no host name must be refused (RFC 5280 §4.2.1.10). */
+function uriWithin(name: string, base: string): SubtreeMatch {
+  const host = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([^/?#@:[\]]+)(?::[0-9]*)?(?:[/?#]|$)/i.exec(name)?.[1]
+  if (host === undefined || /^[0-9.]+$/.test(host)) return 'unsupported'
+  return verdict(hostMatches(hostText(host), base))
+}
+
+/** Base: address and mask (RFC 4632), 8 octets for IPv4 and 32 for IPv6; a mask with holes is refused. */
+function addressWithin(address: Uint8Array, base: Uint8Array): SubtreeMatch {
+  if ((base.length !== 8 && base.length !== 32) || (address.length !== 4 && address.length !== 16)) return 'unsupported'
+  const half = base.length / 2
+  if (!isContiguousMask(base.subarray(half))) return 'unsupported'
+  if (address.length !== half) return 'outside'
+  for (let i = 0; i < half; i++) if ((address[i]! ^ base[i]!) & base[half + i]!) return 'outside'
+  return 'inside'
+}
+
+/** Ones, then zeros. */
+export function isContiguousMask(mask: Uint8Array): boolean {
+  let zeros = false
+  for (let bit = 0; bit < mask.length * 8; bit++) {
+    const set = (mask[bit >> 3]! & (0x80 >> (bit & 7))) !== 0
+    if (set && zeros) return false
+    zeros = !set
+  }
+  return true
 }

@@ -1,0 +1,300 @@
+// What RFC 5280 §6.1.3 to §6.1.5 asks of one complete path, apart from signatures (`path.ts`), policies and revocation.
+// Problems are values: a stranger's certificate that breaks a rule is an expected outcome.
+
+import type { Evidence } from '../errors.ts'
+import { TouchmarkError } from '../errors.ts'
+import type { Certificate } from './certificate.ts'
+import { findExtension } from './extension.ts'
+import {
+  type BasicConstraints,
+  type KeyUsageBit,
+  parseAuthorityKeyIdentifier,
+  parseBasicConstraints,
+  parseExtendedKeyUsage,
+  parseKeyUsage,
+  parseSubjectAltName,
+  parseSubjectKeyIdentifier,
+} from './extensions.ts'
+import type { GeneralName } from './general-name.ts'
+import { ATTRIBUTE, namesEqual } from './name.ts'
+import { matchSubtree, type NameConstraints, parseNameConstraints, sameForm } from './name-constraints.ts'
+import { OID } from './oids.ts'
+
+export type PathPurpose = 'client' | 'server'
+
+export type PathErrorCode =
+  | 'path.no_issuer'
+  | 'path.signature_invalid'
+  | 'path.budget_exhausted'
+  | 'path.too_many_certificates'
+  | 'path.too_long'
+  | 'path.leaf_expired'
+  | 'path.leaf_not_yet_valid'
+  | 'path.issuer_expired'
+  | 'path.issuer_not_yet_valid'
+  | 'path.not_a_ca'
+  | 'path.key_usage'
+  | 'path.length_exceeded'
+  | 'path.extended_key_usage'
+  | 'path.name_excluded'
+  | 'path.name_not_permitted'
+  | 'path.name_constraint_unsupported'
+  | 'path.critical_extension_unknown'
+  | 'path.extension_malformed'
+
+export interface PathProblem {
+  readonly code: PathErrorCode
+  readonly message: string
+  readonly evidence: Evidence
+}
+
+/** A certificate with the extensions that path validation reads, parsed once. */
+export interface PathCertificate {
+  readonly certificate: Certificate
+  /** The first extension that could not be read; it spoils every path with this certificate. */
+  readonly malformed: PathProblem | undefined
+  readonly basicConstraints: BasicConstraints | undefined
+  readonly keyUsage: readonly KeyUsageBit[] | undefined
+  readonly extendedKeyUsage: readonly string[] | undefined
+  readonly nameConstraints: NameConstraints | undefined
+  readonly subjectAltName: readonly GeneralName[]
+  readonly authorityKeyIdentifier: Uint8Array | undefined
+  readonly subjectKeyIdentifier: Uint8Array | undefined
+  readonly selfIssued: boolean
+}
+
+/**
+ * Extensions that are understood here when critical. certificatePolicies asks nothing as long as no explicit policy is
+ * required; the extensions that could require one (policyConstraints, policyMappings, inhibitAnyPolicy) are left out.
+ */
+const PROCESSED: ReadonlySet<string> = new Set([
+  OID.basicConstraints,
+  OID.keyUsage,
+  OID.extKeyUsage,
+  OID.nameConstraints,
+  OID.subjectAltName,
+  OID.certificatePolicies,
+  OID.authorityKeyIdentifier,
+  OID.subjectKeyIdentifier,
+])
+
+/** Comparisons of one name with one subtree in one path: 1024 names against 256 subtrees, which no honest path needs. */
+const MAX_COMPARISONS = 262_144
+
+const PURPOSE_OID = { client: OID.clientAuth, server: OID.serverAuth } as const satisfies Record<PathPurpose, string>
+
+export function readPathCertificate(certificate: Certificate): PathCertificate {
+  let malformed: PathProblem | undefined
+  const read = <T>(oid: string, parse: (value: Uint8Array) => T): T | undefined => {
+    const found = findExtension(certificate.extensions, oid)
+    if (found === undefined) return undefined
+    try {
+      return parse(found.value)
+    } catch (error) {
+      if (!(error instanceof TouchmarkError)) throw error
+      malformed ??= problem('path.extension_malformed', `The extension ${oid} cannot be read.`, certificate, {
+        extension: oid,
+        reason: error.code,
+      })
+      return undefined
+    }
+  }
+  return {
+    certificate,
+    basicConstraints: read(OID.basicConstraints, parseBasicConstraints),
+    keyUsage: read(OID.keyUsage, parseKeyUsage),
+    extendedKeyUsage: read(OID.extKeyUsage, parseExtendedKeyUsage),
+    nameConstraints: read(OID.nameConstraints, parseNameConstraints),
+    subjectAltName: read(OID.subjectAltName, parseSubjectAltName) ?? [],
+    authorityKeyIdentifier: read(OID.authorityKeyIdentifier, parseAuthorityKeyIdentifier)?.keyIdentifier,
+    subjectKeyIdentifier: read(OID.subjectKeyIdentifier, parseSubjectKeyIdentifier),
+    selfIssued: namesEqual(certificate.subject, certificate.issuer),
+    malformed,
+  }
+}
+
+/** What can be asked of an issuer before a signature is checked: RFC 5280 §6.1.3 (a)(2), §6.1.4 (k) and (n). */
+export function checkIssuer(
+  issuer: PathCertificate & { readonly anchor: boolean },
+  at: number,
+): PathProblem | undefined {
+  const { certificate, basicConstraints, keyUsage } = issuer
+  if (issuer.malformed) return issuer.malformed
+  if (at < certificate.notBefore) {
+    return problem('path.issuer_not_yet_valid', 'The certificate of an issuer is not valid yet.', certificate, {
+      at,
+      notBefore: certificate.notBefore,
+    })
+  }
+  if (at > certificate.notAfter) {
+    return problem('path.issuer_expired', 'The certificate of an issuer has expired.', certificate, {
+      at,
+      notAfter: certificate.notAfter,
+    })
+  }
+  // An anchor of version 1 has no way to say that it is a CA; being configured as an anchor says it (§6.1.4 (k)).
+  const configured = issuer.anchor && certificate.version < 3
+  if (!configured && basicConstraints?.cA !== true) {
+    return problem('path.not_a_ca', 'The certificate of an issuer is not that of a CA.', certificate)
+  }
+  if (keyUsage !== undefined && !keyUsage.includes('keyCertSign')) {
+    return problem('path.key_usage', 'The key of an issuer is not for signing certificates.', certificate)
+  }
+  return undefined
+}
+
+export interface PathRules {
+  readonly at: number
+  readonly purpose: PathPurpose | undefined
+  /** Critical extensions beyond ours that the caller processes. */
+  readonly processed: ReadonlySet<string>
+}
+
+/** `path` runs from the leaf to the anchor. All rules but the leaf's notAfter, which `checkLeafExpiry` asks last. */
+export function checkPath(path: readonly PathCertificate[], rules: PathRules): PathProblem | undefined {
+  for (const member of path) {
+    const found = member.malformed ?? checkCritical(member, rules.processed) ?? checkPurpose(member, rules.purpose)
+    if (found) return found
+  }
+  const leaf = path[0]!
+  const { notBefore } = leaf.certificate
+  return (
+    checkLeafUsage(leaf, rules.purpose) ??
+    checkLengths(path) ??
+    checkNames(path) ??
+    (rules.at < notBefore
+      ? problem('path.leaf_not_yet_valid', 'The certificate is not valid yet.', leaf.certificate, {
+          at: rules.at,
+          notBefore,
+        })
+      : undefined)
+  )
+}
+
+/** notAfter is the last good second (RFC 5280 §4.1.2.5). */
+export function checkLeafExpiry(leaf: PathCertificate, at: number): PathProblem | undefined {
+  const { notAfter } = leaf.certificate
+  if (at <= notAfter) return undefined
+  return problem('path.leaf_expired', 'The certificate has expired.', leaf.certificate, { at, notAfter })
+}
+
+/** RFC 5280 §6.1.4 (o), §6.1.5 (f). */
+function checkCritical({ certificate }: PathCertificate, processed: ReadonlySet<string>): PathProblem | undefined {
+  const unknown = certificate.extensions.find(
+    ({ critical, oid }) => critical && !PROCESSED.has(oid) && !processed.has(oid),
+  )
+  if (unknown === undefined) return undefined
+  const message = 'A critical extension is not understood here.'
+  return problem('path.critical_extension_unknown', message, certificate, { extension: unknown.oid })
+}
+
+/**
+ * RFC 5280 §4.2.1.12 for the leaf. For CAs it says little; that their extended key usage limits what they may issue for is
+ * how every TLS stack reads it, and refusing more is the safe side.
+ */
+function checkPurpose(
+  { certificate, extendedKeyUsage }: PathCertificate,
+  purpose: PathPurpose | undefined,
+): PathProblem | undefined {
+  if (purpose === undefined || extendedKeyUsage === undefined) return undefined
+  if (extendedKeyUsage.includes(PURPOSE_OID[purpose]) || extendedKeyUsage.includes(OID.anyExtendedKeyUsage))
+    return undefined
+  return problem('path.extended_key_usage', `The certificate is not for use as a TLS ${purpose}.`, certificate)
+}
+
+/** TLS signs with the key (RFC 8446 §4.4.2.2): a keyUsage without digitalSignature forbids it. */
+function checkLeafUsage(
+  { certificate, keyUsage }: PathCertificate,
+  purpose: PathPurpose | undefined,
+): PathProblem | undefined {
+  if (purpose === undefined || keyUsage === undefined || keyUsage.includes('digitalSignature')) return undefined
+  return problem('path.key_usage', 'The key of the certificate is not for digital signatures.', certificate)
+}
+
+/** RFC 5280 §6.1.4 (l), (m): certificates below an issuer, self-issued ones and the leaf not counted. */
+function checkLengths(path: readonly PathCertificate[]): PathProblem | undefined {
+  let below = 0
+  for (const issuer of path.slice(1)) {
+    const limit = issuer.basicConstraints?.pathLenConstraint
+    if (limit !== undefined && below > limit) {
+      const evidence = { pathLenConstraint: limit, below }
+      return problem('path.length_exceeded', 'More CAs follow than an issuer allows.', issuer.certificate, evidence)
+    }
+    if (!issuer.selfIssued) below++
+  }
+  return undefined
+}
+
+/** RFC 5280 §6.1.3 (b), (c), §6.1.4 (g): every name below an issuer against the constraints of that issuer. */
+function checkNames(path: readonly PathCertificate[]): PathProblem | undefined {
+  const budget = { comparisons: MAX_COMPARISONS }
+  for (let i = path.length - 1; i > 0; i--) {
+    const constraints = path[i]!.nameConstraints
+    if (constraints === undefined) continue
+    for (let j = i - 1; j >= 0; j--) {
+      const member = path[j]!
+      // Self-issued certificates in the middle renew a key and are exempt; a self-issued leaf is not (§6.1.3 (b)).
+      if (member.selfIssued && j > 0) continue
+      for (const name of namesOf(member)) {
+        const code = checkName(name, constraints, budget)
+        if (code) return problem(code, NAME_MESSAGES[code], member.certificate, { form: name.kind })
+      }
+    }
+  }
+  return undefined
+}
+
+type NameProblem =
+  | 'path.name_excluded'
+  | 'path.name_not_permitted'
+  | 'path.name_constraint_unsupported'
+  | 'path.budget_exhausted'
+
+const NAME_MESSAGES: Readonly<Record<NameProblem, string>> = {
+  'path.name_excluded': 'A name in the certificate is excluded by an issuer.',
+  'path.name_not_permitted': 'A name in the certificate is not among those that an issuer permits.',
+  'path.name_constraint_unsupported': 'An issuer constrains names in a form that is not understood here.',
+  'path.budget_exhausted': 'The certificates have too many names and constraints to compare.',
+}
+
+/** The subject where it is not empty, the alternative names, and e-mail addresses in the subject where they stand alone. */
+function namesOf({ certificate, subjectAltName }: PathCertificate): GeneralName[] {
+  const names: GeneralName[] = [...subjectAltName]
+  if (certificate.subject.rdns.length > 0) names.push({ kind: 'directoryName', name: certificate.subject })
+  if (!subjectAltName.some(name => name.kind === 'rfc822Name')) {
+    for (const rdn of certificate.subject.rdns) {
+      for (const { type, value } of rdn) if (type === ATTRIBUTE.emailAddress) names.push({ kind: 'rfc822Name', value })
+    }
+  }
+  return names
+}
+
+function checkName(
+  name: GeneralName,
+  constraints: NameConstraints,
+  budget: { comparisons: number },
+): NameProblem | undefined {
+  for (const { base, minimum, maximum } of constraints.excludedSubtrees ?? []) {
+    if (!sameForm(name, base)) continue
+    if (budget.comparisons-- <= 0) return 'path.budget_exhausted'
+    if (minimum || maximum !== undefined) return 'path.name_constraint_unsupported'
+    const match = matchSubtree(name, base, 'excluded')
+    if (match === 'unsupported') return 'path.name_constraint_unsupported'
+    if (match === 'inside') return 'path.name_excluded'
+  }
+  let asked = false
+  for (const { base, minimum, maximum } of constraints.permittedSubtrees ?? []) {
+    if (!sameForm(name, base)) continue
+    if (budget.comparisons-- <= 0) return 'path.budget_exhausted'
+    if (minimum || maximum !== undefined) return 'path.name_constraint_unsupported'
+    const match = matchSubtree(name, base, 'permitted')
+    if (match === 'unsupported') return 'path.name_constraint_unsupported'
+    if (match === 'inside') return undefined
+    asked = true
+  }
+  return asked ? 'path.name_not_permitted' : undefined
+}
+
+function problem(code: PathErrorCode, message: string, certificate: Certificate, evidence: Evidence = {}): PathProblem {
+  return { code, message, evidence: { serialNumber: certificate.serialNumber, ...evidence } }
+}
