@@ -6,9 +6,16 @@ import { contextConstructed, contextPrimitive, TAG } from '../asn1/tag.ts'
 import { writeDer } from '../asn1/writer.ts'
 import { type Bytes, toBigInt } from '../bytes/bytes.ts'
 import { fromHex } from '../bytes/hex.ts'
-import { type CrlReason, crlReasonOf, REASON_FLAGS, type ReasonFlag } from './crl-reason.ts'
-import { type GeneralName, parseGeneralNames, writeGeneralNames } from './general-name.ts'
-import { type AttributeInput, type AttributeTypeAndValue, type Name, parseRdn, writeRdn } from './name.ts'
+import { type CrlReason, crlReasonOf, type ReasonFlag } from './crl-reason.ts'
+import {
+  type DistributionPointName,
+  parseDistributionPointName,
+  parseReasonFlags,
+  writeDistributionPointName,
+  writeReasonFlags,
+} from './distribution-point.ts'
+import { parseGeneralNames } from './general-name.ts'
+import type { Name } from './name.ts'
 
 /** Octets of the longest cRLNumber (RFC 5280 §5.2.3). */
 const MAX_CRL_NUMBER = 20
@@ -37,14 +44,9 @@ export function parseCrlNumber(value: Uint8Array): bigint {
 export const encodeDeltaCrlIndicator = encodeCrlNumber
 export const parseDeltaCrlIndicator = parseCrlNumber
 
-/** `DistributionPointName ::= CHOICE { fullName [0] GeneralNames, nameRelativeToCRLIssuer [1] RelativeDistinguishedName }` */
-export type IssuingPointName =
-  | { readonly kind: 'fullName'; readonly names: readonly GeneralName[] }
-  | { readonly kind: 'nameRelativeToCRLIssuer'; readonly rdn: readonly (AttributeTypeAndValue | AttributeInput)[] }
-
 /** What a CRL covers (RFC 5280 §5.2.5). The extension is critical. Absent booleans are FALSE. */
 export interface IssuingDistributionPoint {
-  readonly distributionPoint?: IssuingPointName | undefined
+  readonly distributionPoint?: DistributionPointName | undefined
   readonly onlyContainsUserCerts?: boolean | undefined
   readonly onlyContainsCACerts?: boolean | undefined
   /** Absent: all reasons. */
@@ -63,20 +65,11 @@ export function encodeIssuingDistributionPoint(point: IssuingDistributionPoint):
     w.sequence(() => {
       const { distributionPoint, onlySomeReasons } = point
       if (distributionPoint) {
-        w.constructed(contextConstructed(0), () => {
-          if (distributionPoint.kind === 'fullName')
-            writeGeneralNames(w, distributionPoint.names, contextConstructed(0))
-          else writeRdn(w, distributionPoint.rdn, contextConstructed(1))
-        })
+        w.constructed(contextConstructed(0), () => writeDistributionPointName(w, distributionPoint))
       }
       if (point.onlyContainsUserCerts) w.boolean(true, contextPrimitive(1))
       if (point.onlyContainsCACerts) w.boolean(true, contextPrimitive(2))
-      if (onlySomeReasons) {
-        w.namedBits(
-          onlySomeReasons.map(reason => REASON_FLAGS[reason]),
-          contextPrimitive(3),
-        )
-      }
+      if (onlySomeReasons) writeReasonFlags(w, onlySomeReasons, contextPrimitive(3))
       if (point.indirectCRL) w.boolean(true, contextPrimitive(4))
       if (point.onlyContainsAttributeCerts) w.boolean(true, contextPrimitive(5))
     }),
@@ -89,11 +82,11 @@ export function parseIssuingDistributionPoint(value: Uint8Array): Required<Issui
     const at = reader.offset
     const point = reader.sequence(fields => ({
       distributionPoint: fields.optional(contextConstructed(0), self =>
-        self.nested(contextConstructed(0), parseIssuingPointName),
+        self.nested(contextConstructed(0), parseDistributionPointName),
       ),
       onlyContainsUserCerts: flag(fields, 1),
       onlyContainsCACerts: flag(fields, 2),
-      onlySomeReasons: fields.optional(contextPrimitive(3), parseReasonFlags),
+      onlySomeReasons: fields.optional(contextPrimitive(3), self => parseReasonFlags(self, contextPrimitive(3))),
       indirectCRL: flag(fields, 4),
       onlyContainsAttributeCerts: flag(fields, 5),
     }))
@@ -102,33 +95,12 @@ export function parseIssuingDistributionPoint(value: Uint8Array): Required<Issui
   })
 }
 
-function parseIssuingPointName(reader: DerReader): IssuingPointName {
-  if (reader.peekTag() === contextConstructed(1)) {
-    return { kind: 'nameRelativeToCRLIssuer', rdn: parseRdn(reader, contextConstructed(1)) }
-  }
-  return { kind: 'fullName', names: parseGeneralNames(reader, contextConstructed(0)) }
-}
-
 /** `BOOLEAN DEFAULT FALSE` under an implicit tag: DER leaves FALSE out (X.690 §11.5). */
 function flag(reader: DerReader, n: number): boolean {
   const at = reader.offset
   const value = reader.optional(contextPrimitive(n), self => self.boolean(contextPrimitive(n)))
   if (value === false) throw new DerError('der.value_invalid', at, 'A default value is written out')
   return value ?? false
-}
-
-/** The bits that RFC 5280 names; others (bit 0 is unused) are refused, since what they leave out cannot be known. */
-function parseReasonFlags(reader: DerReader): ReasonFlag[] {
-  const at = reader.offset
-  const { bytes } = reader.bitString(contextPrimitive(3))
-  const reasons = (Object.keys(REASON_FLAGS) as ReasonFlag[]).filter(reason => hasBit(bytes, REASON_FLAGS[reason]))
-  const bits = bytes.reduce((count, octet) => count + octet.toString(2).replaceAll('0', '').length, 0)
-  if (bits !== reasons.length) throw new DerError('der.value_invalid', at, 'A reason flag is none of RFC 5280')
-  return reasons
-}
-
-function hasBit(bytes: Uint8Array, bit: number): boolean {
-  return ((bytes[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0
 }
 
 function checkIssuingDistributionPoint(point: IssuingDistributionPoint, offset: number): void {
