@@ -22,6 +22,16 @@ export function leafHash(hash: Hash, entry: Uint8Array): Bytes {
   return hash(input)
 }
 
+/** As `leafHash`, for many entries: what is hashed is put together in one buffer, again and again. */
+export function leafHasher(hash: Hash): (entry: Uint8Array) => Bytes {
+  let input = new Uint8Array(4096)
+  return entry => {
+    if (1 + entry.length > input.length) input = new Uint8Array(2 * entry.length)
+    input.set(entry, 1)
+    return hash(input.subarray(0, 1 + entry.length))
+  }
+}
+
 /** `HASH(0x01 || left || right)` (RFC 9162 §2.1.1). */
 export function nodeHash(hash: Hash, left: Uint8Array, right: Uint8Array): Bytes {
   const input = new Uint8Array(1 + 2 * HASH_LENGTH)

@@ -5,7 +5,7 @@ import { fromUtf8, toUtf8 } from '../../core/bytes/utf8.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import { MAX_ENTRY_LENGTH } from '../../core/merkle/tile.ts'
 import type { UnixSeconds } from '../ids.ts'
-import { type AuditAction, auditActionRow } from './actions.ts'
+import { AUDIT_ACTIONS, type AuditAction, type AuditActionRow, auditActionRow } from './actions.ts'
 
 export type ActorKind = 'device' | 'operator' | 'system' | 'stranger'
 
@@ -35,30 +35,29 @@ export const MAX_TEXT_LENGTH = 300
  * that lacks what the action must name), `audit.entry_too_large`.
  */
 export function encodeAuditEntry(entry: AuditEntry): Bytes {
-  const row = auditActionRow(entry.action)
-  if (row === undefined) throw invalid(`The catalogue has no action ${entry.action}.`)
-  if (entry.outcome === 'done') {
-    for (const field of row.subject) {
-      if (entry.subject[field] === undefined) throw invalid(`An entry ${entry.action} names its ${field}.`)
-    }
-    for (const field of row.detail ?? []) {
-      if (entry.detail?.[field] === undefined) throw invalid(`An entry ${entry.action} tells ${field}.`)
-    }
-  } else if (entry.code === undefined) {
-    throw invalid('A refusal carries its code.')
-  }
-  const bytes = toUtf8(canonicalText(entry))
-  if (bytes.length > MAX_ENTRY_LENGTH) {
-    throw new TouchmarkError(
-      'audit.entry_too_large',
-      'internal',
-      `An audit entry has at most ${MAX_ENTRY_LENGTH} octets.`,
-      {
-        evidence: { length: bytes.length, action: entry.action },
-      },
-    )
-  }
+  const bytes = toUtf8(checkedText(entry))
+  if (bytes.length > MAX_ENTRY_LENGTH) throw tooLarge(entry)
   return bytes
+}
+
+/**
+ * As `encodeAuditEntry` for each, into one buffer: the results are views of it, and whoever keeps one keeps all. A batch writes
+ * tens of thousands of entries a second, and making a buffer for each would cost more than filling it.
+ */
+export function encodeAuditEntries(entries: readonly AuditEntry[]): Uint8Array[] {
+  const texts = entries.map(checkedText)
+  let room = 0
+  for (const text of texts) room += text.length
+  const buffer = new Uint8Array(room)
+  let at = 0
+  return texts.map((text, i) => {
+    // The buffer has an octet for each UTF-16 code unit; a text that needs more gets a buffer of its own.
+    const { read, written } = ENCODER.encodeInto(text, buffer.subarray(at, at + text.length))
+    const bytes = read === text.length ? buffer.subarray(at, at + written) : toUtf8(text)
+    if (bytes.length > MAX_ENTRY_LENGTH) throw tooLarge(entries[i]!)
+    at += text.length
+    return bytes
+  })
 }
 
 /**
@@ -90,59 +89,78 @@ export function auditText(text: string): string {
   return cut.toWellFormed().replaceAll(/\p{Cc}/gu, '\ufffd')
 }
 
-/** The members in order of their names, as RFC 8785 §3.2.3 sorts them. Every field is checked on the way. */
+/** The text of an entry that is fit to be written: the catalogue knows its action, and it names what the action must name. */
+function checkedText(entry: AuditEntry): string {
+  const row = auditActionRow(entry.action)
+  if (row === undefined) throw invalid(`The catalogue has no action ${entry.action}.`)
+  if (entry.outcome === 'done') {
+    for (const field of row.subject) {
+      if (entry.subject[field] === undefined) throw invalid(`An entry ${entry.action} names its ${field}.`)
+    }
+    for (const field of row.detail ?? []) {
+      if (entry.detail?.[field] === undefined) throw invalid(`An entry ${entry.action} tells ${field}.`)
+    }
+  } else if (entry.code === undefined) {
+    throw invalid('A refusal carries its code.')
+  }
+  return canonicalText(entry)
+}
+
+/**
+ * RFC 8785: members in order of their names, and no spaces. JSON.stringify does the rest as §3.2.2 asks (escapes, numbers), but for
+ * lone surrogates, which are refused here. Every field is checked on the way.
+ */
 function canonicalText(entry: AuditEntry<string>): string {
   const { at, actor, action, outcome, code, subject, detail } = entry
   if (!Number.isSafeInteger(at) || at < 0) throw invalid('The time is not in whole seconds since 1970.')
-  if (!CODE.test(action)) throw invalid('The action is not a dotted name.')
-  if (!isRecord(actor) || !KINDS.has(actor.kind) || !OPAQUE.test(actor.id))
-    throw invalid('The actor is not an opaque id.')
+  if (typeof action !== 'string' || !CODE.test(action)) throw invalid('The action is not a dotted name.')
+  if (!isRecord(actor) || !KINDS.has(actor.kind)) throw invalid('The actor is of no known kind.')
+  if (typeof actor.id !== 'string' || !OPAQUE.test(actor.id)) throw invalid('The actor is not an opaque id.')
   if (outcome !== 'done' && outcome !== 'refused') throw invalid('The outcome is neither done nor refused.')
-  if (code !== undefined && !CODE.test(code)) throw invalid('The code is not a dotted name.')
+  if (code !== undefined && (typeof code !== 'string' || !CODE.test(code)))
+    throw invalid('The code is not a dotted name.')
   const why = code === undefined ? '' : `"code":"${code}",`
-  const more = detail === undefined ? '' : `"detail":${members(detail, detailValue)},`
+  const more = detail === undefined ? '' : `"detail":${fieldsText(detail, isDetail)},`
   return (
     `{"action":"${action}","actor":{"id":"${actor.id}","kind":"${actor.kind}"},"at":${at},${why}${more}` +
-    `"outcome":"${outcome}","subject":${members(subject, textValue)},"v":${AUDIT_ENTRY_VERSION}}`
+    `"outcome":"${outcome}","subject":${fieldsText(subject, isText)},"v":${AUDIT_ENTRY_VERSION}}`
   )
 }
 
+const ENCODER = new TextEncoder()
 const CODE = /^[a-z][a-z0-9_]{0,63}(?:\.[a-z0-9_]{1,64}){1,3}$/
 const OPAQUE = /^[A-Za-z0-9._:-]{1,128}$/
+/** Such names sort alike by code point, UTF-16 code unit and octet; beginning with a letter, they keep their order in an object. */
 const FIELD = /^[a-z][A-Za-z0-9]{0,47}$/
-/** Text that JSON spells as itself. */
-const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
+/** The names that nearly every entry consists of: looking them up is cheaper than matching them. */
+const USUAL: ReadonlySet<string> = new Set(
+  Object.values<AuditActionRow>(AUDIT_ACTIONS).flatMap(row => [...row.subject, ...(row.detail ?? [])]),
+)
 const KINDS: ReadonlySet<string> = new Set<ActorKind>(['device', 'operator', 'system', 'stranger'])
 
-function members(fields: unknown, value: (value: unknown) => string): string {
+function fieldsText(fields: unknown, isValue: (value: unknown) => boolean): string {
   if (!isRecord(fields)) throw invalid('Subject and detail are objects.')
   const names = Object.keys(fields)
   if (names.length > MAX_FIELDS) throw invalid(`Subject and detail have at most ${MAX_FIELDS} fields.`)
   let sorted = true
-  for (let i = 1; i < names.length; i++) if (names[i - 1]! > names[i]!) sorted = false
-  if (!sorted) names.sort()
-  let out = ''
-  for (const name of names) {
-    if (!FIELD.test(name)) throw invalid('A field name is not a short word in letters and digits.')
-    out += `${out === '' ? '{' : ','}"${name}":${value(fields[name])}`
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i]!
+    if (!USUAL.has(name) && !FIELD.test(name)) throw invalid('A field name is not a short word in letters and digits.')
+    if (!isValue(fields[name])) throw invalid(`The field ${name} is no short text, finite number or truth value.`)
+    if (i > 0 && names[i - 1]! > name) sorted = false
   }
-  return out === '' ? '{}' : `${out}}`
+  if (sorted) return JSON.stringify(fields)
+  const ordered: Record<string, unknown> = {}
+  for (const name of names.sort()) ordered[name] = fields[name]
+  return JSON.stringify(ordered)
 }
 
-function textValue(value: unknown): string {
-  if (typeof value !== 'string' || value.length > MAX_TEXT_LENGTH) throw invalid('A field is not a short text.')
-  if (PLAIN.test(value)) return `"${value}"`
-  // JSON.stringify escapes exactly as RFC 8785 §3.2.2.2 asks, but for lone surrogates, which are an error there.
-  if (!value.isWellFormed()) throw invalid('A text is not well-formed Unicode.')
-  return JSON.stringify(value)
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value.length <= MAX_TEXT_LENGTH && value.isWellFormed()
 }
 
-function detailValue(value: unknown): string {
-  if (typeof value === 'string') return textValue(value)
-  if (typeof value === 'boolean') return value ? 'true' : 'false'
-  // Numbers are spelled as ECMAScript does, which is what RFC 8785 §3.2.2.3 asks for.
-  if (typeof value === 'number' && Number.isFinite(value)) return String(value)
-  throw invalid('A detail is neither text nor a finite number nor a truth value.')
+function isDetail(value: unknown): boolean {
+  return typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value)) || isText(value)
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -151,6 +169,17 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function invalid(message: string): TouchmarkError {
   return new TouchmarkError('audit.entry_invalid', 'internal', message)
+}
+
+function tooLarge(entry: AuditEntry): TouchmarkError {
+  return new TouchmarkError(
+    'audit.entry_too_large',
+    'internal',
+    `An audit entry has at most ${MAX_ENTRY_LENGTH} octets.`,
+    {
+      evidence: { action: entry.action },
+    },
+  )
 }
 
 function malformed(cause?: unknown): TouchmarkError {
