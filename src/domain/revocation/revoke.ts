@@ -1,0 +1,237 @@
+// Revoke, hold and release (RFC 5280 §5.3.1). One transaction holds the new status, the state of the key, the audit entries and the
+// requests for the CRL shards that have to be published anew. OCSP and the TLS door read the status itself: for them the
+// change is in effect as soon as this returns.
+import { TouchmarkError } from '../../core/errors.ts'
+import type { CrlReason } from '../../core/pki/crl-reason.ts'
+import type { AuditEntry } from '../audit/entry.ts'
+import type { CertificateRecord, CertificateStatus } from '../ca/certificate-record.ts'
+import type { AuthorityId, DeviceId, SerialNumber, UnixSeconds } from '../ids.ts'
+import type { Clock, Store, Write } from '../ports.ts'
+
+/** Reasons that a person or rule may give for a certificate. */
+export const REVOCATION_REASONS = [
+  'unspecified',
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'certificateHold',
+  'privilegeWithdrawn',
+] as const satisfies readonly CrlReason[]
+
+export type RevocationReason = (typeof REVOCATION_REASONS)[number]
+
+/** Reads a reason as people and scripts write it. Throws `revocation.reason_unknown`. */
+export function parseRevocationReason(text: string): RevocationReason {
+  const reason = REVOCATION_REASONS.find(candidate => candidate.toLowerCase() === text.toLowerCase())
+  if (reason) return reason
+  throw new TouchmarkError('revocation.reason_unknown', 'malformed', `"${text}" is not a revocation reason.`, {
+    next: `Use one of: ${REVOCATION_REASONS.join(', ')}.`,
+  })
+}
+
+export interface RevocationPorts {
+  readonly store: Store
+  readonly clock: Clock
+}
+
+export interface CertificateSelector {
+  readonly serialNumber: SerialNumber
+  /** Needed only where two authorities used the same serial number. */
+  readonly authorityId?: AuthorityId
+}
+
+export interface RevocationOutcome {
+  /** What changed now; empty where everything was in that state before. */
+  readonly changed: readonly {
+    readonly authorityId: AuthorityId
+    readonly serialNumber: SerialNumber
+    readonly status: CertificateStatus
+  }[]
+  /** Certificates that already had this status. */
+  readonly unchanged: number
+}
+
+/**
+ * Revokes (or, with `certificateHold`, holds) one certificate. With `keyCompromise` every other live certificate over the same key
+ * ends with it, and the key is recorded as compromised, so that nobody can have it certified again.
+ * Throws `certificate.not_found`, `certificate.ambiguous`, `certificate.already_revoked` (with another reason),
+ * `revocation.reason_not_for_this`.
+ */
+export async function revokeCertificate(
+  selector: CertificateSelector,
+  reason: RevocationReason,
+  actor: AuditEntry['actor'],
+  ports: RevocationPorts,
+): Promise<RevocationOutcome> {
+  const record = await findCertificate(selector, ports.store)
+  checkReason(record, reason)
+  if (record.status.kind === 'revoked' && record.status.reason !== reason && reason !== 'keyCompromise') {
+    throw new TouchmarkError(
+      'certificate.already_revoked',
+      'conflict',
+      'The certificate was revoked before, for another reason.',
+      {
+        evidence: { serialNumber: record.serialNumber, reason: record.status.reason },
+        next: 'A revocation is final. Only keyCompromise may be added to it.',
+      },
+    )
+  }
+  const affected =
+    reason === 'keyCompromise' && record.deviceId !== null
+      ? (await ports.store.read.certificatesOfDevice(record.deviceId)).filter(other => other.keyId === record.keyId)
+      : [record]
+  return change(affected, reason, actor, ports)
+}
+
+/** Revokes or holds everything that is live of a device, in one transaction. */
+export async function revokeDevice(
+  deviceId: DeviceId,
+  reason: RevocationReason,
+  actor: AuditEntry['actor'],
+  ports: RevocationPorts,
+): Promise<RevocationOutcome> {
+  const now = ports.clock.now()
+  const records = await ports.store.read.certificatesOfDevice(deviceId)
+  const live = records.filter(record => record.status.kind !== 'revoked' && record.notAfter >= now)
+  return change(live, reason, actor, ports)
+}
+
+/** Ends a hold. Throws `certificate.not_held`. */
+export async function releaseCertificate(
+  selector: CertificateSelector,
+  actor: AuditEntry['actor'],
+  ports: RevocationPorts,
+): Promise<RevocationOutcome> {
+  const record = await findCertificate(selector, ports.store)
+  if (record.status.kind !== 'held') {
+    throw new TouchmarkError('certificate.not_held', 'conflict', 'The certificate is not on hold.', {
+      evidence: { serialNumber: record.serialNumber, status: record.status.kind },
+    })
+  }
+  const now = ports.clock.now()
+  const status: CertificateStatus = { kind: 'good' }
+  await ports.store.commit({
+    writes: [statusWrite(record, status), crlRequest(record, now)],
+    audit: [statusEntry(record, 'certificate.released', {}, actor, now)],
+  })
+  return { changed: [{ authorityId: record.authorityId, serialNumber: record.serialNumber, status }], unchanged: 0 }
+}
+
+async function findCertificate(selector: CertificateSelector, store: Store): Promise<CertificateRecord> {
+  const { serialNumber, authorityId } = selector
+  const found = authorityId
+    ? [await store.read.certificate(authorityId, serialNumber)].filter(record => record !== undefined)
+    : await store.read.certificatesBySerial(serialNumber)
+  const [record, ...others] = found
+  if (!record) {
+    throw new TouchmarkError(
+      'certificate.not_found',
+      'not_found',
+      `No certificate has the serial number ${serialNumber}.`,
+      {
+        next: 'Look the serial number up with: touchmark device show SERIAL',
+      },
+    )
+  }
+  if (others.length > 0) {
+    throw new TouchmarkError(
+      'certificate.ambiguous',
+      'conflict',
+      `Several authorities issued a certificate ${serialNumber}.`,
+      {
+        next: `Name one with --authority: ${found.map(each => each.authorityId).join(', ')}.`,
+      },
+    )
+  }
+  return record
+}
+
+/** `cACompromise` says that the subject's own authority key is lost: it fits certificates of the platform only (RFC 5280 §5.3.1). */
+function checkReason(record: CertificateRecord, reason: RevocationReason): void {
+  if (reason === 'cACompromise' && record.deviceId !== null) {
+    throw new TouchmarkError(
+      'revocation.reason_not_for_this',
+      'malformed',
+      'cACompromise fits the certificate of an authority only.',
+      {
+        next: 'For a device whose key is lost use keyCompromise.',
+      },
+    )
+  }
+}
+
+async function change(
+  records: readonly CertificateRecord[],
+  reason: RevocationReason,
+  actor: AuditEntry['actor'],
+  ports: RevocationPorts,
+): Promise<RevocationOutcome> {
+  const now = ports.clock.now()
+  const status: CertificateStatus =
+    reason === 'certificateHold' ? { kind: 'held', at: now } : { kind: 'revoked', at: now, reason }
+  const changing = records.filter(
+    record => record.status.kind === 'good' || (record.status.kind === 'held' && status.kind === 'revoked'),
+  )
+  const writes: Write[] = []
+  const audit: AuditEntry[] = []
+  const shards = new Map<string, Write>()
+  for (const record of changing) {
+    writes.push(statusWrite(record, status))
+    const request = crlRequest(record, now)
+    shards.set(request.key, request)
+    const action = status.kind === 'held' ? 'certificate.held' : 'certificate.revoked'
+    audit.push(statusEntry(record, action, { reason }, actor, now))
+  }
+  if (reason === 'keyCompromise') {
+    const key = records[0] && (await ports.store.read.key(records[0].keyId))
+    if (key && key.state !== 'compromised' && key.state !== 'destroyed') {
+      writes.push({ kind: 'key.state', id: key.id, from: key.state, to: 'compromised', at: now })
+      audit.push({
+        at: now,
+        actor,
+        action: 'key.state_changed',
+        outcome: 'done',
+        subject: { keyId: key.id, deviceId: key.deviceId },
+        detail: { from: key.state, to: 'compromised' },
+      })
+    }
+  }
+  if (writes.length > 0) await ports.store.commit({ writes: [...writes, ...shards.values()], audit })
+  return {
+    changed: changing.map(({ authorityId, serialNumber }) => ({ authorityId, serialNumber, status })),
+    unchanged: records.length - changing.length,
+  }
+}
+
+function statusWrite(record: CertificateRecord, to: CertificateStatus): Write {
+  const { authorityId, serialNumber } = record
+  return { kind: 'certificate.status', authorityId, serialNumber, from: record.status.kind, to }
+}
+
+/** The shard's CRL has to be published anew; requests for the same shard coalesce. */
+function crlRequest(record: CertificateRecord, now: UnixSeconds): Extract<Write, { kind: 'work.request' }> {
+  return { kind: 'work.request', topic: 'crl', key: `${record.authorityId}/${record.crlShard}`, dueAt: now }
+}
+
+function statusEntry(
+  record: CertificateRecord,
+  action: 'certificate.revoked' | 'certificate.held' | 'certificate.released',
+  detail: Record<string, string>,
+  actor: AuditEntry['actor'],
+  at: UnixSeconds,
+): AuditEntry {
+  return {
+    at,
+    actor,
+    action,
+    outcome: 'done',
+    subject: {
+      authorityId: record.authorityId,
+      serialNumber: record.serialNumber,
+      ...(record.deviceId === null ? {} : { deviceId: record.deviceId }),
+    },
+    detail,
+  }
+}
