@@ -2,7 +2,7 @@
 // key agreement (ECDH, RFC 5753) and key encryption keys; the other kinds survive as octets.
 import { DerError } from '../asn1/der-error.ts'
 import type { DerReader } from '../asn1/reader.ts'
-import { contextConstructed, contextPrimitive, TAG } from '../asn1/tag.ts'
+import { contextConstructed, TAG } from '../asn1/tag.ts'
 import { type DerWriter, writeDer } from '../asn1/writer.ts'
 import type { Bytes } from '../bytes/bytes.ts'
 import { type AlgorithmIdentifier, parseAlgorithmIdentifier } from '../pki/algorithm-identifier.ts'
