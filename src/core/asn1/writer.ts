@@ -7,7 +7,7 @@ import { toUtf8 } from '../bytes/utf8.ts'
 import { DerError } from './der-error.ts'
 import { encodeOid } from './oid.ts'
 import { TAG } from './tag.ts'
-import { formatGeneralizedTime, formatTime } from './time.ts'
+import { GENERALIZED_TIME_OCTETS, isUtcTime, putTime, UTC_TIME_OCTETS } from './time.ts'
 
 export class DerWriter {
   #buffer: Bytes
@@ -130,6 +130,11 @@ export class DerWriter {
     if (!Number.isSafeInteger(value) || Math.abs(value) >= 2 ** 47) {
       throw new DerError('der.value_invalid', 0, `${value} is not a small integer`)
     }
+    if (value >= 0 && value < 0x80) {
+      this.#header(tag, 1)
+      this.#buffer[this.#at++] = value
+      return this
+    }
     const octets: number[] = []
     let rest = value
     do {
@@ -190,14 +195,24 @@ export class DerWriter {
     return this.primitive(tag, toUtf8(value))
   }
 
-  /** Time (RFC 5280 §4.1.2.5) from whole seconds since 1970. */
+  /** Time (RFC 5280 §4.1.2.5) from whole seconds since 1970: UTCTime from 1950 through 2049, GeneralizedTime otherwise. */
   time(seconds: number): this {
-    const { kind, text } = formatTime(seconds)
-    return this.text(text, kind === 'utc' ? TAG.UTC_TIME : TAG.GENERALIZED_TIME)
+    return isUtcTime(seconds)
+      ? this.#time(seconds, TAG.UTC_TIME, UTC_TIME_OCTETS)
+      : this.#time(seconds, TAG.GENERALIZED_TIME, GENERALIZED_TIME_OCTETS)
   }
 
   generalizedTime(seconds: number, tag: number = TAG.GENERALIZED_TIME): this {
-    return this.text(formatGeneralizedTime(seconds), tag)
+    return this.#time(seconds, tag, GENERALIZED_TIME_OCTETS)
+  }
+
+  #time(seconds: number, tag: number, octets: 13 | 15): this {
+    this.#reserve(octets + 2)
+    putTime(this.#buffer, this.#at + 2, seconds, octets)
+    this.#buffer[this.#at] = tag
+    this.#buffer[this.#at + 1] = octets
+    this.#at += octets + 2
+    return this
   }
 }
 

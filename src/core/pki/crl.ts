@@ -104,38 +104,54 @@ export function parseCertificateList(der: Uint8Array): CertificateList {
 
 function* walkEntries(content: Uint8Array, base: number, crlIssuer: Name): Generator<RevokedCertificate> {
   const reader = new DerReader(content, { base, depth: 3, maxInput: MAX_CRL })
+  const seen = new Map<string, EntryExtensions>()
   let certificateIssuer = crlIssuer
   while (!reader.empty) {
-    const entry = reader.sequence(fields => parseEntry(fields, certificateIssuer))
-    certificateIssuer = entry.certificateIssuer
-    yield entry
+    const fields = reader.enter(TAG.SEQUENCE)
+    const serialNumber = parseSerialNumber(fields)
+    const revocationDate = fields.time()
+    const said = fields.empty ? NOTHING_SAID : parseEntryExtensions(fields, seen)
+    fields.finish()
+    certificateIssuer = said.certificateIssuer ?? certificateIssuer
+    yield { serialNumber, revocationDate, ...said, certificateIssuer }
   }
 }
 
-function parseEntry(fields: DerReader, previousIssuer: Name): RevokedCertificate {
-  const serialNumber = parseSerialNumber(fields)
-  const revocationDate = fields.time()
-  if (fields.empty) {
-    return {
-      serialNumber,
-      revocationDate,
-      reason: 'unspecified',
-      invalidityDate: undefined,
-      certificateIssuer: previousIssuer,
-      extensions: [],
-    }
-  }
+type EntryExtensions = Pick<RevokedCertificate, 'reason' | 'invalidityDate' | 'extensions'> & {
+  readonly certificateIssuer: Name | undefined
+}
+
+const NOTHING_SAID: EntryExtensions = {
+  reason: 'unspecified',
+  invalidityDate: undefined,
+  certificateIssuer: undefined,
+  extensions: [],
+}
+
+/** crlEntryExtensions with a reason and nothing else have 14 octets: read once for each reason, not once for each entry. */
+const REASON_ONLY = 14
+
+function parseEntryExtensions(fields: DerReader, seen: Map<string, EntryExtensions>): EntryExtensions {
   const at = fields.offset
+  const received = fields.rest
+  const key = received.length === REASON_ONLY ? String.fromCharCode(...received) : undefined
+  const known = key === undefined ? undefined : seen.get(key)
+  if (known !== undefined) {
+    fields.any()
+    return known
+  }
   const extensions = parseExtensions(fields)
   let reason: CrlReason = 'unspecified'
   let invalidityDate: number | undefined
-  let certificateIssuer = previousIssuer
+  let certificateIssuer: Name | undefined
   for (const { oid, value } of extensions) {
     if (oid === OID.cRLReasons) reason = parseReasonCode(value, at)
     else if (oid === OID.invalidityDate) invalidityDate = parseInvalidityDate(value, at)
     else if (oid === OID.certificateIssuer) certificateIssuer = parseCertificateIssuer(value, at)
   }
-  return { serialNumber, revocationDate, reason, invalidityDate, certificateIssuer, extensions }
+  const said = { reason, invalidityDate, certificateIssuer, extensions }
+  if (key !== undefined && seen.size < 32) seen.set(key, said)
+  return said
 }
 
 const KNOWN_ENTRY_EXTENSIONS: ReadonlySet<string> = new Set([OID.cRLReasons, OID.invalidityDate, OID.certificateIssuer])
@@ -220,6 +236,20 @@ export function crlEntryLength(entry: CrlEntry): number {
   const extensions = reason + (entry.invalidityDate === undefined ? 0 : INVALIDITY_EXTENSION)
   const time = isUtcTime(entry.revocationDate) ? 15 : 17
   return element(element(integer) + time + (extensions === 0 ? 0 : element(extensions)))
+}
+
+/** Many entries as a stream of whole entries of about 64 KiB together: what `writeTbsCertList` takes. */
+export async function* encodeCrlEntries(
+  entries: Iterable<CrlEntry> | AsyncIterable<CrlEntry>,
+): AsyncGenerator<Bytes, void, undefined> {
+  const w = new DerWriter(CHUNK)
+  for await (const entry of entries) {
+    writeCrlEntry(w, entry)
+    if (w.length < CHUNK - 128) continue
+    yield w.finish()
+    w.reset()
+  }
+  if (w.length > 0) yield w.finish()
 }
 
 /** Everything in a tbsCertList except its entries. */
