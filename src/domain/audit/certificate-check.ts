@@ -1,0 +1,167 @@
+// Certificates against the log: each row was issued by an entry that commits to its bytes, each issued certificate is still there,
+// and its status is what the last entry about it says. Memory grows with the certificates that were ever revoked or held, at about
+// a hundred octets each, and with nothing else.
+import { toHex } from '../../core/bytes/hex.ts'
+import type { Hash } from '../../core/merkle/tree.ts'
+import type { CertificateRecord, CertificateStatus } from '../ca/certificate-record.ts'
+import type { AuditEntry } from './entry.ts'
+import type { Report } from './finding.ts'
+import type { CrossCheck } from './verify.ts'
+
+/** What is checked of a certificate's row. */
+export type CertificateFacts = Pick<
+  CertificateRecord,
+  'authorityId' | 'serialNumber' | 'deviceId' | 'keyId' | 'der' | 'status' | 'auditIndex'
+>
+
+/** A cross-check of the certificates, which come in order of `auditIndex`. `hash` is SHA-256. */
+export function certificateCheck(
+  certificates: AsyncIterable<CertificateFacts>,
+  hash: Hash,
+  report: Report,
+): CrossCheck {
+  const rows = certificates[Symbol.asyncIterator]()
+  const logged = new Map<string, LoggedStatus>()
+  const stored = new Map<string, CertificateStatus>()
+  let row: IteratorResult<CertificateFacts, unknown> | undefined
+
+  /** Passes the rows before `index`, which no entry has claimed, and gives the row at `index`. */
+  async function rowAt(index: number): Promise<CertificateFacts | undefined> {
+    row ??= await rows.next()
+    while (!row.done && row.value.auditIndex < index) {
+      report(unlogged(row.value))
+      row = await rows.next()
+    }
+    if (row.done || row.value.auditIndex > index) return undefined
+    const found = row.value
+    if (found.status.kind !== 'good') stored.set(nameOf(found), found.status)
+    row = await rows.next()
+    return found
+  }
+
+  return {
+    async entry(index, entry) {
+      if (entry.outcome !== 'done') return
+      const status = statusOf(index, entry)
+      if (status !== undefined) {
+        logged.set(nameOf(entry.subject), status)
+      } else if (entry.subject['certificateSha256'] !== undefined) {
+        const found = await rowAt(index)
+        if (found !== undefined) {
+          compare(index, entry, found, hash, report)
+        } else if (entry.action === 'certificate.issued') {
+          const { authorityId = '', serialNumber = '' } = entry.subject
+          report({
+            code: 'audit.certificate_missing',
+            index,
+            message: `Certificate ${serialNumber} of ${authorityId}, issued by entry ${index}, is gone.`,
+            evidence: { index, authorityId, serialNumber },
+          })
+        }
+      }
+    },
+    // What the entry said is not known, so its row is neither confirmed nor accused.
+    async unreadable(index) {
+      await rowAt(index)
+    },
+    async end() {
+      await rowAt(Number.POSITIVE_INFINITY)
+      for (const [name, status] of logged) {
+        const found = stored.get(name) ?? GOOD
+        if (!sameStatus(status.status, found)) report(statusAltered(name, status, found))
+      }
+      for (const [name, found] of stored) if (!logged.has(name)) report(statusAltered(name, undefined, found))
+    },
+  }
+}
+
+interface LoggedStatus {
+  readonly status: CertificateStatus
+  readonly index: number
+}
+
+const GOOD: CertificateStatus = { kind: 'good' }
+
+function statusOf(index: number, { action, at, detail }: AuditEntry<string>): LoggedStatus | undefined {
+  switch (action) {
+    case 'certificate.revoked':
+      return { index, status: { kind: 'revoked', at, reason: String(detail?.['reason']) as RevocationReason } }
+    case 'certificate.held':
+      return { index, status: { kind: 'held', at } }
+    case 'certificate.released':
+      return { index, status: GOOD }
+    default:
+      return undefined
+  }
+}
+
+/** Compared as text only: a word that is no reason equals none. */
+type RevocationReason = Extract<CertificateStatus, { kind: 'revoked' }>['reason']
+
+function sameStatus(a: CertificateStatus, b: CertificateStatus): boolean {
+  return statusText(a) === statusText(b)
+}
+
+function statusText(status: CertificateStatus): string {
+  switch (status.kind) {
+    case 'good':
+      return 'good'
+    case 'held':
+      return `held since ${status.at}`
+    case 'revoked':
+      return `revoked at ${status.at} for ${status.reason}`
+    default:
+      return status satisfies never
+  }
+}
+
+function statusAltered(name: string, logged: LoggedStatus | undefined, found: CertificateStatus) {
+  const [authorityId = '', serialNumber = ''] = name.split('/')
+  const expected = statusText(logged?.status ?? GOOD)
+  return {
+    code: 'audit.status_altered' as const,
+    ...(logged === undefined ? {} : { index: logged.index }),
+    message: `Certificate ${serialNumber} of ${authorityId} is ${statusText(found)} in the store and ${expected} by the log.`,
+    evidence: { authorityId, serialNumber, expected, found: statusText(found) },
+  }
+}
+
+/** Holds every column that the entry knows against it. */
+function compare(index: number, entry: AuditEntry<string>, row: CertificateFacts, hash: Hash, report: Report): void {
+  const { subject } = entry
+  const facts: readonly (readonly [string, string | undefined])[] = [
+    ['certificateSha256', toHex(hash(row.der))],
+    ['authorityId', row.authorityId],
+    ['serialNumber', row.serialNumber],
+    ['deviceId', row.deviceId ?? undefined],
+    ['keyId', row.keyId],
+  ]
+  const altered = facts.filter(([field, value]) => subject[field] !== undefined && subject[field] !== value)
+  if (altered.length === 0) return
+  const names = altered.map(([field]) => (field === 'certificateSha256' ? 'its bytes' : field)).join(', ')
+  const { authorityId = row.authorityId, serialNumber = row.serialNumber } = subject
+  report({
+    code: 'audit.certificate_altered',
+    index,
+    message: `Certificate ${serialNumber} of ${authorityId} is not the one that entry ${index} issued: ${names} differ.`,
+    evidence: {
+      index,
+      authorityId,
+      serialNumber,
+      ...Object.fromEntries(altered.map(([field, value]) => [`${field}Found`, value ?? 'none'])),
+    },
+  })
+}
+
+function unlogged(row: CertificateFacts) {
+  const { authorityId, serialNumber, auditIndex } = row
+  return {
+    code: 'audit.certificate_unlogged' as const,
+    message: `Certificate ${serialNumber} of ${authorityId} refers to entry ${auditIndex}, which issued no certificate.`,
+    evidence: { authorityId, serialNumber, index: auditIndex },
+  }
+}
+
+function nameOf(of: { readonly authorityId?: string; readonly serialNumber?: string }): string {
+  return `${of.authorityId}/${of.serialNumber}`
+}

@@ -1,0 +1,49 @@
+// What a verification of the audit log can find, named as precisely as the evidence allows.
+
+export type AuditFindingCode =
+  /** The bytes of an entry are not those that the log committed to. */
+  | 'audit.entry_altered'
+  /** One or more entries of a range were altered together with the tiles that held their hashes. */
+  | 'audit.entries_altered'
+  /** An entry and its hash in the tile differ, and nothing that is intact tells which of the two was altered. */
+  | 'audit.entry_mismatch'
+  /** An entry is gone. */
+  | 'audit.entry_missing'
+  /** An entry stands where the log has none. */
+  | 'audit.entry_unexpected'
+  /** What was logged is no audit entry of a version that is known here. */
+  | 'audit.entry_malformed'
+  /** A tile holds other hashes than those of the entries, which are intact. */
+  | 'audit.tile_altered'
+  | 'audit.tile_missing'
+  /** A tile and what it covers differ, and nothing that is intact tells which of the two was altered. */
+  | 'audit.tile_mismatch'
+  /** The size or root on record is not that of the entries. */
+  | 'audit.head_altered'
+  /** The log is shorter than it once signed that it was. */
+  | 'audit.log_truncated'
+  /** Entries that were signed for are not those that stand there, and the tiles were made to fit them. */
+  | 'audit.log_rewritten'
+  /** A stored checkpoint is malformed, of another log, or its signature does not verify. */
+  | 'audit.checkpoint_invalid'
+  /** A certificate row is not what the log says was issued. */
+  | 'audit.certificate_altered'
+  /** A certificate that the log says was issued is gone. */
+  | 'audit.certificate_missing'
+  /** A certificate row of which the log knows nothing. */
+  | 'audit.certificate_unlogged'
+  /** A certificate's status is not the one that follows from the log. */
+  | 'audit.status_altered'
+
+export interface AuditFinding {
+  readonly code: AuditFindingCode
+  /** The entry it is about, where there is one. */
+  readonly index?: number
+  /** One sentence for operators. */
+  readonly message: string
+  /** Ids, positions, expected and found: never personal data. */
+  readonly evidence: Readonly<Record<string, string | number>>
+}
+
+/** Takes findings as they come up. */
+export type Report = (finding: AuditFinding) => void
