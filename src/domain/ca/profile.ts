@@ -23,7 +23,7 @@ import { type AttributeInput, encodeName, fixedStringTag } from '../../core/pki/
 import { encodeNameConstraints, type GeneralSubtree } from '../../core/pki/name-constraints.ts'
 import { OID } from '../../core/pki/oids.ts'
 import { encodeCertificatePolicies, encodeInhibitAnyPolicy, encodePolicyConstraints } from '../../core/pki/policies.ts'
-import { type KeyAlgorithmName, keyAlgorithm, type SignatureAlgorithmName } from '../../crypto/algorithms.ts'
+import type { KeyAlgorithmName, SignatureAlgorithmName } from '../../crypto/algorithms.ts'
 import type { UnixSeconds } from '../ids.ts'
 import { type DocumentProblem, documentError, parseDocument } from '../parse-document.ts'
 import { attributeType, nameFromText, textName } from './name-text.ts'
@@ -117,12 +117,6 @@ export function parseProfile(json: unknown): Profile {
     subjectAltName: values => names.flatMap(compiled => compiled(values)),
     variableExtensions: values => variableExtensions.flatMap(compiled => (compiled ? [compiled(values)] : [])),
   }
-}
-
-/** Whether the issuing CA's key can make the signature that the profile wants. */
-export function mayBeSignedBy(profile: Profile, issuerKey: KeyAlgorithmName): boolean {
-  const wanted = profile.signatureAlgorithm
-  return wanted === null || keyAlgorithm(issuerKey).signatureAlgorithms.includes(wanted)
 }
 
 const STRING_TAGS = { utf8: TAG.UTF8_STRING, printable: TAG.PRINTABLE_STRING, ia5: TAG.IA5_STRING } as const

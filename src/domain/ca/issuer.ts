@@ -1,0 +1,119 @@
+// The CA's counter: a decision comes in, a certificate and the change that records it go out. It decides nothing about who may have what;
+// that is the registration side's, with code and log of its own.
+import { toHex } from '../../core/bytes/hex.ts'
+import { TouchmarkError } from '../../core/errors.ts'
+import { sha256 } from '../../crypto/digest.ts'
+import type { AuditEntry } from '../audit/entry.ts'
+import { keyId } from '../ids.ts'
+import type { Random, Write } from '../ports.ts'
+import type { AuthorityDirectory } from './authorities.ts'
+import { type IssuanceRequest, type PreparedCertificate, prepareCertificate, prepareMany } from './prepare.ts'
+import { assertSigned, type SignedCertificate, signMany, signPrepared } from './sign.ts'
+
+export interface IssuerPorts {
+  readonly authorities: AuthorityDirectory
+  readonly random: Random
+}
+
+export class CertificateIssuer {
+  readonly #ports: IssuerPorts
+
+  constructor(ports: IssuerPorts) {
+    this.#ports = ports
+  }
+
+  /** Throws as `AuthorityDirectory.issuing` and `prepareCertificate`. */
+  async prepare(request: IssuanceRequest): Promise<PreparedCertificate> {
+    const { authorities, random } = this.#ports
+    const settings = await authorities.settings()
+    return prepareCertificate(request, await authorities.issuing(request.profile, request.authority), {
+      settings,
+      random,
+    })
+  }
+
+  /**
+   * As `prepare` for many of one profile and authority, with one outcome each. Throws where the authority cannot issue at all, and
+   * `issuance.mixed_batch`.
+   */
+  async prepareMany(requests: readonly IssuanceRequest[]): Promise<(PreparedCertificate | Error)[]> {
+    const [first] = requests
+    if (first === undefined) return []
+    const { authorities, random } = this.#ports
+    if (requests.some(each => each.profile !== first.profile || each.authority !== first.authority)) {
+      throw new TouchmarkError(
+        'issuance.mixed_batch',
+        'internal',
+        'Certificates are prepared together for one profile and authority.',
+      )
+    }
+    const settings = await authorities.settings()
+    const authority = await authorities.issuing(first.profile, first.authority)
+    return prepareMany(requests, authority, { settings, random })
+  }
+
+  /** Signs what was prepared, once. Throws as `signPrepared`, and `authority.*` where the authority issues no more. */
+  async sign(prepared: PreparedCertificate, signal?: AbortSignal): Promise<SignedCertificate> {
+    const { signer } = await this.#ports.authorities.signing(prepared.facts.authorityId)
+    return signPrepared(prepared, signer, signal)
+  }
+
+  /** As `sign` for many of one authority, in order; all or none. */
+  async signMany(prepared: readonly PreparedCertificate[], signal?: AbortSignal): Promise<SignedCertificate[]> {
+    const [first] = prepared
+    if (first === undefined) return []
+    const { signer } = await this.#ports.authorities.signing(first.facts.authorityId)
+    return signMany(prepared, signer, signal)
+  }
+}
+
+/** Who signs, in the log: the certification side as such. */
+const CERTIFICATION: AuditEntry['actor'] = { kind: 'system', id: 'ca' }
+
+/**
+ * The write that puts the certificate into the registry, and the audit entry that commits to its octets. `auditEntryPosition` is where
+ * the entry stands in the change set. Throws `issuance.not_signed` for anything that was not signed here.
+ */
+export function certificateWrites(
+  signed: SignedCertificate,
+  auditEntryPosition: number,
+  actor: AuditEntry['actor'] = CERTIFICATION,
+): { readonly write: Extract<Write, { kind: 'certificate.insert' }>; readonly audit: AuditEntry } {
+  assertSigned(signed)
+  const { facts, der } = signed
+  const key = keyId(sha256(facts.spki))
+  return {
+    write: {
+      kind: 'certificate.insert',
+      auditEntry: auditEntryPosition,
+      certificate: {
+        authorityId: facts.authorityId,
+        serialNumber: facts.serialNumber,
+        deviceId: facts.deviceId,
+        keyId: key,
+        profile: facts.profile,
+        profileVersion: facts.profileVersion,
+        notBefore: facts.notBefore,
+        notAfter: facts.notAfter,
+        der,
+        status: { kind: 'good' },
+        crlShard: facts.crlShard,
+        replaces: facts.replaces,
+      },
+    },
+    audit: {
+      at: facts.issuedAt,
+      actor,
+      action: 'certificate.issued',
+      outcome: 'done',
+      subject: {
+        authorityId: facts.authorityId,
+        certificateSha256: toHex(sha256(der)),
+        ...(facts.deviceId === null ? {} : { deviceId: facts.deviceId }),
+        keyId: key,
+        serialNumber: facts.serialNumber,
+      },
+      detail: { notAfter: facts.notAfter, profile: facts.profile, profileVersion: facts.profileVersion },
+    },
+  }
+}

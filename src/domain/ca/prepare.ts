@@ -1,0 +1,452 @@
+// From a decision to the octets that will be signed: profile + subject + serial number + time make a TBSCertificate, which is linted as
+// encoded. The result is a `PreparedCertificate`, the only thing that `sign.ts` takes, and only this file can make one.
+import { NO_EXPIRY } from '../../core/asn1/time.ts'
+import { type Bytes, copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
+import { TouchmarkError } from '../../core/errors.ts'
+import { type Certificate, compileExtensions, encodeTbsCertificate } from '../../core/pki/certificate.ts'
+import { encodeCRLDistributionPoints } from '../../core/pki/distribution-point.ts'
+import { type Extension, findExtension } from '../../core/pki/extension.ts'
+import {
+  type AccessDescription,
+  encodeAuthorityInfoAccess,
+  encodeAuthorityKeyIdentifier,
+  encodeSubjectAltName,
+  encodeSubjectKeyIdentifier,
+  extension,
+  parseSubjectKeyIdentifier,
+} from '../../core/pki/extensions.ts'
+import type { Name } from '../../core/pki/name.ts'
+import { OID } from '../../core/pki/oids.ts'
+import {
+  type KeyAlgorithmName,
+  keyAlgorithmOfSpki,
+  readSpki,
+  type SignatureAlgorithm,
+} from '../../crypto/algorithms.ts'
+import { sha1, sha256 } from '../../crypto/digest.ts'
+import type { Signer } from '../../crypto/signer.ts'
+import { type AuthorityId, type DeviceId, newSerialNumber, type SerialNumber, type UnixSeconds } from '../ids.ts'
+import type { Random } from '../ports.ts'
+import type { Authority } from './authority.ts'
+import type { CertificateRecord } from './certificate-record.ts'
+import { caIssuersUrl, crlShardOf, crlUrl, ocspUrl } from './distribution-urls.ts'
+import { lintGate } from './lint-gate.ts'
+import type { Profile } from './profile.ts'
+import type { Settings } from './settings.ts'
+import type { TemplateValues } from './template.ts'
+
+/** What the registration side decided: whom, which key, under which profile, when. */
+export interface IssuanceRequest {
+  readonly profile: Profile
+  /** `null` for certificates of the platform itself. */
+  readonly device: {
+    readonly id: DeviceId
+    readonly model: string
+    readonly serialNumber: string
+    readonly labels: Readonly<Record<string, string>>
+  } | null
+  /** `{fields.NAME}` of the profile's templates: what the platform says about a certificate of its own. */
+  readonly subjectFields?: Readonly<Record<string, string>>
+  /** SubjectPublicKeyInfo DER. */
+  readonly spki: Uint8Array
+  /** What the CSR asks for; the profile says what of it counts. */
+  readonly requestedSubject?: Name
+  readonly requestedExtensions?: readonly Extension[]
+  readonly replaces: CertificateRecord['replaces']
+  readonly now: UnixSeconds
+  /** Which authority, where the profile leaves it open (`*`). */
+  readonly authority?: AuthorityId
+}
+
+/** An authority that can sign: its record, its certificate and a signer that was proved to hold its key. */
+export interface IssuingAuthority {
+  readonly record: Authority
+  readonly certificate: Certificate
+  readonly signer: Signer
+  /** The certificates above, leaf side first, ending with the root as far as it is known. */
+  readonly chain: readonly Certificate[]
+}
+
+/** An authority to be that signs its own certificate. */
+export interface SelfSigningAuthority {
+  readonly record: Pick<Authority, 'id' | 'crlShards'>
+  readonly certificate: null
+  readonly signer: Signer
+  readonly chain: readonly []
+}
+
+export type SigningAuthority = IssuingAuthority | SelfSigningAuthority
+
+export interface PreparePorts {
+  readonly settings: Settings
+  readonly random: Random
+}
+
+/** What is known about a certificate before it is signed, and stays true after. */
+export interface CertificateFacts {
+  readonly authorityId: AuthorityId
+  readonly serialNumber: SerialNumber
+  readonly deviceId: DeviceId | null
+  readonly profile: string
+  readonly profileVersion: number
+  readonly spki: Bytes
+  readonly keyAlgorithm: KeyAlgorithmName
+  readonly notBefore: UnixSeconds
+  readonly notAfter: UnixSeconds
+  readonly crlShard: number
+  /** Whether it is the certificate of a CA. */
+  readonly isAuthority: boolean
+  readonly replaces: CertificateRecord['replaces']
+  /** The time of issue. */
+  readonly issuedAt: UnixSeconds
+}
+
+/** What `sign.ts` gets for a prepared certificate, once. */
+export interface RedeemedTbs {
+  readonly tbs: Bytes
+  readonly algorithm: SignatureAlgorithm
+  readonly facts: CertificateFacts
+}
+
+interface PreparedState extends RedeemedTbs {
+  /** SubjectPublicKeyInfo of the key that has to sign. */
+  readonly signerSpki: Uint8Array
+}
+
+/** Known to this file only: without it the constructor below refuses. */
+const MINT = Symbol('PreparedCertificate')
+
+let mint: (state: PreparedState) => PreparedCertificate
+let peekState: (prepared: PreparedCertificate) => PreparedState | undefined
+let dropState: (prepared: PreparedCertificate) => void
+
+/**
+ * A TBSCertificate that passed the lint gate and may be signed once, by the authority that it names. Nothing outside this file can make
+ * one: the constructor asks for a symbol that is not exported, and what it holds is private to the engine, not to the type checker only.
+ */
+export class PreparedCertificate {
+  #state: PreparedState | undefined
+  readonly facts: CertificateFacts
+
+  private constructor(key: symbol, state: PreparedState) {
+    if (key !== MINT) {
+      throw new TouchmarkError('issuance.not_prepared', 'internal', 'Only the lint gate makes a prepared certificate.')
+    }
+    this.#state = state
+    this.facts = state.facts
+    Object.freeze(this)
+  }
+
+  static {
+    mint = state => new PreparedCertificate(MINT, state)
+    peekState = prepared => prepared.#state
+    dropState = prepared => {
+      prepared.#state = undefined
+    }
+  }
+
+  /** A copy of the octets that will be signed; `undefined` after they were. */
+  tbs(): Bytes | undefined {
+    const state = this.#state
+    return state && copyBytes(state.tbs)
+  }
+}
+
+/**
+ * Gives up what is to be signed, once, to the holder of the authority's key. For `sign.ts`.
+ * Throws `issuance.wrong_signer` (the certificate stays prepared), `issuance.already_redeemed`.
+ */
+export function redeem(prepared: PreparedCertificate, signer: Signer): RedeemedTbs {
+  return redeemMany([prepared], signer)[0]!
+}
+
+/** As `redeem` for each; where one cannot be redeemed, none is. */
+export function redeemMany(prepared: readonly PreparedCertificate[], signer: Signer): RedeemedTbs[] {
+  const seen = new Set<PreparedCertificate>()
+  const states = prepared.map(each => {
+    const state = seen.has(each) ? undefined : peekState(each)
+    seen.add(each)
+    if (state === undefined) {
+      throw new TouchmarkError('issuance.already_redeemed', 'internal', 'A prepared certificate is signed once.', {
+        evidence: { serialNumber: each.facts.serialNumber },
+      })
+    }
+    if (state.signerSpki !== signer.publicKey && !equalBytes(state.signerSpki, signer.publicKey)) {
+      throw new TouchmarkError(
+        'issuance.wrong_signer',
+        'internal',
+        'The certificate was prepared for another authority.',
+        { evidence: { authorityId: state.facts.authorityId } },
+      )
+    }
+    return state
+  })
+  for (const each of prepared) dropState(each)
+  return states
+}
+
+/**
+ * Makes the TBSCertificate for a decision and passes it through the lint gate.
+ *
+ * Errors: `profile.key_not_allowed`, `profile.holder_mismatch`, `profile.signature_unavailable`, `profile.value_missing`,
+ * `profile.value_too_long`, `profile.name_invalid`, `profile.request_not_allowed`, `name.value_invalid`, `authority.expired`,
+ * `lint.failed` with every finding; `DerError` and `key.algorithm_unsupported` for a key or wish that cannot be read.
+ */
+export function prepareCertificate(
+  request: IssuanceRequest,
+  authority: SigningAuthority,
+  ports: PreparePorts,
+): PreparedCertificate {
+  const { profile, now } = request
+  const issuance = issuanceOf(profile, authority, ports.settings)
+  const spki = copyBytes(request.spki)
+  const { keyAlgorithm, publicKey } = readKey(profile, spki)
+  checkHolder(request)
+  const serial = newSerialNumber(now, ports.random)
+  const crlShard = crlShardOf(serial.octets, authority.record.crlShards)
+  const { notBefore, notAfter } = validity(profile, authority, now)
+
+  const base: TemplateValues = {
+    device: request.device,
+    request: {},
+    fields: request.subjectFields ?? {},
+    settings: {
+      organization: ports.settings.organization,
+      hardwareType: ports.settings.hardwareType(request.device?.model ?? null),
+    },
+  }
+  const values = { ...base, request: profile.influence.readSubject(request.requestedSubject, base) }
+  const subject = profile.subject(values)
+  const names = profile.subjectAltName(values)
+  if (request.requestedExtensions) names.push(...profile.influence.addNames(names, request.requestedExtensions, values))
+  if (names.length === 0 && profile.config.subjectAltName.required) {
+    throw new TouchmarkError(
+      'profile.value_missing',
+      'malformed',
+      'The profile needs at least one subjectAltName, and no value makes one.',
+      {
+        next: 'Give the device the labels, or the certificate the fields, that the profile names.',
+        evidence: { profile: profile.name },
+      },
+    )
+  }
+  const extensions: Extension[] = []
+  if (names.length > 0) {
+    // RFC 5280 §4.2.1.6: critical where the subject is empty.
+    extensions.push(extension(OID.subjectAltName, subject.length === 2, encodeSubjectAltName(names)))
+  }
+  const keyIdentifier = subjectKeyIdentifier(profile, publicKey)
+  if (keyIdentifier)
+    extensions.push(extension(OID.subjectKeyIdentifier, false, encodeSubjectKeyIdentifier(keyIdentifier)))
+  extensions.push(...profile.variableExtensions(values))
+
+  const shard = issuance.shard(crlShard)
+  const tbs = encodeTbsCertificate({
+    serialNumber: serial.octets,
+    signatureAlgorithm: issuance.algorithm.algorithmIdentifier,
+    issuer: authority.certificate?.subject.raw ?? subject,
+    notBefore,
+    notAfter,
+    subject,
+    subjectPublicKeyInfo: spki,
+    precompiledExtensions: shard.compiled,
+    extensions,
+  })
+  const facts: CertificateFacts = Object.freeze({
+    authorityId: authority.record.id,
+    serialNumber: serial.text,
+    deviceId: request.device?.id ?? null,
+    profile: profile.name,
+    profileVersion: profile.version,
+    spki,
+    keyAlgorithm,
+    notBefore,
+    notAfter,
+    crlShard,
+    isAuthority: profile.holder === 'authority',
+    replaces: request.replaces,
+    issuedAt: now,
+  })
+  lintGate(tbs, {
+    request,
+    authority,
+    settings: ports.settings,
+    facts,
+    constantExtensions: shard.extensions,
+    variableExtensions: extensions,
+  })
+  return mint({ tbs, algorithm: issuance.algorithm, facts, signerSpki: authority.signer.publicKey })
+}
+
+/** As `prepareCertificate` for each, with one outcome each: one that fails takes nothing from the others. */
+export function prepareMany(
+  requests: readonly IssuanceRequest[],
+  authority: SigningAuthority,
+  ports: PreparePorts,
+): (PreparedCertificate | Error)[] {
+  return requests.map(request => {
+    try {
+      return prepareCertificate(request, authority, ports)
+    } catch (thrown) {
+      return thrown instanceof Error ? thrown : new Error(String(thrown))
+    }
+  })
+}
+
+/** What all certificates of a profile under an authority share, made once. */
+interface Issuance {
+  readonly settings: Settings
+  readonly algorithm: SignatureAlgorithm
+  shard(crlShard: number): ShardExtensions
+}
+
+interface ShardExtensions {
+  readonly extensions: readonly Extension[]
+  readonly compiled: Bytes
+}
+
+/** Lives as long as the profile and the authority that it was made for. */
+const issuances = new WeakMap<Profile, WeakMap<SigningAuthority, Issuance>>()
+
+function issuanceOf(profile: Profile, authority: SigningAuthority, settings: Settings): Issuance {
+  let byAuthority = issuances.get(profile)
+  if (byAuthority === undefined) {
+    byAuthority = new WeakMap()
+    issuances.set(profile, byAuthority)
+  }
+  const known = byAuthority.get(authority)
+  if (known?.settings === settings) return known
+  const { signer } = authority
+  // `signer.algorithm` is what the authority's key signs with; a profile may insist, it cannot choose.
+  if (profile.signatureAlgorithm !== null && profile.signatureAlgorithm !== signer.algorithm.name) {
+    throw new TouchmarkError(
+      'profile.signature_unavailable',
+      'internal',
+      `The profile ${profile.name} wants ${profile.signatureAlgorithm}; the authority signs with ${signer.algorithm.name}.`,
+      { evidence: { profile: profile.name, authorityId: authority.record.id } },
+    )
+  }
+  const shards = new Map<number, ShardExtensions>()
+  const shard = (crlShard: number): ShardExtensions => {
+    let made = shards.get(crlShard)
+    if (made === undefined) {
+      const extensions = shardExtensions(profile, authority, settings, crlShard)
+      made = { extensions, compiled: compileExtensions(extensions) }
+      shards.set(crlShard, made)
+    }
+    return made
+  }
+  const issuance = { settings, algorithm: signer.algorithm, shard }
+  byAuthority.set(authority, issuance)
+  return issuance
+}
+
+function shardExtensions(
+  profile: Profile,
+  authority: SigningAuthority,
+  settings: Settings,
+  crlShard: number,
+): Extension[] {
+  const out: Extension[] = []
+  const { certificate, record } = authority
+  if (certificate !== null) {
+    const identifier = findExtension(certificate.extensions, OID.subjectKeyIdentifier)
+    if (identifier === undefined) {
+      throw new TouchmarkError(
+        'authority.no_key_identifier',
+        'internal',
+        `The certificate of ${record.id} has no subjectKeyIdentifier.`,
+        {
+          next: 'Have it certified again with a subjectKeyIdentifier (RFC 5280 §4.2.1.2).',
+        },
+      )
+    }
+    const keyIdentifier = parseSubjectKeyIdentifier(identifier.value)
+    out.push(extension(OID.authorityKeyIdentifier, false, encodeAuthorityKeyIdentifier({ keyIdentifier })))
+  }
+  out.push(...profile.constantExtensions)
+  const { crlDistributionPoint, authorityInformationAccess: access } = profile.config
+  if (crlDistributionPoint) {
+    const names = [{ kind: 'uniformResourceIdentifier', value: crlUrl(settings, record.id, crlShard) }] as const
+    const points = [{ distributionPoint: { kind: 'fullName', names } }] as const
+    out.push(extension(OID.cRLDistributionPoints, false, encodeCRLDistributionPoints(points)))
+  }
+  const descriptions: AccessDescription[] = []
+  const at = (value: string) => ({ kind: 'uniformResourceIdentifier', value }) as const
+  if (access.ocsp) descriptions.push({ accessMethod: OID.ocsp, accessLocation: at(ocspUrl(settings)) })
+  if (access.caIssuers)
+    descriptions.push({ accessMethod: OID.caIssuers, accessLocation: at(caIssuersUrl(settings, record.id)) })
+  if (descriptions.length > 0)
+    out.push(extension(OID.authorityInfoAccess, false, encodeAuthorityInfoAccess(descriptions)))
+  return out
+}
+
+function readKey(profile: Profile, spki: Bytes): { keyAlgorithm: KeyAlgorithmName; publicKey: Uint8Array } {
+  const { algorithm, publicKey } = readSpki(spki)
+  const keyAlgorithm = algorithm?.name ?? keyAlgorithmOfSpki(spki)
+  if (!profile.keyAlgorithms.includes(keyAlgorithm)) {
+    throw new TouchmarkError(
+      'profile.key_not_allowed',
+      'forbidden',
+      `The profile ${profile.name} does not allow ${keyAlgorithm} keys.`,
+      {
+        next: `Use one of ${profile.keyAlgorithms.join(', ')}.`,
+        evidence: { profile: profile.name, keyAlgorithm },
+      },
+    )
+  }
+  return { keyAlgorithm, publicKey }
+}
+
+function checkHolder({ profile, device }: IssuanceRequest): void {
+  if ((profile.holder === 'device') !== (device !== null)) {
+    throw new TouchmarkError(
+      'profile.holder_mismatch',
+      'forbidden',
+      `The profile ${profile.name} is for the holder "${profile.holder}".`,
+      {
+        evidence: { profile: profile.name },
+      },
+    )
+  }
+}
+
+/**
+ * notBefore is the time of issue less the backdating, notAfter the last good second (RFC 5280 §4.1.2.5). Neither leaves the validity of the
+ * issuer, but for the value that means "no well-defined end": it is no time that could lie after another one (docs/profiles.md).
+ */
+function validity(
+  profile: Profile,
+  authority: SigningAuthority,
+  now: UnixSeconds,
+): { notBefore: UnixSeconds; notAfter: UnixSeconds } {
+  const issuer = authority.certificate
+  if (issuer !== null && (now < issuer.notBefore || now > issuer.notAfter)) {
+    throw new TouchmarkError(
+      'authority.expired',
+      'unavailable',
+      `The certificate of ${authority.record.id} is not valid at this time.`,
+      {
+        evidence: { now, notBefore: issuer.notBefore, notAfter: issuer.notAfter },
+      },
+    )
+  }
+  const notBefore = Math.max(now - profile.backdateSeconds, issuer?.notBefore ?? 0)
+  if (profile.lifetimeSeconds === null) return { notBefore, notAfter: NO_EXPIRY }
+  return { notBefore, notAfter: Math.min(now + profile.lifetimeSeconds - 1, issuer?.notAfter ?? NO_EXPIRY) }
+}
+
+/** RFC 7093 §2 method 1 (the leftmost 160 bits of SHA-256) or RFC 5280 §4.2.1.2 method 1, over the content of the BIT STRING. */
+function subjectKeyIdentifier(profile: Profile, publicKey: Uint8Array): Uint8Array | undefined {
+  const method = profile.config.subjectKeyIdentifier
+  switch (method) {
+    case 'sha256':
+      return sha256(publicKey).subarray(0, 20)
+    case 'sha1':
+      return sha1(publicKey)
+    case 'absent':
+      return undefined
+    default:
+      return method satisfies never
+  }
+}
