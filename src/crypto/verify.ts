@@ -1,0 +1,122 @@
+// Signature verification over what was signed as received (RFC 5280 §4.1.1.3, RFC 2986 §4.2). The key decides what it can
+// verify: an algorithm that does not belong to the key's type is no signature of that key.
+import { constants, createPublicKey, hash, type KeyObject, verify } from 'node:crypto'
+import type { AlgorithmIdentifier } from '../core/pki/algorithm-identifier.ts'
+import { bitLength, findSignatureAlgorithm, readSpki, type SignatureAlgorithm } from './algorithms.ts'
+
+/** What a check of one signature found out, for callers that answer or log the reason. */
+export type SignatureVerdict = 'valid' | 'invalid' | 'algorithm_unsupported' | 'key_unsupported' | 'key_mismatch'
+
+/** Bounds on the RSA keys of others: below, a forger's budget; above, a stranger would choose how long we compute. */
+export const MIN_VERIFY_MODULUS_BITS = 2048
+export const MAX_VERIFY_MODULUS_BITS = 8192
+/** Verification costs one multiplication a bit of the exponent: 2^16+1 everywhere, 2^32 for the odd ones. */
+const MAX_VERIFY_EXPONENT_BITS = 33
+
+/** Whether `signature` over `tbs` was made with the private key of `spki`. Never throws: what cannot be checked is false. */
+export function verifySignature(
+  spki: Uint8Array,
+  algorithm: AlgorithmIdentifier,
+  tbs: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  return checkSignature(spki, algorithm, tbs, signature) === 'valid'
+}
+
+/** As `verifySignature`, and says why not. */
+export function checkSignature(
+  spki: Uint8Array,
+  algorithm: AlgorithmIdentifier,
+  tbs: Uint8Array,
+  signature: Uint8Array,
+): SignatureVerdict {
+  const row = findSignatureAlgorithm(algorithm)
+  return row === undefined ? 'algorithm_unsupported' : checkSignatureWith(spki, row, tbs, signature)
+}
+
+/** The check for callers that hold the row of the table already. */
+export function checkSignatureWith(
+  spki: Uint8Array,
+  algorithm: SignatureAlgorithm,
+  tbs: Uint8Array,
+  signature: Uint8Array,
+): SignatureVerdict {
+  const key = publicKeys.get(spki)
+  if (key === undefined) return 'key_unsupported'
+  if (key.asymmetricKeyType !== algorithm.keyType) return 'key_mismatch'
+  return verifyWithKey(key, algorithm, tbs, signature) ? 'valid' : 'invalid'
+}
+
+/** Verification with a key that is already open: the signer's own checks. */
+export function verifyWithKey(
+  key: KeyObject,
+  algorithm: SignatureAlgorithm,
+  tbs: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  try {
+    if (algorithm.padding !== 'pss') return verify(algorithm.hash ?? null, tbs, key, signature)
+    const pss = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+    return verify(algorithm.hash, tbs, pss, signature)
+  } catch {
+    // OpenSSL reports some malformed signatures as errors (of the wrong length, for one); they are as bad as wrong ones.
+    return false
+  }
+}
+
+/**
+ * Opened public keys of issuers. Opening a key costs a third of a P-256 verification and as much as an RSA one, so keys
+ * that come back are kept. A device's key is seen once or twice: a key enters only at its third sight within the last
+ * `WATCHED` strangers, and the least recently used one leaves. Keys are found by the digest of their SPKI.
+ */
+class PublicKeyCache {
+  readonly #kept = new Map<string, KeyObject>()
+  readonly #sights = new Map<string, number>()
+
+  get size(): number {
+    return this.#kept.size
+  }
+
+  /** The opened key, or `undefined` where it is not a key that we verify with. */
+  get(spki: Uint8Array): KeyObject | undefined {
+    const id = hash('sha256', spki, 'base64url')
+    const kept = this.#kept.get(id)
+    if (kept !== undefined) {
+      this.#kept.delete(id)
+      this.#kept.set(id, kept)
+      return kept
+    }
+    const key = openPublicKey(spki)
+    if (key === undefined) return undefined
+    const sights = (this.#sights.get(id) ?? 0) + 1
+    this.#sights.delete(id)
+    if (sights < ADMITTED_AT) {
+      this.#sights.set(id, sights)
+      if (this.#sights.size > WATCHED) this.#sights.delete(this.#sights.keys().next().value!)
+    } else {
+      this.#kept.set(id, key)
+      if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value!)
+    }
+    return key
+  }
+}
+
+/** 256 issuers are more than one process serves; with ML-DSA-87 keys that is about 1 MB. */
+const KEPT = 256
+const WATCHED = 256
+const ADMITTED_AT = 3
+const publicKeys = new PublicKeyCache()
+
+function openPublicKey(spki: Uint8Array): KeyObject | undefined {
+  try {
+    const { rsa } = readSpki(spki)
+    if (rsa !== undefined) {
+      const bits = bitLength(rsa.modulus)
+      if (bits < MIN_VERIFY_MODULUS_BITS || bits > MAX_VERIFY_MODULUS_BITS) return undefined
+      if (bitLength(rsa.exponent) > MAX_VERIFY_EXPONENT_BITS) return undefined
+    }
+    return createPublicKey({ key: spki, format: 'der', type: 'spki' })
+  } catch {
+    return undefined
+  }
+}
