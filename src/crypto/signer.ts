@@ -1,12 +1,11 @@
 // Signer: a handle on a private key that may live in this process, in a token or behind a network. It takes the whole TBS
 // (a token hashes itself, and Ed25519 and ML-DSA have no digest to hand over) and says whether its answers need checking.
-// Why some software signatures are not checked again: docs/adr/0005-checking-our-own-signatures.md.
-import { createPublicKey } from 'node:crypto'
+// How software signatures are checked: docs/adr/0005-checking-our-own-signatures.md.
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import { type Bytes, copyBytes } from '../core/bytes/bytes.ts'
 import { TouchmarkError } from '../core/errors.ts'
 import {
   type KeyAlgorithmName,
-  type KeyType,
   keyAlgorithm,
   type SignatureAlgorithm,
   type SignatureAlgorithmName,
@@ -14,7 +13,7 @@ import {
 } from './algorithms.ts'
 import type { PrivateKey } from './keys.ts'
 import { signInBackground, signWithKey } from './sign-with-key.ts'
-import { checkSignatureWith, verifyWithKey } from './verify.ts'
+import { checkSignatureWith, verifyInBackground, verifyWithKey } from './verify.ts'
 
 export interface Signer {
   /** Where the key lives: `software:<label>`, `pkcs11:…` (RFC 7512). */
@@ -24,8 +23,8 @@ export interface Signer {
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Bytes
   /**
-   * True where the signer answers for its signatures. Where false, nothing it returned may leave before
-   * `assertOwnSignature` has passed it. What is rare and long-lived (CA certificates, CRLs) is checked always.
+   * True where the signer itself makes sure of its signatures (software). Where false (tokens, networks), nothing that it
+   * returned may leave before `assertOwnSignature` has passed it. CA certificates and CRLs are passed through it always.
    */
   readonly selfChecked: boolean
   /** Signs the whole TBS. Rejects with `signer.failed`, `signer.signature_wrong`, or the reason of `signal`. */
@@ -34,33 +33,27 @@ export interface Signer {
   signMany?(tbs: readonly Uint8Array[]): Promise<Bytes[]>
 }
 
-/** Of the signatures that nobody else checks, one in this many is verified before it is returned; the first always. */
+/** Where signatures are sampled, one in this many is verified before it is returned; the first always. */
 export const SAMPLE_EVERY = 64
+
+/** How a software signer makes sure of its own signatures: docs/adr/0005-checking-our-own-signatures.md. */
+export type SelfCheck = 'by-openssl' | 'sampled' | 'each'
+
+/**
+ * RSA: OpenSSL verifies each CRT result before it returns it. P-256: verifying costs three signatures and a wrong one
+ * betrays nothing, so a sample will do. All others are verified one by one.
+ */
+export function selfCheckOf(algorithm: KeyAlgorithmName): SelfCheck {
+  if (algorithm === 'P-256') return 'sampled'
+  return keyAlgorithm(algorithm).keyType === 'rsa' ? 'by-openssl' : 'each'
+}
 
 /**
  * A signer over a key in this process. `algorithm` defaults to the first that the table names for the key. Throws
  * `signer.algorithm_unfit` where key and algorithm do not belong together.
  */
 export function softwareSigner(privateKey: PrivateKey, keyUri: string, algorithm?: SignatureAlgorithmName): Signer {
-  const keyRow = keyAlgorithm(privateKey.algorithm)
-  const row = signatureAlgorithm(algorithm ?? keyRow.signatureAlgorithms[0])
-  if (!keyRow.signatureAlgorithms.includes(row.name)) {
-    throw new TouchmarkError(
-      'signer.algorithm_unfit',
-      'internal',
-      `A key of ${keyRow.name} cannot sign with ${row.name}.`,
-      { evidence: { keyUri } },
-    )
-  }
-  return new SoftwareSigner(privateKey, keyUri, row)
-}
-
-/**
- * RSA: OpenSSL verifies each CRT result and repeats the computation without CRT where it is wrong. P-256: verifying costs
- * three signatures, so the signer samples. All others are checked whole, by the caller.
- */
-export function isSelfChecked(algorithm: KeyAlgorithmName): boolean {
-  return algorithm === 'P-256' || keyAlgorithm(algorithm).keyType === 'rsa'
+  return new SoftwareSigner(privateKey, keyUri, algorithm)
 }
 
 /** Throws `signer.signature_wrong` unless the signature is the signer's own over these octets. */
@@ -68,36 +61,42 @@ export function assertOwnSignature(signer: Signer, tbs: Uint8Array, signature: U
   if (checkSignatureWith(signer.publicKey, signer.algorithm, tbs, signature) !== 'valid') throw wrong(signer.keyUri)
 }
 
-/** Fast enough to sign on the calling thread: a hop to the thread pool costs more than a P-256 signature. */
-const QUICK: readonly KeyType[] = ['ec', 'ed25519']
+/** Quick enough for the calling thread: a hop to the thread pool costs more than one of these signatures. */
+const QUICK: readonly KeyAlgorithmName[] = ['P-256', 'Ed25519']
 
-class SoftwareSigner implements Signer {
+export class SoftwareSigner implements Signer {
   readonly keyUri: string
   readonly keyAlgorithm: KeyAlgorithmName
   readonly algorithm: SignatureAlgorithm
   readonly publicKey: Bytes
-  readonly selfChecked: boolean
-  readonly #key: PrivateKey['keyObject']
-  readonly #publicKey: PrivateKey['keyObject']
-  readonly #samples: boolean
+  readonly selfChecked = true
+  readonly #key: KeyObject
+  readonly #publicKey: KeyObject
+  readonly #check: SelfCheck
   #made = 0
   #broken = false
 
-  constructor(privateKey: PrivateKey, keyUri: string, algorithm: SignatureAlgorithm) {
+  constructor(privateKey: PrivateKey, keyUri: string, algorithm?: SignatureAlgorithmName) {
+    const row = keyAlgorithm(privateKey.algorithm)
+    const name = algorithm ?? row.signatureAlgorithms[0]
+    if (!row.signatureAlgorithms.includes(name)) {
+      throw new TouchmarkError('signer.algorithm_unfit', 'internal', `A key of ${row.name} cannot sign with ${name}.`, {
+        evidence: { keyUri },
+      })
+    }
     this.keyUri = keyUri
     this.keyAlgorithm = privateKey.algorithm
-    this.algorithm = algorithm
+    this.algorithm = signatureAlgorithm(name)
     this.publicKey = copyBytes(privateKey.publicKey)
-    this.selfChecked = isSelfChecked(privateKey.algorithm)
     this.#key = privateKey.keyObject
     this.#publicKey = createPublicKey(privateKey.keyObject)
-    this.#samples = privateKey.algorithm === 'P-256'
+    this.#check = selfCheckOf(privateKey.algorithm)
   }
 
   async sign(tbs: Uint8Array, signal?: AbortSignal): Promise<Bytes> {
     signal?.throwIfAborted()
-    if (QUICK.includes(this.algorithm.keyType)) return this.#now(tbs)
-    this.#assertWhole()
+    if (QUICK.includes(this.keyAlgorithm)) return this.signNow(tbs)
+    this.#assertSound()
     const snapshot = copyBytes(tbs)
     let signature: Bytes
     try {
@@ -105,34 +104,43 @@ class SoftwareSigner implements Signer {
     } catch (cause) {
       throw failed(this.keyUri, cause)
     }
+    if (this.#mustCheck()) {
+      this.#accept(await verifyInBackground(this.#publicKey, this.algorithm, snapshot, signature))
+    }
     signal?.throwIfAborted()
     return signature
   }
 
   async signMany(tbs: readonly Uint8Array[]): Promise<Bytes[]> {
-    if (QUICK.includes(this.algorithm.keyType)) return tbs.map(one => this.#now(one))
+    if (QUICK.includes(this.keyAlgorithm)) return tbs.map(one => this.signNow(one))
     return Promise.all(tbs.map(one => this.sign(one)))
   }
 
-  #now(tbs: Uint8Array): Bytes {
-    this.#assertWhole()
+  /** Signs on this thread, whatever it costs: for threads that do nothing else. */
+  signNow(tbs: Uint8Array): Bytes {
+    this.#assertSound()
     let signature: Bytes
     try {
       signature = signWithKey(this.#key, this.algorithm, tbs)
     } catch (cause) {
       throw failed(this.keyUri, cause)
     }
-    if (this.#samples && this.#made++ % SAMPLE_EVERY === 0) {
-      if (!verifyWithKey(this.#publicKey, this.algorithm, tbs, signature)) {
-        this.#broken = true
-        throw wrong(this.keyUri)
-      }
-    }
+    if (this.#mustCheck()) this.#accept(verifyWithKey(this.#publicKey, this.algorithm, tbs, signature))
     return signature
   }
 
+  #mustCheck(): boolean {
+    return this.#check === 'each' || (this.#check === 'sampled' && this.#made++ % SAMPLE_EVERY === 0)
+  }
+
+  #accept(valid: boolean): void {
+    if (valid) return
+    this.#broken = true
+    throw wrong(this.keyUri)
+  }
+
   /** After one wrong signature the machine is not trusted with another. */
-  #assertWhole(): void {
+  #assertSound(): void {
     if (this.#broken) throw wrong(this.keyUri)
   }
 }

@@ -55,13 +55,35 @@ export function verifyWithKey(
   signature: Uint8Array,
 ): boolean {
   try {
-    if (algorithm.padding !== 'pss') return verify(algorithm.hash ?? null, tbs, key, signature)
-    const pss = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
-    return verify(algorithm.hash, tbs, pss, signature)
+    return verify(algorithm.hash ?? null, tbs, verifyingKey(key, algorithm), signature)
   } catch {
     // OpenSSL reports some malformed signatures as errors (of the wrong length, for one); they are as bad as wrong ones.
     return false
   }
+}
+
+/** As `verifyWithKey`, in the thread pool of the process. */
+export function verifyInBackground(
+  key: KeyObject,
+  algorithm: SignatureAlgorithm,
+  tbs: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
+  return new Promise(resolve => {
+    try {
+      verify(algorithm.hash ?? null, tbs, verifyingKey(key, algorithm), signature, (error, valid) =>
+        resolve(error === null && valid),
+      )
+    } catch {
+      resolve(false)
+    }
+  })
+}
+
+function verifyingKey(key: KeyObject, algorithm: SignatureAlgorithm) {
+  return algorithm.padding === 'pss'
+    ? { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+    : key
 }
 
 /**
