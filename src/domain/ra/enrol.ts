@@ -1,0 +1,206 @@
+// The one recipe for enrolment and renewal, whatever the protocol: check the key, load the facts, decide, prepare, sign, and write
+// everything in one change set. A request that comes again gets the answer that it got before.
+import { asTouchmarkError, type ErrorKind, TouchmarkError } from '../../core/errors.ts'
+import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
+import type { CertificateRecord } from '../ca/certificate-record.ts'
+import type { Device } from '../device/device.ts'
+import { newDeviceId } from '../ids.ts'
+import { type Decision, decide, quotaCounters, type Subject, subjectOf } from './decide.ts'
+import { findEarlierEnrolment } from './earlier-enrolment.ts'
+import { type EnrolmentOutcome, type EnrolmentRequest, requestIdentity } from './enrolment-request.ts'
+import { type Evidence, evidenceReference } from './evidence.ts'
+import { grantChanges } from './grant-changes.ts'
+import { MAX_PENDING_A_DAY, pendingChanges, pendingCounterOf } from './pending-changes.ts'
+import { type Refusal, refusal, refusalOf } from './refusal.ts'
+import type { Registration } from './registration.ts'
+import { readRequestedKey } from './requested-key.ts'
+import { compareNames, NO_NAMES, namesForRenewal } from './requested-names.ts'
+
+/** What a device is told to wait while an operator makes up their mind. */
+export const PENDING_RETRY_SECONDS = 60
+/** A change that meets another change is decided again over fresh facts: three times are two more than two rivals need. */
+const MAX_ATTEMPTS = 4
+
+/**
+ * Enrols or renews. Resolves with `denied` for everything that is the requester's or the policy's doing, and the refusal is in the audit
+ * log then; rejects where this house is at fault (`unavailable`, `internal`), and nothing has changed then.
+ */
+export async function enrol(request: EnrolmentRequest, registration: Registration): Promise<EnrolmentOutcome> {
+  let current = request
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await attemptEnrolment(current, registration)
+    } catch (thrown) {
+      const error = asTouchmarkError(thrown)
+      if (error.kind === 'conflict' && attempt < MAX_ATTEMPTS) {
+        const evidence = await registration.evidence.refresh(request.evidence, registration.clock.now())
+        if (evidence.kind === 'refused')
+          return refuseEnrolment(request, evidence.refusal, evidence.detail, registration)
+        current = { ...request, evidence: evidence.evidence }
+        continue
+      }
+      if (isOwnFault(error.kind)) throw thrown
+      if (error.kind === 'conflict') {
+        throw new TouchmarkError('enrolment.contended', 'unavailable', 'Too many changes meet here; ask again.', {
+          cause: thrown,
+        })
+      }
+      return refuseEnrolment(request, refusalOf(error), evidenceOfError(error), registration)
+    }
+  }
+}
+
+/**
+ * Says no and writes it down. For protocols too: what they refuse before there is a request goes the same way.
+ */
+export async function refuseEnrolment(
+  request: Pick<EnrolmentRequest, 'protocol' | 'operation' | 'address' | 'evidence'> & { readonly profile?: string },
+  reason: Refusal,
+  detail: Readonly<Record<string, string>>,
+  registration: Pick<Registration, 'refusals'>,
+): Promise<Extract<EnrolmentOutcome, { kind: 'denied' }>> {
+  const [first] = request.evidence
+  const subject = first && subjectOf(first)
+  await registration.refusals.record({
+    code: reason.code,
+    protocol: request.protocol,
+    operation: request.operation,
+    deviceId: subject?.kind === 'known' ? subject.device.id : null,
+    address: request.address,
+    detail: {
+      ...detail,
+      ...(request.profile === undefined ? {} : { profile: request.profile }),
+      ...(first === undefined ? {} : { evidence: request.evidence.map(evidenceReference).join(' ') }),
+    },
+  })
+  return { kind: 'denied', code: reason.code, errorKind: reason.kind, message: reason.message, next: reason.next }
+}
+
+async function attemptEnrolment(request: EnrolmentRequest, registration: Registration): Promise<EnrolmentOutcome> {
+  const { store, authorities, clock, issuer } = registration
+  const now = clock.now()
+  // 1. What does not depend on what we know: profile and key.
+  const profile = await authorities.profile(request.profile)
+  const key = readRequestedKey(request)
+
+  // 2. The same request, asked before.
+  const identity = requestIdentity(request)
+  const earlier = await findEarlierEnrolment(identity, request, profile, now, registration)
+  if (earlier.kind === 'replay') {
+    const chain = await authorities.chain(earlier.record.authorityId)
+    return { kind: 'issued', record: earlier.record, chain, replayed: true }
+  }
+  const { digest, enrolment } = earlier
+  if (enrolment?.state.kind === 'rejected')
+    return refuseEnrolment(request, refusal('enrolment.rejected'), {}, registration)
+
+  // 3. Facts and decision.
+  const renewed = request.operation === 'renew' ? certificateBeingRenewed(request.evidence) : undefined
+  const rules = await registration.rules()
+  const pendingCounter = pendingCounterOf(request.evidence, now)
+  const [known, quotaTaken] = await Promise.all([
+    store.read.key(key.id),
+    readCounters([...quotaCounters(rules, request.evidence, now), ...pendingCounter], registration),
+  ])
+  const decision = decide({
+    operation: request.operation,
+    profile,
+    evidence: request.evidence,
+    key: { id: key.id, algorithm: key.algorithm, origin: key.origin, known: known ?? null },
+    names: renewed ? compareNames(request.csr, renewed.certificate) : NO_NAMES,
+    channelBinding: request.channelBinding,
+    approved: enrolment?.state.kind === 'approved',
+    quotaTaken,
+    rules,
+    now,
+  })
+  switch (decision.outcome) {
+    case 'denied':
+      return refuseEnrolment(request, decision.refusal, refusalDetail(decision), registration)
+    case 'pending': {
+      const isFull = pendingCounter.some(counter => quotaTaken[counter]! >= MAX_PENDING_A_DAY)
+      if (enrolment === undefined && isFull) {
+        return refuseEnrolment(request, refusal('enrolment.too_many_pending'), {}, registration)
+      }
+      if (enrolment === undefined) await store.commit(pendingChanges(request, decision, digest, now))
+      return { kind: 'pending', digest, retryAfterSeconds: PENDING_RETRY_SECONDS }
+    }
+    case 'granted':
+      break
+    default:
+      decision satisfies never
+  }
+
+  // 4. Prepare, sign, write.
+  const device = deviceOf(decision.subject, registration)
+  const prepared = await issuer.prepare({
+    profile,
+    device,
+    spki: key.spki,
+    ...(renewed ? namesForRenewal(request.csr, renewed.certificate) : wishes(request)),
+    replaces: renewed ? { authorityId: renewed.record.authorityId, serialNumber: renewed.record.serialNumber } : null,
+    now,
+  })
+  const signed = await issuer.sign(prepared, request.signal)
+  const { changes, certificate, position } = grantChanges({
+    request,
+    decision,
+    device,
+    key,
+    known: known ?? null,
+    digest,
+    enrolment,
+    signed,
+    now,
+  })
+  const { firstAuditIndex } = await store.commit(changes)
+  const record: CertificateRecord = { ...certificate, auditIndex: firstAuditIndex + position }
+  return { kind: 'issued', record, chain: await authorities.chain(record.authorityId), replayed: false }
+}
+
+function certificateBeingRenewed(
+  evidence: readonly Evidence[],
+): { readonly record: CertificateRecord; readonly certificate: Certificate } | undefined {
+  const own = evidence.find(piece => piece.kind === 'own-certificate')
+  return own && { record: own.record, certificate: parseCertificate(own.record.der) }
+}
+
+async function readCounters(counters: readonly string[], registration: Registration): Promise<Record<string, number>> {
+  const taken = await Promise.all(counters.map(counter => registration.store.read.quotaTaken(counter)))
+  return Object.fromEntries(counters.map((counter, i) => [counter, taken[i]!]))
+}
+
+/** The device as it is, or as it enters the registry: it has shown its birth certificate, so it is in the field. */
+function deviceOf(subject: Subject, { clock, random }: Registration): Device {
+  if (subject.kind === 'known') return subject.device
+  const now = clock.now()
+  const { model, serialNumber } = subject
+  return {
+    id: newDeviceId(clock, random),
+    model,
+    serialNumber,
+    state: 'active',
+    batch: null,
+    createdAt: now,
+    stateChangedAt: now,
+    labels: {},
+  }
+}
+
+function wishes({ csr }: EnrolmentRequest) {
+  return { requestedSubject: csr.subject, requestedExtensions: csr.requestedExtensions }
+}
+
+function refusalDetail(decision: Extract<Decision, { outcome: 'denied' }>): Record<string, string> {
+  return { because: decision.because, ...(decision.rule ? { rule: decision.rule.name } : {}) }
+}
+
+/** Offsets and the like: what an error says about a request besides its code. */
+function evidenceOfError(error: TouchmarkError): Record<string, string> {
+  const entries = Object.entries(error.evidence).filter(([name]) => /^[a-z][A-Za-z0-9]{0,47}$/.test(name))
+  return Object.fromEntries(entries.slice(0, 8).map(([name, value]) => [name, String(value)]))
+}
+
+function isOwnFault(kind: ErrorKind): boolean {
+  return kind === 'internal' || kind === 'unavailable'
+}

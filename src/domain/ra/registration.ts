@@ -1,0 +1,41 @@
+// What registration works with, wired once: the store, the authorities, and the readers that keep parsed documents.
+import type { AuthorityDirectory } from '../ca/authorities.ts'
+import type { CertificateIssuer } from '../ca/issuer.ts'
+import type { Clock, Random, Store } from '../ports.ts'
+import { DocumentCache } from './document-cache.ts'
+import { EvidenceReader } from './evidence-reader.ts'
+import { RefusalLog } from './refusal-log.ts'
+import { defaultRules, parseRules, RULES_NAME, type Rules } from './rules.ts'
+
+export interface RegistrationPorts {
+  readonly store: Store
+  readonly authorities: Pick<AuthorityDirectory, 'profile' | 'issuing' | 'certificate' | 'chain'>
+  readonly issuer: Pick<CertificateIssuer, 'prepare' | 'sign'>
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** The ports together with what registration keeps for itself. One per process; disposing writes the refusals counted so far. */
+export interface Registration extends RegistrationPorts {
+  readonly evidence: EvidenceReader
+  readonly refusals: RefusalLog
+  /** The rules in force; those of a new instance where none were stored. Throws `document.unreadable`. */
+  rules(): Promise<Rules>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export function createRegistration(ports: RegistrationPorts): Registration {
+  const refusals = new RefusalLog(ports)
+  const cache = new DocumentCache<Rules>(parseRules)
+  const initialRules = parseRules(defaultRules)
+  return {
+    ...ports,
+    evidence: new EvidenceReader(ports.store.read),
+    refusals,
+    async rules() {
+      const document = await ports.store.read.document('rules', RULES_NAME)
+      return document ? cache.value(document) : initialRules
+    },
+    [Symbol.asyncDispose]: () => refusals[Symbol.asyncDispose](),
+  }
+}
