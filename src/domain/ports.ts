@@ -56,13 +56,29 @@ export type Write =
   /** Fails with `device.exists` where model and serial number are taken. */
   | { readonly kind: 'device.insert'; readonly device: Device }
   /** Fails with `device.state_changed` where the device is not in state `from`. */
-  | { readonly kind: 'device.state'; readonly id: DeviceId; readonly from: DeviceState; readonly to: DeviceState; readonly at: UnixSeconds }
+  | {
+      readonly kind: 'device.state'
+      readonly id: DeviceId
+      readonly from: DeviceState
+      readonly to: DeviceState
+      readonly at: UnixSeconds
+    }
   /** Fails with `key.already_known` where the key id is taken, by whichever device. */
   | { readonly kind: 'key.insert'; readonly key: DeviceKey }
   /** Fails with `key.state_changed` where the key is not in state `from`. */
-  | { readonly kind: 'key.state'; readonly id: KeyId; readonly from: KeyState; readonly to: KeyState; readonly at: UnixSeconds }
+  | {
+      readonly kind: 'key.state'
+      readonly id: KeyId
+      readonly from: KeyState
+      readonly to: KeyState
+      readonly at: UnixSeconds
+    }
   /** Fails with `certificate.serial_number_used`. `auditEntry` is the position of its entry in this change set. */
-  | { readonly kind: 'certificate.insert'; readonly certificate: Omit<CertificateRecord, 'auditIndex'>; readonly auditEntry: number }
+  | {
+      readonly kind: 'certificate.insert'
+      readonly certificate: Omit<CertificateRecord, 'auditIndex'>
+      readonly auditEntry: number
+    }
   /** Fails with `certificate.status_changed` where the status is not of kind `from`. */
   | {
       readonly kind: 'certificate.status'
@@ -153,6 +169,11 @@ export interface Page<T> {
 export interface StoreReader {
   /** Grows with every committed change, whichever process made it: what is cached under an older value is stale. */
   changeMarker(): Promise<number>
+  /**
+   * Grows with every committed change of an authority or a document, and with nothing else: what is derived from them is cached
+   * under this value and survives the issuing of certificates.
+   */
+  configurationMarker(): Promise<number>
 
   device(id: DeviceId): Promise<Device | undefined>
   deviceBySerial(model: string, serialNumber: string): Promise<Device | undefined>
@@ -183,7 +204,11 @@ export interface StoreReader {
     authorityId: AuthorityId,
     crlShard: number,
     expiresAfter: UnixSeconds,
-  ): AsyncIterable<{ readonly serialNumber: SerialNumber; readonly status: CertificateStatus; readonly notAfter: UnixSeconds }>
+  ): AsyncIterable<{
+    readonly serialNumber: SerialNumber
+    readonly status: CertificateStatus
+    readonly notAfter: UnixSeconds
+  }>
 
   tokenByHash(secretHash: string): Promise<Token | undefined>
   enrolment(digest: RequestDigest): Promise<Enrolment | undefined>

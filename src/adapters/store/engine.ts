@@ -1,0 +1,54 @@
+// What truly differs between the engines: how a placeholder is spelled, how a list becomes rows, how rows are locked, which words
+// name the column types. Everything else is one SQL.
+import type { Query, Row, Value } from './sql.ts'
+
+export interface Engine {
+  readonly name: 'sqlite' | 'postgres'
+  /** The engine's wording of a statement. */
+  render(text: string): string
+  /** The engine's wording of a CREATE statement: TEXT, BIGINT, BYTES, and CLUSTERED for rows that lie in order of their key. */
+  renderSchema(text: string): string
+}
+
+/** Answers questions, outside of any transaction. */
+export interface Queries {
+  readonly engine: Engine
+  all(query: Query, values: readonly Value[]): Promise<readonly Row[]>
+}
+
+/** One row or none. */
+export async function first(queries: Queries, query: Query, values: readonly Value[]): Promise<Row | undefined> {
+  return (await queries.all(query, values))[0]
+}
+
+export const SQLITE: Engine = {
+  name: 'sqlite',
+  render: text =>
+    text
+      .replaceAll('{textList}', '(SELECT value FROM json_each(?))')
+      .replaceAll('{bytesList}', '(SELECT unhex(value) FROM json_each(?))')
+      .replaceAll('{skipLocked}', ''),
+  renderSchema: text => {
+    const words = text.replaceAll(/\bBIGINT\b/g, 'INTEGER').replaceAll(/\bBYTES\b/g, 'BLOB')
+    if (!words.startsWith('CREATE TABLE')) return words
+    return words.endsWith(' CLUSTERED')
+      ? `${words.slice(0, -' CLUSTERED'.length)} STRICT, WITHOUT ROWID`
+      : `${words} STRICT`
+  },
+}
+
+export const POSTGRES: Engine = {
+  name: 'postgres',
+  render: text => {
+    let count = 0
+    return text
+      .replaceAll('{textList}', '(SELECT * FROM json_array_elements_text(CAST(? AS json)))')
+      .replaceAll(
+        '{bytesList}',
+        "(SELECT decode(value, 'hex') FROM json_array_elements_text(CAST(? AS json)) AS list(value))",
+      )
+      .replaceAll('{skipLocked}', 'FOR UPDATE SKIP LOCKED')
+      .replaceAll('?', () => `$${++count}`)
+  },
+  renderSchema: text => text.replaceAll(/\bBYTES\b/g, 'BYTEA').replace(/ CLUSTERED$/, ''),
+}

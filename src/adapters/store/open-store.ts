@@ -1,0 +1,45 @@
+// The one door to the store. Making a database is an act of its own; opening one that is not there is an error, never a new one.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { TouchmarkError } from '../../core/errors.ts'
+import type { Store } from '../../domain/ports.ts'
+import { createSqliteStore, openSqliteStore } from './sqlite/open.ts'
+
+/** A data folder (the database is `touchmark.db` in it), or the URL of a database: `postgres://…`, `sqlite:<path>`. */
+export type StoreLocation = { readonly folder: string } | { readonly url: string }
+
+export interface StoreOptions {
+  /** SQLite: octets that the database may grow to; a change that needs more is `store.full`. */
+  readonly maxOctets?: number
+}
+
+export const DATABASE_FILE = 'touchmark.db'
+
+/**
+ * Makes a new, empty store.
+ * Errors: `store.exists` where there is one, `store.url_invalid`, `store.unavailable`.
+ */
+export async function createStore(location: StoreLocation, options: StoreOptions = {}): Promise<Store> {
+  const path = sqlitePath(location)
+  if ('folder' in location) mkdirSync(location.folder, { recursive: true, mode: 0o700 })
+  return createSqliteStore(path, options)
+}
+
+/**
+ * Opens a store that `createStore` made, and brings its schema up to date.
+ * Errors: `store.missing`, `store.schema_newer`, `store.schema_changed`, `store.foreign` (a database of another program),
+ * `store.corrupt`, `store.url_invalid`, `store.unavailable`.
+ */
+export async function openStore(location: StoreLocation, options: StoreOptions = {}): Promise<Store> {
+  const path = sqlitePath(location)
+  return openSqliteStore(path, options)
+}
+
+function sqlitePath(location: StoreLocation): string {
+  if ('folder' in location) return join(location.folder, DATABASE_FILE)
+  const { url } = location
+  if (url.startsWith('sqlite:'))
+    return url.startsWith('sqlite://') ? fileURLToPath(url.replace('sqlite:', 'file:')) : url.slice('sqlite:'.length)
+  throw new TouchmarkError('store.url_invalid', 'malformed', 'The URL names no store.')
+}

@@ -1,0 +1,125 @@
+// The one SQL that both engines speak: statements with `?` for each value, and where the engines must differ a word in braces that
+// `Engine.render` replaces. Statements are values, made once, beside the functions that use them.
+import { Buffer } from 'node:buffer'
+import { TouchmarkError } from '../../core/errors.ts'
+
+/** What a column may hold: TEXT, BIGINT (a safe integer), BYTES, or NULL. */
+export type Value = string | number | Uint8Array | null
+export type Row = Readonly<Record<string, Value>>
+
+/** A question to the store. */
+export interface Query {
+  /** With `?` for each value, and words in braces that the engine replaces. */
+  readonly text: string
+}
+
+export type ColumnType = 'text' | 'integer' | 'bytes'
+
+/** A statement that changes rows of one table. Two that touch different tables may change places, for nothing refers across. */
+export interface WriteStatement extends Query {
+  readonly table: string
+  /** How many values it takes. */
+  readonly arity: number
+  /** `one`: a change of no row means that the write found something else than it expects. */
+  readonly changes: 'one' | 'any'
+  /** For plain inserts: the types of the columns, so that an engine can write many rows with one statement. */
+  readonly columns: readonly ColumnType[] | undefined
+  /** The same insert for many rows, one array a column. */
+  readonly manyText: string | undefined
+}
+
+export function query(text: string): Query {
+  return { text }
+}
+
+/** An UPDATE or upsert of one row. */
+export function change(table: string, text: string, changes: 'one' | 'any' = 'one'): WriteStatement {
+  return { table, text, arity: text.split('?').length - 1, changes, columns: undefined, manyText: undefined }
+}
+
+/** An INSERT of one row that does nothing (and so is a conflict) where a unique value is taken. */
+export function insert(table: string, columns: Readonly<Record<string, ColumnType>>): WriteStatement {
+  const names = Object.keys(columns)
+  const types = Object.values(columns)
+  const into = `INSERT INTO ${table} (${names.join(', ')})`
+  return {
+    table,
+    text: `${into} VALUES (${names.map(() => '?').join(', ')}) ON CONFLICT DO NOTHING`,
+    arity: names.length,
+    changes: 'one',
+    columns: types,
+    manyText: `${into} SELECT * FROM unnest(${types.map(type => `CAST(? AS ${ARRAY[type]})`).join(', ')}) ON CONFLICT DO NOTHING`,
+  }
+}
+
+const ARRAY = { text: 'text[]', integer: 'bigint[]', bytes: 'bytea[]' } as const satisfies Record<ColumnType, string>
+
+/** Takes the values of statements, one after the other, in the order of the placeholders. */
+export interface StepSink {
+  begin(statement: WriteStatement): this
+  text(value: string | null): this
+  integer(value: number | null): this
+  bytes(value: Uint8Array | null): this
+  /** Octets that the domain spells in hexadecimal. */
+  hex(value: string | null): this
+  /** Where in the log the entry at this position of the change set will stand. */
+  auditIndex(position: number): this
+}
+
+/** Refuses text that one of the engines could not give back: with U+0000, or with half of a surrogate pair. */
+export function checkText(value: string): string {
+  if (value.isWellFormed() && !value.includes('\0')) return value
+  throw new TouchmarkError('store.text_invalid', 'malformed', 'A text holds U+0000 or half of a surrogate pair.')
+}
+
+/** Text as it may be asked for: `undefined` where no row can hold it. */
+export function storableText(value: string): string | undefined {
+  return value.isWellFormed() && !value.includes('\0') ? value : undefined
+}
+
+/** Hexadecimal as octets, or `undefined` where it is not. */
+export function octetsOf(hex: string): Uint8Array | undefined {
+  const octets = Buffer.from(hex, 'hex')
+  return octets.length * 2 === hex.length && hex.length > 0 ? octets : undefined
+}
+
+// A column has the type that its table says; these read a row without trusting it blindly.
+
+export function textOf(row: Row, column: string): string {
+  const value = row[column]
+  if (typeof value !== 'string') throw unexpected(column)
+  return value
+}
+
+export function integerOf(row: Row, column: string): number {
+  const value = row[column]
+  if (typeof value !== 'number') throw unexpected(column)
+  return value
+}
+
+export function bytesOf(row: Row, column: string): Uint8Array {
+  const value = row[column]
+  if (!(value instanceof Uint8Array)) throw unexpected(column)
+  return value
+}
+
+export function hexOf(row: Row, column: string): string {
+  const bytes = bytesOf(row, column)
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}
+
+/** Reads a column that may be NULL. */
+export function nullable<T>(read: (row: Row, column: string) => T, row: Row, column: string): T | null {
+  return row[column] === null ? null : read(row, column)
+}
+
+/** A word of a closed list, as the column's writer put it there. */
+export function wordOf<Word extends string>(row: Row, column: string): Word {
+  return textOf(row, column) as Word
+}
+
+function unexpected(column: string): TouchmarkError {
+  return new TouchmarkError('store.row_unexpected', 'internal', `The column ${column} holds a value of another type.`, {
+    next: 'The database was changed by another program: verify the audit log, or restore a backup.',
+  })
+}

@@ -1,0 +1,218 @@
+// The store on SQLite: questions go to a connection of this thread, changes to the writer in a thread of its own. While it commits one
+// group, the change sets that arrive gather in the next: how many share an fsync follows from the load alone.
+import { Worker } from 'node:worker_threads'
+import { TouchmarkError } from '../../../core/errors.ts'
+import type { ChangeSet, Committed, Store, StoredCheckpoint, StoreReader, Work } from '../../../domain/ports.ts'
+import { conflictOf } from '../plan.ts'
+import { storeReader } from '../reader.ts'
+import { SqliteConnection } from './connection.ts'
+import { GroupPacker } from './group.ts'
+import type { GroupResult } from './writer.ts'
+import { errorFromWire, type WriterAnswer, type WriterRequest, type WriterThreadOptions } from './writer-thread.ts'
+
+/** Groups that the writer has in hand: with two it never waits for this thread, which may be signing. */
+const GROUPS_IN_HAND = 2
+/** Change sets that may wait; more are refused, because whoever sent them has given up by then. */
+const MAX_WAITING = 65_536
+
+interface Waiting {
+  readonly change: ChangeSet
+  readonly resolve: (committed: Committed) => void
+  readonly reject: (error: Error) => void
+}
+
+interface Group {
+  readonly packer: GroupPacker
+  readonly waiting: Waiting[]
+}
+
+/** What is to happen when the writer answers. */
+interface InHand {
+  readonly isGroup: boolean
+  readonly answered: (answer: WriterAnswer) => void
+  readonly failed: (error: Error) => void
+}
+
+export class SqliteStore implements Store {
+  readonly read: StoreReader
+  readonly #options: WriterThreadOptions
+  readonly #reader: SqliteConnection
+  #thread: Worker | undefined
+  #groups: Group[] = []
+  #waiting = 0
+  #inHand: InHand[] = []
+  #groupsInHand = 0
+  #sending = false
+  #closed: Promise<void> | undefined
+  #failure: TouchmarkError | undefined
+  #whenIdle: (() => void) | undefined
+
+  /** The database exists and has the current schema; see `openStore`. */
+  constructor(path: string, options: { readonly maxOctets?: number | undefined } = {}) {
+    this.#options = { path, maxOctets: options.maxOctets }
+    this.#reader = new SqliteConnection(path, { role: 'reader' })
+    this.read = storeReader(this.#reader)
+  }
+
+  commit(change: ChangeSet): Promise<Committed> {
+    return new Promise((resolve, reject) => {
+      this.#checkOpen()
+      if (this.#waiting >= MAX_WAITING) {
+        throw new TouchmarkError('store.overloaded', 'unavailable', 'Too many changes wait to be written.')
+      }
+      let group = this.#groups.at(-1)
+      if (group === undefined || group.packer.full) {
+        group = { packer: new GroupPacker(), waiting: [] }
+        this.#groups.push(group)
+      }
+      group.packer.add(change)
+      group.waiting.push({ change, resolve, reject })
+      this.#waiting++
+      this.#sendSoon()
+    })
+  }
+
+  commitEach(changes: readonly ChangeSet[]): Promise<(Committed | Error)[]> {
+    return Promise.all(
+      changes.map(change =>
+        this.commit(change).catch((error: unknown) => (error instanceof Error ? error : new Error(String(error)))),
+      ),
+    )
+  }
+
+  async lease(topic: Work['topic'], now: number, leaseSeconds: number, limit: number): Promise<Work[]> {
+    const answer = await this.#ask({ kind: 'lease', lease: { topic, now, leaseSeconds, limit } })
+    return answer.kind === 'lease' ? [...answer.work] : []
+  }
+
+  async saveCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
+    await this.#ask({ kind: 'checkpoint', checkpoint })
+  }
+
+  /** Waits for what was asked before. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#send()
+    if (!this.#idle) await new Promise<void>(resolve => (this.#whenIdle = resolve))
+    // The writer closes last: the last connection works the write-ahead log into the database.
+    this.#reader.close()
+    const thread = this.#thread
+    if (thread === undefined || this.#failure !== undefined) return
+    const exited = new Promise<void>(resolve => thread.once('exit', () => resolve()))
+    thread.postMessage({ kind: 'close' } satisfies WriterRequest)
+    await exited
+  }
+
+  get #idle(): boolean {
+    return this.#groups.length === 0 && this.#inHand.length === 0
+  }
+
+  #checkOpen(): void {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#closed !== undefined) {
+      throw new TouchmarkError('store.closed', 'unavailable', 'The store is closed.')
+    }
+  }
+
+  /** At the end of this turn of the event loop's queue: what is committed together is sent together. */
+  #sendSoon(): void {
+    if (this.#sending) return
+    this.#sending = true
+    queueMicrotask(() => {
+      this.#sending = false
+      this.#send()
+    })
+  }
+
+  #send(): void {
+    while (this.#groupsInHand < GROUPS_IN_HAND) {
+      const group = this.#groups.shift()
+      if (group === undefined) return
+      const { waiting } = group
+      const packed = group.packer.pack()
+      this.#groupsInHand++
+      this.#post(
+        { kind: 'group', group: packed },
+        {
+          isGroup: true,
+          answered: answer => {
+            if (answer.kind === 'group') settle(waiting, answer.result)
+          },
+          failed: error => {
+            for (const { reject } of waiting) reject(error)
+          },
+        },
+        [packed.octets],
+      )
+    }
+  }
+
+  async #ask(request: WriterRequest): Promise<WriterAnswer> {
+    this.#checkOpen()
+    return new Promise((answered, failed) => this.#post(request, { isGroup: false, answered, failed }, []))
+  }
+
+  #post(request: WriterRequest, inHand: InHand, transfer: ArrayBuffer[]): void {
+    this.#thread ??= this.#start()
+    this.#inHand.push(inHand)
+    this.#thread.postMessage(request, transfer)
+  }
+
+  #start(): Worker {
+    const thread = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: this.#options })
+    thread.on('message', (answer: WriterAnswer) => this.#answer(answer))
+    thread.on('error', error => this.#fail(error))
+    thread.on('exit', () => this.#fail(undefined))
+    return thread
+  }
+
+  #answer(answer: WriterAnswer): void {
+    const inHand = this.#inHand.shift()
+    if (inHand === undefined) return
+    if (inHand.isGroup) {
+      this.#groupsInHand--
+      this.#send()
+    }
+    if (answer.kind === 'failed') inHand.failed(errorFromWire(answer.error))
+    else inHand.answered(answer)
+    if (this.#idle) this.#whenIdle?.()
+  }
+
+  /** The writer is gone. What it had in hand may or may not be durable; nobody may rely on this store any more. */
+  #fail(cause: unknown): void {
+    if (this.#closed !== undefined && this.#inHand.length === 0) return
+    this.#failure ??= new TouchmarkError('store.unavailable', 'unavailable', 'The writer of the store has stopped.', {
+      next: 'Restart the process.',
+      cause,
+    })
+    const inHand = this.#inHand
+    const groups = this.#groups
+    this.#inHand = []
+    this.#groups = []
+    for (const { failed } of inHand) failed(this.#failure)
+    for (const { waiting } of groups) for (const { reject } of waiting) reject(this.#failure)
+    this.#whenIdle?.()
+  }
+}
+
+function settle(waiting: readonly Waiting[], { firstAuditIndex, failures }: GroupResult): void {
+  const failed = new Map(failures.map(failure => [failure.set, failure]))
+  let index = firstAuditIndex
+  for (const [set, { change, resolve, reject }] of waiting.entries()) {
+    const failure = failed.get(set)
+    if (failure === undefined) {
+      resolve({ firstAuditIndex: index })
+      index += change.audit.length
+    } else if (failure.refused === undefined) {
+      reject(conflictOf(change.writes[failure.write]!))
+    } else {
+      reject(
+        new TouchmarkError('store.failed', 'internal', 'The database refused a statement.', { cause: failure.refused }),
+      )
+    }
+  }
+}

@@ -1,0 +1,225 @@
+// The one connection that writes. It applies a whole group of change sets in one transaction and so with one fsync: first as if none
+// of them could fail; where one does, everything is taken back and done again with a savepoint around each, so that
+// the one that conflicts fails alone. Runs in a thread of its own, so everything here may block.
+import { equalBytes } from '../../../core/bytes/bytes.ts'
+import { TouchmarkError } from '../../../core/errors.ts'
+import type { Appended } from '../../../core/merkle/appender.ts'
+import type { StoredCheckpoint, Work } from '../../../domain/ports.ts'
+import { LogTree } from '../log-tree.ts'
+import { type Tally, tally, WRITE_STATEMENTS } from '../plan.ts'
+import {
+  type Head,
+  headOf,
+  headValues,
+  insertEntry,
+  READ_ENTRY,
+  READ_HEAD,
+  READ_TILE,
+  SAVE_CHECKPOINT,
+  UPDATE_HEAD,
+  upsertTile,
+} from '../tables/log.ts'
+import { LEASE_WORK, workOf } from '../tables/work.ts'
+import { SqliteConnection } from './connection.ts'
+import { GroupReader, type PackedGroup } from './group.ts'
+import { isBusy, isInputOutput, isOfStatement, storeErrorOf } from './sqlite-error.ts'
+
+/** What became of a group: where in the log it begins, and which of its change sets failed. */
+export interface GroupResult {
+  readonly firstAuditIndex: number
+  readonly failures: readonly SetFailure[]
+}
+
+export interface SetFailure {
+  /** Position of the change set in the group. */
+  readonly set: number
+  /** Position of the write that found something else than it expects. */
+  readonly write: number
+  /** Where it was no conflict but a statement that SQLite refused: what it said. */
+  readonly refused: string | undefined
+}
+
+export interface LeaseRequest {
+  readonly topic: Work['topic']
+  readonly now: number
+  readonly leaseSeconds: number
+  readonly limit: number
+}
+
+/** How often a transaction is begun, each time with the connection's own patience, before a lock counts as a fault. */
+const ATTEMPTS = 4
+
+export class SqliteWriter {
+  readonly #open: () => SqliteConnection
+  readonly #tree = new LogTree()
+  #connection: SqliteConnection
+  /** What the transaction under way adds to the log. */
+  #added: { readonly first: number; readonly entries: readonly Uint8Array[]; readonly tree: Appended } | undefined
+
+  constructor(path: string, options: { readonly maxOctets?: number | undefined } = {}) {
+    this.#open = () => new SqliteConnection(path, { role: 'writer', maxOctets: options.maxOctets })
+    this.#connection = this.#open()
+  }
+
+  /** Durable when it returns. Throws a `TouchmarkError` where nothing of the group could be made durable. */
+  apply(group: PackedGroup): GroupResult {
+    return this.#transaction(head => {
+      const result = this.#run(group, head, false)
+      if (result !== undefined) return result
+      this.#connection.exec('ROLLBACK')
+      this.#connection.exec('BEGIN IMMEDIATE')
+      return this.#run(group, this.#head(), true)!
+    })
+  }
+
+  lease({ topic, now, leaseSeconds, limit }: LeaseRequest): Work[] {
+    return this.#transaction(() =>
+      this.#connection.rows(LEASE_WORK, [now + leaseSeconds, topic, now, now, limit]).map(workOf),
+    )
+  }
+
+  saveCheckpoint({ size, note, at }: StoredCheckpoint): void {
+    this.#transaction(head => {
+      if (this.#connection.change(SAVE_CHECKPOINT, [size, note, at, size]) > 0) {
+        this.#connection.change(UPDATE_HEAD, headValues({ ...head, changes: head.changes + 1 }))
+      }
+    })
+  }
+
+  close(): void {
+    this.#connection.close()
+  }
+
+  #transaction<T>(body: (head: Head) => T): T {
+    for (let attempt = 1; ; attempt++) {
+      this.#added = undefined
+      let result: T
+      try {
+        this.#connection.exec('BEGIN IMMEDIATE')
+        result = body(this.#head())
+      } catch (error) {
+        this.#rollback()
+        if (isBusy(error) && attempt < ATTEMPTS) continue
+        throw storeErrorOf(error)
+      }
+      try {
+        this.#connection.exec('COMMIT')
+      } catch (error) {
+        this.#rollback()
+        if (!this.#committedAfterAll(error)) throw storeErrorOf(error)
+      }
+      this.#keep()
+      return result
+    }
+  }
+
+  #keep(): void {
+    if (this.#added !== undefined) this.#tree.keep(this.#added.tree)
+  }
+
+  #rollback(): void {
+    try {
+      if (this.#connection.inTransaction) this.#connection.exec('ROLLBACK')
+    } catch {
+      // The error that led here says more.
+    }
+  }
+
+  /** After a disk error during COMMIT nobody knows what is on the disk: look, through a connection that has cached nothing. */
+  #committedAfterAll(error: unknown): boolean {
+    if (!isInputOutput(error)) return false
+    try {
+      this.#connection.close()
+      this.#connection = this.#open()
+      const [first] = this.#added?.entries ?? []
+      if (this.#added === undefined || first === undefined) return false
+      const [row] = this.#connection.rows(READ_ENTRY, [this.#added.first])
+      const stored = row?.['bytes']
+      return stored instanceof Uint8Array && equalBytes(stored, first)
+    } catch {
+      return false
+    }
+  }
+
+  /** The head row, with the tree brought to where it stands: another process may have moved it. */
+  #head(): Head {
+    const [row] = this.#connection.rows(READ_HEAD, [])
+    if (row === undefined) throw new TouchmarkError('store.row_unexpected', 'internal', 'The store has no head.')
+    const head = headOf(row)
+    if (!this.#tree.isAt(head)) {
+      const tiles = this.#tree.edge(head).map(({ level, index }) => {
+        const tile = this.#connection.rows(READ_TILE, [level, index])[0]?.['hashes']
+        return tile instanceof Uint8Array ? tile : undefined
+      })
+      this.#tree.restore(head, tiles)
+    }
+    return head
+  }
+
+  /** Runs every statement of the group. `undefined` where one fails and there is no savepoint to go back to. */
+  #run(group: PackedGroup, head: Head, savepoints: boolean): GroupResult | undefined {
+    const connection = this.#connection
+    const input = new GroupReader(group)
+    let counted: Tally = { devices: 0, certificates: 0, configuration: false }
+    const failures: SetFailure[] = []
+    const entries: Uint8Array[] = []
+    for (let set = 0; set < group.sets; set++) {
+      const before = savepoints ? { ...counted } : counted
+      if (savepoints) connection.exec('SAVEPOINT change_set')
+      let failure: SetFailure | undefined
+      const writes = input.count()
+      for (let write = 0; write < writes; write++) {
+        const statement = WRITE_STATEMENTS[input.count()]!
+        const values = input.values(statement.arity, head.logSize + entries.length)
+        if (failure !== undefined) continue
+        try {
+          const changes = connection.change(statement, values)
+          if (changes === 0 && statement.changes === 'one') failure = { set, write, refused: undefined }
+          else tally(statement, counted)
+        } catch (error) {
+          if (!isOfStatement(error)) throw error
+          failure = { set, write, refused: String(error) }
+        }
+        if (failure !== undefined && !savepoints) return undefined
+      }
+      const added = input.entries()
+      if (failure !== undefined) {
+        connection.exec('ROLLBACK TO change_set')
+        connection.exec('RELEASE change_set')
+        failures.push(failure)
+        counted = before
+        continue
+      }
+      if (savepoints) connection.exec('RELEASE change_set')
+      for (const entry of added) {
+        connection.change(insertEntry, [head.logSize + entries.length, entry])
+        entries.push(entry)
+      }
+    }
+    if (failures.length < group.sets) this.#finish(head, counted, entries)
+    return { firstAuditIndex: head.logSize, failures }
+  }
+
+  /** Once for the group: the tiles that grew, and the head. */
+  #finish(head: Head, counted: Tally, entries: readonly Uint8Array[]): void {
+    let { logSize, logRoot } = head
+    if (entries.length > 0) {
+      const tree = this.#tree.append(entries)
+      this.#added = { first: logSize, entries, tree }
+      for (const { level, index, hashes } of tree.tiles) this.#connection.change(upsertTile, [level, index, hashes])
+      logSize = tree.state.size
+      logRoot = tree.root
+    }
+    this.#connection.change(
+      UPDATE_HEAD,
+      headValues({
+        changes: head.changes + 1,
+        configurationChanges: head.configurationChanges + (counted.configuration ? 1 : 0),
+        devices: head.devices + counted.devices,
+        certificates: head.certificates + counted.certificates,
+        logSize,
+        logRoot,
+      }),
+    )
+  }
+}

@@ -1,0 +1,223 @@
+// Certificates: the octets, whose they are, what they replaced, their status. In the table they lie in the order of issue.
+import type { CrlReason } from '../../../core/pki/crl-reason.ts'
+import type { CertificateRecord, CertificateStatus } from '../../../domain/ca/certificate-record.ts'
+import {
+  type AuthorityId,
+  authorityId,
+  type DeviceId,
+  deviceId,
+  keyId,
+  type SerialNumber,
+  serialNumber,
+  type UnixSeconds,
+} from '../../../domain/ids.ts'
+import { first, type Queries } from '../engine.ts'
+import {
+  bytesOf,
+  change,
+  hexOf,
+  insert,
+  integerOf,
+  nullable,
+  octetsOf,
+  query,
+  type Row,
+  type StepSink,
+  storableText,
+  textOf,
+} from '../sql.ts'
+import { pages } from '../stream.ts'
+
+export const insertCertificate = insert('certificate', {
+  audit_index: 'integer',
+  authority_id: 'text',
+  serial_number: 'bytes',
+  device_id: 'bytes',
+  key_id: 'bytes',
+  profile: 'text',
+  profile_version: 'integer',
+  not_before: 'integer',
+  not_after: 'integer',
+  status: 'text',
+  status_at: 'integer',
+  status_reason: 'text',
+  crl_shard: 'integer',
+  replaces_authority_id: 'text',
+  replaces_serial_number: 'bytes',
+  der: 'bytes',
+})
+
+export function putCertificate(
+  certificate: Omit<CertificateRecord, 'auditIndex'>,
+  auditEntry: number,
+  out: StepSink,
+): void {
+  out
+    .begin(insertCertificate)
+    .auditIndex(auditEntry)
+    .text(certificate.authorityId)
+    .hex(certificate.serialNumber)
+    .hex(certificate.deviceId)
+    .hex(certificate.keyId)
+    .text(certificate.profile)
+    .integer(certificate.profileVersion)
+    .integer(certificate.notBefore)
+    .integer(certificate.notAfter)
+  putStatus(certificate.status, out)
+  out
+    .integer(certificate.crlShard)
+    .text(certificate.replaces === null ? null : certificate.replaces.authorityId)
+    .hex(certificate.replaces === null ? null : certificate.replaces.serialNumber)
+    .bytes(certificate.der)
+}
+
+export const updateCertificateStatus = change(
+  'certificate',
+  `UPDATE certificate SET status = ?, status_at = ?, status_reason = ?
+    WHERE serial_number = ? AND authority_id = ? AND status = ?`,
+)
+
+export function moveCertificate(
+  authority: AuthorityId,
+  serial: SerialNumber,
+  from: CertificateStatus['kind'],
+  to: CertificateStatus,
+  out: StepSink,
+): void {
+  out.begin(updateCertificateStatus)
+  putStatus(to, out)
+  out.hex(serial).text(authority).text(from)
+}
+
+function putStatus(status: CertificateStatus, out: StepSink): void {
+  out.text(status.kind)
+  if (status.kind === 'good') out.integer(null).text(null)
+  else if (status.kind === 'held') out.integer(status.at).text(null)
+  else out.integer(status.at).text(status.reason)
+}
+
+const COLUMNS = `audit_index, authority_id, serial_number, device_id, key_id, profile, profile_version, not_before, not_after,
+  status, status_at, status_reason, crl_shard, replaces_authority_id, replaces_serial_number, der`
+const BY_SERIAL_NUMBER = query(`SELECT ${COLUMNS} FROM certificate WHERE serial_number = ? AND authority_id = ?`)
+const OF_ANY_AUTHORITY = query(
+  `SELECT ${COLUMNS} FROM certificate WHERE serial_number = ? ORDER BY authority_id LIMIT 100`,
+)
+const OF_DEVICE = query(`SELECT ${COLUMNS} FROM certificate WHERE device_id = ? ORDER BY audit_index DESC`)
+const OF_PLATFORM = query(
+  `SELECT ${COLUMNS} FROM certificate WHERE device_id IS NULL AND authority_id = ? AND profile = ?
+    ORDER BY audit_index DESC LIMIT 100`,
+)
+const ALL = query(`SELECT ${COLUMNS} FROM certificate WHERE audit_index > ? ORDER BY audit_index LIMIT ?`)
+const REVOKED_COUNT = query(
+  `SELECT COUNT(*) AS total FROM certificate
+    WHERE status <> 'good' AND authority_id = ? AND crl_shard = ? AND not_after >= ?`,
+)
+const REVOKED = query(
+  `SELECT serial_number, status, status_at, status_reason, not_after FROM certificate
+    WHERE status <> 'good' AND authority_id = ? AND crl_shard = ? AND serial_number > ? AND not_after >= ?
+    ORDER BY serial_number LIMIT ?`,
+)
+
+export async function readCertificate(
+  queries: Queries,
+  authority: AuthorityId,
+  serial: SerialNumber,
+): Promise<CertificateRecord | undefined> {
+  const octets = octetsOf(serial)
+  if (octets === undefined || storableText(authority) === undefined) return undefined
+  const row = await first(queries, BY_SERIAL_NUMBER, [octets, authority])
+  return row && certificateOf(row)
+}
+
+export async function readCertificatesBySerial(queries: Queries, serial: SerialNumber): Promise<CertificateRecord[]> {
+  const octets = octetsOf(serial)
+  return octets === undefined ? [] : (await queries.all(OF_ANY_AUTHORITY, [octets])).map(certificateOf)
+}
+
+export async function readCertificatesOfDevice(queries: Queries, id: DeviceId): Promise<CertificateRecord[]> {
+  const octets = octetsOf(id)
+  return octets === undefined ? [] : (await queries.all(OF_DEVICE, [octets])).map(certificateOf)
+}
+
+export async function readPlatformCertificates(
+  queries: Queries,
+  authority: AuthorityId,
+  profile: string,
+): Promise<CertificateRecord[]> {
+  if (storableText(authority) === undefined || storableText(profile) === undefined) return []
+  return (await queries.all(OF_PLATFORM, [authority, profile])).map(certificateOf)
+}
+
+export async function* readAllCertificates(queries: Queries): AsyncGenerator<CertificateRecord> {
+  for await (const row of pages(
+    queries,
+    ALL,
+    limit => [-1, limit],
+    last => limit => [integerOf(last, 'audit_index'), limit],
+  )) {
+    yield certificateOf(row)
+  }
+}
+
+export async function countRevoked(
+  queries: Queries,
+  authority: AuthorityId,
+  crlShard: number,
+  expiresAfter: UnixSeconds,
+): Promise<number> {
+  const row = await first(queries, REVOKED_COUNT, [authority, crlShard, expiresAfter])
+  return row === undefined ? 0 : integerOf(row, 'total')
+}
+
+export interface RevokedRow {
+  readonly serialNumber: SerialNumber
+  readonly status: CertificateStatus
+  readonly notAfter: UnixSeconds
+}
+
+export async function* readRevoked(
+  queries: Queries,
+  authority: AuthorityId,
+  crlShard: number,
+  expiresAfter: UnixSeconds,
+): AsyncGenerator<RevokedRow> {
+  const from = (after: Uint8Array) => (limit: number) => [authority, crlShard, after, expiresAfter, limit]
+  for await (const row of pages(queries, REVOKED, from(new Uint8Array(0)), last =>
+    from(bytesOf(last, 'serial_number')),
+  )) {
+    yield {
+      serialNumber: serialNumber(hexOf(row, 'serial_number')),
+      status: statusOf(row),
+      notAfter: integerOf(row, 'not_after'),
+    }
+  }
+}
+
+function certificateOf(row: Row): CertificateRecord {
+  const replaces = row['replaces_authority_id']
+  return {
+    authorityId: authorityId(textOf(row, 'authority_id')),
+    serialNumber: serialNumber(hexOf(row, 'serial_number')),
+    deviceId: nullable((r, c) => deviceId(hexOf(r, c)), row, 'device_id'),
+    keyId: keyId(bytesOf(row, 'key_id')),
+    profile: textOf(row, 'profile'),
+    profileVersion: integerOf(row, 'profile_version'),
+    notBefore: integerOf(row, 'not_before'),
+    notAfter: integerOf(row, 'not_after'),
+    der: bytesOf(row, 'der'),
+    status: statusOf(row),
+    crlShard: integerOf(row, 'crl_shard'),
+    replaces:
+      typeof replaces === 'string'
+        ? { authorityId: authorityId(replaces), serialNumber: serialNumber(hexOf(row, 'replaces_serial_number')) }
+        : null,
+    auditIndex: integerOf(row, 'audit_index'),
+  }
+}
+
+function statusOf(row: Row): CertificateStatus {
+  const kind = textOf(row, 'status')
+  if (kind === 'good') return { kind }
+  const at = integerOf(row, 'status_at')
+  return kind === 'held' ? { kind, at } : { kind: 'revoked', at, reason: textOf(row, 'status_reason') as CrlReason }
+}

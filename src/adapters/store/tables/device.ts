@@ -1,0 +1,125 @@
+// Devices. The unique index begins with the serial number, so that it also answers for a serial number of any model.
+import type { Device, DeviceState } from '../../../domain/device/device.ts'
+import type { BatchId, DeviceId, UnixSeconds } from '../../../domain/ids.ts'
+import { batchId, deviceId } from '../../../domain/ids.ts'
+import type { Page } from '../../../domain/ports.ts'
+import { first, type Queries } from '../engine.ts'
+import {
+  change,
+  hexOf,
+  insert,
+  integerOf,
+  nullable,
+  octetsOf,
+  query,
+  type Row,
+  type StepSink,
+  storableText,
+  textOf,
+  type Value,
+  wordOf,
+} from '../sql.ts'
+
+export const insertDevice = insert('device', {
+  id: 'bytes',
+  model: 'text',
+  serial_number: 'text',
+  state: 'text',
+  batch_id: 'bytes',
+  created_at: 'integer',
+  state_changed_at: 'integer',
+  labels: 'text',
+})
+
+export function putDevice(device: Device, out: StepSink): void {
+  out
+    .begin(insertDevice)
+    .hex(device.id)
+    .text(device.model)
+    .text(device.serialNumber)
+    .text(device.state)
+    .hex(device.batch)
+    .integer(device.createdAt)
+    .integer(device.stateChangedAt)
+    .text(JSON.stringify(device.labels))
+}
+
+export const updateDeviceState = change(
+  'device',
+  'UPDATE device SET state = ?, state_changed_at = ? WHERE id = ? AND state = ?',
+)
+
+export function moveDevice(id: DeviceId, from: DeviceState, to: DeviceState, at: UnixSeconds, out: StepSink): void {
+  out.begin(updateDeviceState).text(to).integer(at).hex(id).text(from)
+}
+
+const COLUMNS = 'id, model, serial_number, state, batch_id, created_at, state_changed_at, labels'
+const BY_ID = query(`SELECT ${COLUMNS} FROM device WHERE id = ?`)
+const BY_SERIAL_NUMBER = query(`SELECT ${COLUMNS} FROM device WHERE serial_number = ? AND model = ?`)
+const OF_ANY_MODEL = query(`SELECT ${COLUMNS} FROM device WHERE serial_number = ? ORDER BY model LIMIT 100`)
+const AMONG = query(`SELECT ${COLUMNS} FROM device WHERE serial_number IN {textList} AND model = ?`)
+
+export async function readDevice(queries: Queries, id: DeviceId): Promise<Device | undefined> {
+  const octets = octetsOf(id)
+  return octets && optional(await first(queries, BY_ID, [octets]))
+}
+
+export async function readDeviceBySerial(queries: Queries, model: string, serial: string): Promise<Device | undefined> {
+  if (storableText(serial) === undefined || storableText(model) === undefined) return undefined
+  return optional(await first(queries, BY_SERIAL_NUMBER, [serial, model]))
+}
+
+export async function readDevicesBySerial(queries: Queries, serial: string): Promise<Device[]> {
+  if (storableText(serial) === undefined) return []
+  return (await queries.all(OF_ANY_MODEL, [serial])).map(deviceOf)
+}
+
+export async function readDevicesAmong(queries: Queries, model: string, serials: readonly string[]): Promise<Device[]> {
+  const asked = serials.filter(serial => storableText(serial) !== undefined)
+  if (asked.length === 0 || storableText(model) === undefined) return []
+  return (await queries.all(AMONG, [JSON.stringify(asked), model])).map(deviceOf)
+}
+
+const PAGES = {
+  all: query(`SELECT ${COLUMNS} FROM device WHERE id > ? ORDER BY id LIMIT ?`),
+  model: query(`SELECT ${COLUMNS} FROM device WHERE model = ? AND id > ? ORDER BY id LIMIT ?`),
+  batch: query(`SELECT ${COLUMNS} FROM device WHERE batch_id = ? AND id > ? ORDER BY id LIMIT ?`),
+  both: query(`SELECT ${COLUMNS} FROM device WHERE batch_id = ? AND model = ? AND id > ? ORDER BY id LIMIT ?`),
+}
+
+export async function readDevices(
+  queries: Queries,
+  page: { after?: string; limit: number; model?: string; batch?: BatchId },
+): Promise<Page<Device>> {
+  const { model, limit } = page
+  const values: Value[] = []
+  if (page.batch !== undefined) {
+    const batch = octetsOf(page.batch)
+    if (batch === undefined) return { items: [], next: null }
+    values.push(batch)
+  }
+  if (model !== undefined) {
+    if (storableText(model) === undefined) return { items: [], next: null }
+    values.push(model)
+  }
+  const wanted =
+    page.batch === undefined ? (model === undefined ? 'all' : 'model') : model === undefined ? 'batch' : 'both'
+  values.push((page.after !== undefined && octetsOf(page.after)) || new Uint8Array(0), limit)
+  const items = (await queries.all(PAGES[wanted], values)).map(deviceOf)
+  return { items, next: items.length < limit ? null : (items.at(-1)?.id ?? null) }
+}
+
+const optional = (row: Row | undefined) => row && deviceOf(row)
+
+function deviceOf(row: Row): Device {
+  return {
+    id: deviceId(hexOf(row, 'id')),
+    model: textOf(row, 'model'),
+    serialNumber: textOf(row, 'serial_number'),
+    state: wordOf<DeviceState>(row, 'state'),
+    batch: nullable((r, c) => batchId(hexOf(r, c)), row, 'batch_id'),
+    createdAt: integerOf(row, 'created_at'),
+    stateChangedAt: integerOf(row, 'state_changed_at'),
+    labels: JSON.parse(textOf(row, 'labels')) as Record<string, string>,
+  }
+}

@@ -1,0 +1,53 @@
+// One-time tokens: by the hash of their secret, and spent at most once.
+import { type DeviceId, deviceId, type TokenId, tokenId, type UnixSeconds } from '../../../domain/ids.ts'
+import type { Token } from '../../../domain/ra/token.ts'
+import { first, type Queries } from '../engine.ts'
+import { change, hexOf, insert, integerOf, nullable, octetsOf, query, type StepSink, textOf } from '../sql.ts'
+
+export const insertToken = insert('token', {
+  id: 'bytes',
+  secret_hash: 'bytes',
+  device_id: 'bytes',
+  profile: 'text',
+  created_at: 'integer',
+  expires_at: 'integer',
+  used_at: 'integer',
+})
+
+export function putToken(token: Token, out: StepSink): void {
+  out
+    .begin(insertToken)
+    .hex(token.id)
+    .hex(token.secretHash)
+    .hex(token.deviceId)
+    .text(token.profile)
+    .integer(token.createdAt)
+    .integer(token.expiresAt)
+    .integer(token.usedAt)
+}
+
+export const updateTokenUsed = change('token', 'UPDATE token SET used_at = ? WHERE id = ? AND used_at IS NULL')
+
+export function useToken(id: TokenId, at: UnixSeconds, out: StepSink): void {
+  out.begin(updateTokenUsed).integer(at).hex(id)
+}
+
+const BY_HASH = query(
+  'SELECT id, secret_hash, device_id, profile, created_at, expires_at, used_at FROM token WHERE secret_hash = ?',
+)
+
+export async function readTokenByHash(queries: Queries, secretHash: string): Promise<Token | undefined> {
+  const octets = octetsOf(secretHash)
+  const row = octets && (await first(queries, BY_HASH, [octets]))
+  return (
+    row && {
+      id: tokenId(hexOf(row, 'id')),
+      secretHash: hexOf(row, 'secret_hash'),
+      deviceId: deviceId(hexOf(row, 'device_id')) satisfies DeviceId,
+      profile: textOf(row, 'profile'),
+      createdAt: integerOf(row, 'created_at'),
+      expiresAt: integerOf(row, 'expires_at'),
+      usedAt: nullable(integerOf, row, 'used_at'),
+    }
+  )
+}
