@@ -61,7 +61,8 @@ export function parseTilePath(path: string): TileResource {
   if (level === undefined || digits === undefined) throw pathInvalid()
   const index = Number(digits.replaceAll(/[x/]/g, ''))
   const width = partial === undefined ? TILE_WIDTH : Number(partial)
-  if (indexPath(index) !== digits || (partial !== undefined && width >= TILE_WIDTH)) throw pathInvalid()
+  if (!Number.isSafeInteger(index) || indexPath(index) !== digits || (partial !== undefined && width >= TILE_WIDTH))
+    throw pathInvalid()
   if (level === 'entries') return { kind: 'entries', index, width }
   if (Number(level) > 63) throw pathInvalid()
   return { kind: 'tile', level: Number(level), index, width }
