@@ -63,12 +63,15 @@ export function writeDistributionPointName(w: DerWriter, name: DistributionPoint
   else writeRdn(w, name.rdn, RELATIVE_NAME)
 }
 
-/** The reasons whose bits are set. A bit that RFC 5280 does not name is refused: what it covers cannot be known. */
+/**
+ * The reasons whose bits are set; bit 0 is named `unused` and says nothing (CRLs of NIST PKITS set it). A bit that RFC 5280
+ * does not name is refused: what it covers cannot be known.
+ */
 export function parseReasonFlags(reader: DerReader, tag: number): ReasonFlag[] {
   const at = reader.offset
   const { bytes } = reader.bitString(tag)
   const reasons: ReasonFlag[] = []
-  for (let bit = 0; bit < bytes.length * 8; bit++) {
+  for (let bit = 1; bit < bytes.length * 8; bit++) {
     if (!(bytes[bit >> 3]! & (0x80 >> (bit & 7)))) continue
     const reason = ALL_REASONS.find(candidate => REASON_FLAGS[candidate] === bit)
     if (reason === undefined) throw new DerError('der.value_invalid', at, `ReasonFlags has no bit ${bit}`)
