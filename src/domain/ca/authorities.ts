@@ -159,7 +159,7 @@ export class AuthorityDirectory {
 
   /** What is in force at or after the moment of the call. Callers that come together share one reading. */
   async #snapshot(): Promise<Snapshot> {
-    const marker = await this.#ports.store.read.changeMarker()
+    const marker = await this.#ports.store.read.configurationMarker()
     if (this.#current?.marker === marker) return this.#current
     if (this.#loading === undefined || this.#loading.marker < marker) {
       const snapshot = this.#load(marker)
