@@ -65,9 +65,26 @@ export class CertificateIssuer {
     const { signer } = await this.#ports.authorities.signing(first.facts.authorityId)
     return signMany(prepared, signer, signal)
   }
+
+  /** As the function of this name. */
+  certificateWrites(signed: SignedCertificate, auditEntryPosition: number, context?: IssuedContext): CertificateWrites {
+    return certificateWrites(signed, auditEntryPosition, context)
+  }
 }
 
-/** Who signs, in the log: the certification side as such. */
+/** What the caller knows about the act that the certificate is part of: told in the same audit entry. */
+export interface IssuedContext {
+  /** Absent: the certification side as such. */
+  readonly actor?: AuditEntry['actor']
+  readonly subject?: AuditEntry['subject']
+  readonly detail?: NonNullable<AuditEntry['detail']>
+}
+
+export interface CertificateWrites {
+  readonly write: Extract<Write, { kind: 'certificate.insert' }>
+  readonly audit: AuditEntry
+}
+
 const CERTIFICATION: AuditEntry['actor'] = { kind: 'system', id: 'ca' }
 
 /**
@@ -77,8 +94,8 @@ const CERTIFICATION: AuditEntry['actor'] = { kind: 'system', id: 'ca' }
 export function certificateWrites(
   signed: SignedCertificate,
   auditEntryPosition: number,
-  actor: AuditEntry['actor'] = CERTIFICATION,
-): { readonly write: Extract<Write, { kind: 'certificate.insert' }>; readonly audit: AuditEntry } {
+  context: IssuedContext = {},
+): CertificateWrites {
   assertSigned(signed)
   const { facts, der } = signed
   const key = keyId(sha256(facts.spki))
@@ -103,17 +120,23 @@ export function certificateWrites(
     },
     audit: {
       at: facts.issuedAt,
-      actor,
+      actor: context.actor ?? CERTIFICATION,
       action: 'certificate.issued',
       outcome: 'done',
       subject: {
+        ...context.subject,
         authorityId: facts.authorityId,
         certificateSha256: toHex(sha256(der)),
         ...(facts.deviceId === null ? {} : { deviceId: facts.deviceId }),
         keyId: key,
         serialNumber: facts.serialNumber,
       },
-      detail: { notAfter: facts.notAfter, profile: facts.profile, profileVersion: facts.profileVersion },
+      detail: {
+        ...context.detail,
+        notAfter: facts.notAfter,
+        profile: facts.profile,
+        profileVersion: facts.profileVersion,
+      },
     },
   }
 }
