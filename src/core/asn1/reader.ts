@@ -72,8 +72,8 @@ export class DerReader {
     if (this.#at < this.#end) throw new DerError('der.trailing_data', this.offset, 'Octets follow the end of the value')
   }
 
-  /** Reads the header of the next element and steps over it; returns [start, contentStart, contentEnd]. */
-  #header(expected: number | undefined): [number, number, number] {
+  /** Reads the header of the next element and steps over the element; returns where its content starts. */
+  #header(expected: number | undefined): number {
     const start = this.#at
     const bytes = this.#bytes
     if (start >= this.#end) throw new DerError('der.truncated', this.#base + start, 'An element is missing')
@@ -105,35 +105,53 @@ export class DerReader {
     const end = at + length
     if (end > this.#end) throw new DerError('der.truncated', this.#base + at, 'The content is cut off')
     this.#at = end
-    return [start, at, end]
+    return at
   }
 
   /** The next element of any tag. */
   any(): Tlv {
-    const [start, from, to] = this.#header(undefined)
-    return { tag: this.#bytes[start]!, content: this.#bytes.subarray(from, to), raw: this.#bytes.subarray(start, to) }
+    const start = this.#at
+    const from = this.#header(undefined)
+    const bytes = this.#bytes
+    return { tag: bytes[start]!, content: bytes.subarray(from, this.#at), raw: bytes.subarray(start, this.#at) }
   }
 
   /** The content of the next element, which must have this tag. */
   content(tag: number): Uint8Array {
-    const [, from, to] = this.#header(tag)
-    return this.#bytes.subarray(from, to)
+    const from = this.#header(tag)
+    return this.#bytes.subarray(from, this.#at)
   }
 
   /** The next element (header and content as received), which must have this tag. */
   raw(tag: number): Uint8Array {
-    const [start, , to] = this.#header(tag)
-    return this.#bytes.subarray(start, to)
+    const start = this.#at
+    this.#header(tag)
+    return this.#bytes.subarray(start, this.#at)
+  }
+
+  /** What was read since `offset` had this value, as received. */
+  since(offset: number): Uint8Array {
+    return this.#bytes.subarray(offset - this.#base, this.#at)
+  }
+
+  /**
+   * The next element of any tag, decoded in place: `decode` gets the tag, all octets and the bounds of the content in them.
+   * A view of a few octets costs more than reading them; names and times are many, so they go this way.
+   */
+  inPlace<T>(decode: (tag: number, bytes: Uint8Array, from: number, to: number, offset: number) => T): T {
+    const start = this.#at
+    const from = this.#header(undefined)
+    return decode(this.#bytes[start]!, this.#bytes, from, this.#at, this.#base + start)
   }
 
   /** A reader over the content of the next element, which must have this tag. */
   enter(tag: number): DerReader {
-    const [, from, to] = this.#header(tag)
+    const start = this.#header(tag)
     return new DerReader(this.#bytes, {
       base: this.#base,
       depth: this.#depth + 1,
-      start: from,
-      end: to,
+      start,
+      end: this.#at,
       maxInput: this.#maxInput,
     })
   }
@@ -176,66 +194,84 @@ export class DerReader {
 
   boolean(tag: number = TAG.BOOLEAN): boolean {
     const at = this.offset
-    const content = this.content(tag)
-    if (content.length !== 1 || (content[0] !== 0 && content[0] !== 0xff)) {
+    const from = this.#header(tag)
+    const octet = this.#bytes[from]
+    if (this.#at - from !== 1 || (octet !== 0 && octet !== 0xff)) {
       throw new DerError('der.boolean_invalid', at, 'A DER BOOLEAN is 00 or ff')
     }
-    return content[0] === 0xff
+    return octet === 0xff
+  }
+
+  /** Steps over an INTEGER, checks that it is in its shortest form and returns where its content starts. */
+  #integer(tag: number): number {
+    const at = this.offset
+    const from = this.#header(tag)
+    const length = this.#at - from
+    if (length === 0) throw new DerError('der.integer_invalid', at, 'An INTEGER has no content')
+    const first = this.#bytes[from]!
+    const padding = length > 1 && this.#bytes[from + 1]! < 0x80 ? 0 : 0xff
+    if (length > 1 && first === padding) {
+      throw new DerError('der.integer_invalid', at, 'The INTEGER is not in its shortest form')
+    }
+    return from
   }
 
   /** The content octets of an INTEGER in two's complement, checked to be the shortest form. */
   integerBytes(tag: number = TAG.INTEGER): Uint8Array {
-    const at = this.offset
-    const content = this.content(tag)
-    if (content.length === 0) throw new DerError('der.integer_invalid', at, 'An INTEGER has no content')
-    if (
-      content.length > 1 &&
-      ((content[0] === 0 && content[1]! < 0x80) || (content[0] === 0xff && content[1]! >= 0x80))
-    ) {
-      throw new DerError('der.integer_invalid', at, 'The INTEGER is not in its shortest form')
-    }
-    return content
+    const from = this.#integer(tag)
+    return this.#bytes.subarray(from, this.#at)
   }
 
   /** The magnitude of a non-negative INTEGER without the sign octet (`00` becomes one zero octet). */
   unsignedBytes(tag: number = TAG.INTEGER): Uint8Array {
     const at = this.offset
-    const content = this.integerBytes(tag)
-    if (content[0]! >= 0x80) throw new DerError('der.integer_invalid', at, 'The INTEGER is negative')
-    return content.length > 1 && content[0] === 0 ? content.subarray(1) : content
+    const from = this.#integer(tag)
+    const first = this.#bytes[from]!
+    if (first >= 0x80) throw new DerError('der.integer_invalid', at, 'The INTEGER is negative')
+    return this.#bytes.subarray(first === 0 && this.#at - from > 1 ? from + 1 : from, this.#at)
   }
 
   /** A small INTEGER (or ENUMERATED) as a number; beyond 48 bits it throws `der.integer_too_large`. */
   smallInteger(tag: number = TAG.INTEGER): number {
     const at = this.offset
-    const content = this.integerBytes(tag)
-    if (content.length > 6) throw new DerError('der.integer_too_large', at, 'The INTEGER is larger than expected here')
-    let value = content[0]! >= 0x80 ? -1 : 0
-    for (const byte of content) value = value * 256 + byte
+    const from = this.#integer(tag)
+    if (this.#at - from > 6) {
+      throw new DerError('der.integer_too_large', at, 'The INTEGER is larger than expected here')
+    }
+    let value = this.#bytes[from]! >= 0x80 ? -1 : 0
+    for (let i = from; i < this.#at; i++) value = value * 256 + this.#bytes[i]!
     return value
+  }
+
+  /** Steps over a BIT STRING, checks that its unused bits are zero and returns where its content starts. */
+  #bitString(tag: number): number {
+    const at = this.offset
+    const from = this.#header(tag)
+    const length = this.#at - from
+    const unusedBits = this.#bytes[from]!
+    if (length === 0 || unusedBits > 7 || (length === 1 && unusedBits !== 0)) {
+      throw new DerError('der.bit_string_invalid', at, 'The BIT STRING has a wrong count of unused bits')
+    }
+    if (unusedBits > 0 && (this.#bytes[this.#at - 1]! & ((1 << unusedBits) - 1)) !== 0) {
+      throw new DerError('der.bit_string_invalid', at, 'The unused bits of the BIT STRING are not zero')
+    }
+    return from
   }
 
   /** A BIT STRING whose unused bits are zero, as DER wants (X.690 §11.2.1). */
   bitString(tag: number = TAG.BIT_STRING): { readonly unusedBits: number; readonly bytes: Uint8Array } {
-    const at = this.offset
-    const content = this.content(tag)
-    const unusedBits = content[0]
-    if (unusedBits === undefined || unusedBits > 7 || (content.length === 1 && unusedBits !== 0)) {
-      throw new DerError('der.bit_string_invalid', at, 'The BIT STRING has a wrong count of unused bits')
-    }
-    const last = content[content.length - 1]!
-    if (unusedBits > 0 && (last & ((1 << unusedBits) - 1)) !== 0) {
-      throw new DerError('der.bit_string_invalid', at, 'The unused bits of the BIT STRING are not zero')
-    }
-    return { unusedBits, bytes: content.subarray(1) }
+    const from = this.#bitString(tag)
+    return { unusedBits: this.#bytes[from]!, bytes: this.#bytes.subarray(from + 1, this.#at) }
   }
 
   /** A BIT STRING of whole octets: keys and signatures. */
   bitStringOctets(tag: number = TAG.BIT_STRING): Uint8Array {
     const at = this.offset
-    const { unusedBits, bytes } = this.bitString(tag)
-    if (unusedBits !== 0) throw new DerError('der.bit_string_invalid', at, 'The BIT STRING is not whole octets')
-    return bytes
+    const from = this.#bitString(tag)
+    if (this.#bytes[from] !== 0) {
+      throw new DerError('der.bit_string_invalid', at, 'The BIT STRING is not whole octets')
+    }
+    return this.#bytes.subarray(from + 1, this.#at)
   }
 
   octetString(tag: number = TAG.OCTET_STRING): Uint8Array {
@@ -250,16 +286,13 @@ export class DerReader {
   /** An OBJECT IDENTIFIER in dotted form. */
   oid(tag: number = TAG.OBJECT_IDENTIFIER): string {
     const at = this.offset
-    return decodeOid(this.content(tag), at)
+    const from = this.#header(tag)
+    return decodeOid(this.#bytes, at, from, this.#at)
   }
 
   /** Time (RFC 5280 §4.1.2.5): UTCTime or GeneralizedTime in their DER forms, as whole seconds since 1970. */
   time(): number {
-    const at = this.offset
-    const { tag, content } = this.any()
-    if (tag === TAG.UTC_TIME) return parseUtcTime(content, at)
-    if (tag === TAG.GENERALIZED_TIME) return parseGeneralizedTime(content, at)
-    throw new DerError('der.time_invalid', at, 'The element is neither UTCTime nor GeneralizedTime')
+    return this.inPlace(parseTime)
   }
 
   /** A GeneralizedTime without fractions, as whole seconds since 1970. */
@@ -275,6 +308,12 @@ export function readDer<T>(bytes: Uint8Array, body: (reader: DerReader) => T, op
   const value = body(reader)
   reader.finish()
   return value
+}
+
+function parseTime(tag: number, bytes: Uint8Array, from: number, to: number, offset: number): number {
+  if (tag === TAG.UTC_TIME) return parseUtcTime(bytes, offset, from, to)
+  if (tag === TAG.GENERALIZED_TIME) return parseGeneralizedTime(bytes, offset, from, to)
+  throw new DerError('der.time_invalid', offset, 'The element is neither UTCTime nor GeneralizedTime')
 }
 
 function hex(tag: number): string {

@@ -8,17 +8,17 @@ export const NO_EXPIRY = 253402300799
 const GENERALIZED_FROM = Date.UTC(2050, 0, 1) / 1000
 const UTC_FROM = Date.UTC(1950, 0, 1) / 1000
 
-/** `YYMMDDHHMMSSZ`; years 50 to 99 are 1950 to 1999 (RFC 5280 §4.1.2.5.1). */
-export function parseUtcTime(content: Uint8Array, offset: number): number {
-  if (content.length !== 13) throw invalid(offset)
-  const year = digits(content, 0, 2, offset)
-  return parseFrom(content, 2, year >= 50 ? 1900 + year : 2000 + year, offset)
+/** `YYMMDDHHMMSSZ` (between `from` and `to`); years 50 to 99 are 1950 to 1999 (RFC 5280 §4.1.2.5.1). */
+export function parseUtcTime(content: Uint8Array, offset: number, from = 0, to = content.length): number {
+  if (to - from !== 13) throw invalid(offset)
+  const year = digits(content, from, 2, offset)
+  return parseFrom(content, from + 2, year >= 50 ? 1900 + year : 2000 + year, offset)
 }
 
-/** `YYYYMMDDHHMMSSZ` (RFC 5280 §4.1.2.5.2). */
-export function parseGeneralizedTime(content: Uint8Array, offset: number): number {
-  if (content.length !== 15) throw invalid(offset)
-  return parseFrom(content, 4, digits(content, 0, 4, offset), offset)
+/** `YYYYMMDDHHMMSSZ` (between `from` and `to`; RFC 5280 §4.1.2.5.2). */
+export function parseGeneralizedTime(content: Uint8Array, offset: number, from = 0, to = content.length): number {
+  if (to - from !== 15) throw invalid(offset)
+  return parseFrom(content, from + 4, digits(content, from, 4, offset), offset)
 }
 
 /** Whether a Time of this second is written as UTCTime: from 1950 through 2049. */

@@ -13,13 +13,12 @@ export interface AlgorithmIdentifier {
 }
 
 export function parseAlgorithmIdentifier(reader: DerReader): AlgorithmIdentifier {
-  const raw = reader.rest
-  const before = reader.offset
+  const start = reader.offset
   const inner = reader.enter(TAG.SEQUENCE)
   const oid = inner.oid()
   const parameters = inner.empty ? undefined : inner.any().raw
   inner.finish()
-  return { raw: raw.subarray(0, reader.offset - before), oid, parameters }
+  return { raw: reader.since(start), oid, parameters }
 }
 
 /** `parameters` is a whole DER element; leave it out where the algorithm's RFC wants it absent. */

@@ -51,24 +51,29 @@ export function isStringTag(tag: number): boolean {
 
 /** The text of a string value. Throws `der.string_invalid` where the octets do not fit the type. */
 export function decodeString(tag: number, content: Uint8Array, offset = 0): string {
+  return decodeStringAt(tag, content, 0, content.length, offset)
+}
+
+/** As `decodeString`, of the octets of `bytes` between `from` and `to`. */
+export function decodeStringAt(tag: number, bytes: Uint8Array, from: number, to: number, offset: number): string {
   switch (tag) {
     case TAG.UTF8_STRING:
-      return decodeUtf8(content, offset)
+      return decodeUtf8(bytes, from, to, offset)
     case TAG.PRINTABLE_STRING:
-      return decodeOctets(content, PRINTABLE_READ, offset)
+      return decodeOctets(bytes, from, to, PRINTABLE_READ, offset)
     case TAG.IA5_STRING:
-      return decodeOctets(content, IA5, offset)
+      return decodeOctets(bytes, from, to, IA5, offset)
     case TAG.NUMERIC_STRING:
-      return decodeOctets(content, NUMERIC, offset)
+      return decodeOctets(bytes, from, to, NUMERIC, offset)
     case TAG.VISIBLE_STRING:
-      return decodeOctets(content, VISIBLE, offset)
+      return decodeOctets(bytes, from, to, VISIBLE, offset)
     case TAG.TELETEX_STRING:
       // T.61 was never implemented; everybody writes Latin-1 into it, and one octet a character goes back as it came.
-      return decodeOctets(content, 0, offset)
+      return decodeOctets(bytes, from, to, 0, offset)
     case TAG.BMP_STRING:
-      return decodeWide(content, 2, offset)
+      return decodeWide(bytes, from, to, 2, offset)
     case TAG.UNIVERSAL_STRING:
-      return decodeWide(content, 4, offset)
+      return decodeWide(bytes, from, to, 4, offset)
     default:
       throw new DerError('der.tag_unexpected', offset, 'The value is no character string')
   }
@@ -109,13 +114,13 @@ export function isPrintable(text: string): boolean {
 }
 
 /** Most texts are ASCII: building them by hand is several times faster than a decoder call. */
-function decodeUtf8(content: Uint8Array, offset: number): string {
+function decodeUtf8(bytes: Uint8Array, from: number, to: number, offset: number): string {
   let out = ''
-  for (let i = 0; i < content.length; i++) {
-    const code = content[i]!
+  for (let i = from; i < to; i++) {
+    const code = bytes[i]!
     if (code >= 0x80) {
       try {
-        return fromUtf8(content)
+        return fromUtf8(bytes.subarray(from, to))
       } catch {
         throw new DerError('der.string_invalid', offset, 'The UTF8String is not UTF-8')
       }
@@ -126,10 +131,10 @@ function decodeUtf8(content: Uint8Array, offset: number): string {
 }
 
 /** One octet a character; `wanted` 0 accepts all. */
-function decodeOctets(content: Uint8Array, wanted: number, offset: number): string {
+function decodeOctets(bytes: Uint8Array, from: number, to: number, wanted: number, offset: number): string {
   let out = ''
-  for (let i = 0; i < content.length; i++) {
-    const code = content[i]!
+  for (let i = from; i < to; i++) {
+    const code = bytes[i]!
     if (wanted !== 0 && !(CLASSES[code]! & wanted)) {
       throw new DerError('der.string_invalid', offset, 'A character is not in the alphabet of its string type')
     }
@@ -149,11 +154,11 @@ function encodeOctets(text: string, wanted: number): Bytes {
 }
 
 /** BMPString (UCS-2, no surrogates) and UniversalString (UCS-4), big-endian. */
-function decodeWide(content: Uint8Array, width: 2 | 4, offset: number): string {
+function decodeWide(bytes: Uint8Array, from: number, to: number, width: 2 | 4, offset: number): string {
   let out = ''
-  for (let i = 0; i < content.length; i += width) {
+  for (let i = from; i < to; i += width) {
     let code = 0
-    for (let j = i; j < i + width; j++) code = code * 256 + (content[j] ?? Number.NaN)
+    for (let j = i; j < i + width; j++) code = code * 256 + (j < to ? bytes[j]! : Number.NaN)
     if (!(code <= 0x10ffff) || (code >= 0xd800 && code <= 0xdfff)) {
       throw new DerError('der.string_invalid', offset, 'The string is cut off or holds no Unicode character')
     }

@@ -12,24 +12,31 @@ export interface Extension {
   readonly value: Uint8Array
 }
 
+/** Extensions in one list that a stranger may send. */
+const MAX_EXTENSIONS = 64
+
 /** `Extensions ::= SEQUENCE SIZE (1..MAX) OF Extension`; a repeated OID is refused (RFC 5280 §4.2). */
 export function parseExtensions(reader: DerReader): Extension[] {
   const at = reader.offset
-  const seen = new Set<string>()
-  const list = reader.listOf(
-    item =>
-      item.sequence(fields => {
-        const oidAt = fields.offset
-        const oid = fields.oid()
-        if (seen.has(oid)) throw new DerError('der.value_invalid', oidAt, `The extension ${oid} stands twice`)
-        seen.add(oid)
-        const critical = fields.optional(TAG.BOOLEAN, self => self.boolean()) ?? false
-        return { oid, critical, value: fields.octetString() }
-      }),
-    { limit: 64 },
-  )
+  const list = reader.listOf(parseExtension, { limit: MAX_EXTENSIONS })
+  for (let i = 1; i < list.length; i++) {
+    for (let j = 0; j < i; j++) {
+      if (list[i]!.oid === list[j]!.oid)
+        throw new DerError('der.value_invalid', at, `The extension ${list[i]!.oid} stands twice`)
+    }
+  }
   if (list.length === 0) throw new DerError('der.value_invalid', at, 'The list of extensions is empty')
   return list
+}
+
+function parseExtension(reader: DerReader): Extension {
+  const fields = reader.enter(TAG.SEQUENCE)
+  const oid = fields.oid()
+  // DEFAULT FALSE: some CAs write it out all the same; lint reports it, reading does not care.
+  const critical = fields.peekTag() === TAG.BOOLEAN && fields.boolean()
+  const value = fields.octetString()
+  fields.finish()
+  return { oid, critical, value }
 }
 
 export function writeExtensions(w: DerWriter, extensions: readonly Extension[]): void {

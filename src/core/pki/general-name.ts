@@ -5,7 +5,7 @@ import { type DerReader, readDer } from '../asn1/reader.ts'
 import { contextConstructed, contextPrimitive, TAG } from '../asn1/tag.ts'
 import { type DerWriter, writeDer } from '../asn1/writer.ts'
 import type { Bytes } from '../bytes/bytes.ts'
-import { decodeString, encodeString } from './directory-string.ts'
+import { decodeStringAt, encodeString } from './directory-string.ts'
 import { type Name, parseName } from './name.ts'
 import { OID } from './oids.ts'
 
@@ -38,11 +38,11 @@ export function parseGeneralName(reader: DerReader): GeneralName {
   const tag = reader.peekTag()
   switch (tag) {
     case RFC822_NAME:
-      return { kind: 'rfc822Name', value: decodeString(TAG.IA5_STRING, reader.content(tag), at) }
+      return { kind: 'rfc822Name', value: reader.inPlace(decodeIa5) }
     case DNS_NAME:
-      return { kind: 'dNSName', value: decodeString(TAG.IA5_STRING, reader.content(tag), at) }
+      return { kind: 'dNSName', value: reader.inPlace(decodeIa5) }
     case URI:
-      return { kind: 'uniformResourceIdentifier', value: decodeString(TAG.IA5_STRING, reader.content(tag), at) }
+      return { kind: 'uniformResourceIdentifier', value: reader.inPlace(decodeIa5) }
     case DIRECTORY_NAME:
       // EXPLICIT, because Name is a CHOICE (X.680 §31.2.7).
       return { kind: 'directoryName', name: reader.nested(tag, parseName) }
@@ -61,6 +61,11 @@ export function parseGeneralName(reader: DerReader): GeneralName {
     default:
       throw new DerError('der.tag_unexpected', at, 'The element is no GeneralName')
   }
+}
+
+/** The three texts have implicit tags; what they are is IA5String. */
+function decodeIa5(_tag: number, bytes: Uint8Array, from: number, to: number, offset: number): string {
+  return decodeStringAt(TAG.IA5_STRING, bytes, from, to, offset)
 }
 
 /** `GeneralNames ::= SEQUENCE SIZE (1..MAX) OF GeneralName`, or with an implicit tag in place of SEQUENCE. */
@@ -155,10 +160,7 @@ export function parsePermanentIdentifier(name: GeneralName): PermanentIdentifier
   if (name.kind !== 'otherName' || name.typeId !== OID.permanentIdentifier) return undefined
   return readDer(name.value, reader =>
     reader.sequence(fields => {
-      const at = fields.offset
-      const text = fields.optional(TAG.UTF8_STRING, self =>
-        decodeString(TAG.UTF8_STRING, self.content(TAG.UTF8_STRING), at),
-      )
+      const text = fields.optional(TAG.UTF8_STRING, self => self.inPlace(decodeStringAt))
       return { identifierValue: text, assigner: fields.optional(TAG.OBJECT_IDENTIFIER, self => self.oid()) }
     }),
   )

@@ -9,7 +9,7 @@ import { compareBytes, equalBytes } from '../bytes/bytes.ts'
 import { fromHex, toHex } from '../bytes/hex.ts'
 import { fromUtf8, toUtf8 } from '../bytes/utf8.ts'
 import { TouchmarkError } from '../errors.ts'
-import { decodeString, encodeString, isStringTag } from './directory-string.ts'
+import { decodeStringAt, encodeString, isStringTag } from './directory-string.ts'
 
 export interface AttributeTypeAndValue {
   /** The attribute type as a dotted OID. */
@@ -110,46 +110,48 @@ export function fixedStringTag(type: string): number | undefined {
  * fit its string type, or a SET is not in DER order.
  */
 export function parseName(reader: DerReader): Name {
-  const raw = reader.rest
-  const before = reader.offset
+  const start = reader.offset
   const sequence = reader.enter(TAG.SEQUENCE)
   const rdns: AttributeTypeAndValue[][] = []
   while (!sequence.empty) {
-    if (rdns.length >= MAX_RDNS)
+    if (rdns.length >= MAX_RDNS) {
       throw new DerError('der.too_large', sequence.offset, `A name has more than ${MAX_RDNS} RDNs`)
+    }
     rdns.push(parseRdn(sequence))
   }
-  return { raw: raw.subarray(0, reader.offset - before), rdns }
+  return { raw: reader.since(start), rdns }
 }
 
 /** `RelativeDistinguishedName`, also where it stands alone (nameRelativeToCRLIssuer, with its own tag). */
 export function parseRdn(reader: DerReader, tag: number = TAG.SET): AttributeTypeAndValue[] {
-  const at = reader.offset
   const set = reader.enter(tag)
+  if (set.empty) throw new DerError('der.value_invalid', set.offset, 'An RDN is empty')
   const attributes: AttributeTypeAndValue[] = []
   let previous: Uint8Array | undefined
-  while (!set.empty) {
-    if (attributes.length >= MAX_ATTRIBUTES)
+  for (;;) {
+    if (attributes.length >= MAX_ATTRIBUTES) {
       throw new DerError('der.too_large', set.offset, 'An RDN has too many attributes')
-    const memberAt = set.offset
-    const rest = set.rest
-    const fields = set.enter(TAG.SEQUENCE)
-    const type = fields.oid()
-    const valueAt = fields.offset
-    const element = fields.any()
-    fields.finish()
-    const member = rest.subarray(0, set.offset - memberAt)
-    if (previous !== undefined && compareBytes(previous, member) > 0) {
-      throw new DerError('der.set_order', memberAt, 'The attributes of an RDN are not in DER order')
     }
+    const start = set.offset
+    attributes.push(parseAttributeTypeAndValue(set))
+    // Nearly every RDN has one attribute, and no order to check.
+    if (previous === undefined && set.empty) return attributes
+    const member = set.since(start)
+    if (previous !== undefined && compareBytes(previous, member) > 0) {
+      throw new DerError('der.set_order', start, 'The attributes of an RDN are not in DER order')
+    }
+    if (set.empty) return attributes
     previous = member
-    const value = isStringTag(element.tag)
-      ? decodeString(element.tag, element.content, valueAt)
-      : `#${toHex(element.raw)}`
-    attributes.push({ type, value, tag: element.tag })
   }
-  if (attributes.length === 0) throw new DerError('der.value_invalid', at, 'An RDN is empty')
-  return attributes
+}
+
+function parseAttributeTypeAndValue(set: DerReader): AttributeTypeAndValue {
+  const fields = set.enter(TAG.SEQUENCE)
+  const type = fields.oid()
+  const tag = fields.peekTag() ?? 0
+  const value = isStringTag(tag) ? fields.inPlace(decodeStringAt) : `#${toHex(fields.any().raw)}`
+  fields.finish()
+  return { type, value, tag }
 }
 
 /** Throws `name.value_invalid` where a value does not fit its string type, `name.rdn_empty` where an RDN has no attribute. */
@@ -275,10 +277,8 @@ function parseAttributeText(text: string): AttributeInput {
   const written = trimUnescaped(text.slice(equals + 1))
   if (!written.startsWith('#')) return { type, value: unescapeText(written) }
   const { tag, value } = readDer(fromHex(written.slice(1)), reader => {
-    const at = reader.offset
-    const element = reader.any()
-    const isText = isStringTag(element.tag)
-    return { tag: element.tag, value: isText ? decodeString(element.tag, element.content, at) : written.toLowerCase() }
+    const tag = reader.peekTag() ?? 0
+    return { tag, value: isStringTag(tag) ? reader.inPlace(decodeStringAt) : `#${toHex(reader.any().raw)}` }
   })
   return { type, value, tag }
 }

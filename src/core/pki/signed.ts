@@ -17,15 +17,14 @@ export interface Signed {
 
 /** Reads the three parts; `trailer` reads what some types have after the signature (OCSP's certificates). */
 export function parseSigned(reader: DerReader, trailer?: (inner: DerReader) => void): Signed {
-  const raw = reader.rest
-  const before = reader.offset
+  const start = reader.offset
   const inner = reader.enter(TAG.SEQUENCE)
   const tbs = inner.raw(TAG.SEQUENCE)
   const signatureAlgorithm = parseAlgorithmIdentifier(inner)
   const signature = inner.bitStringOctets()
   trailer?.(inner)
   inner.finish()
-  return { raw: raw.subarray(0, reader.offset - before), tbs, signatureAlgorithm, signature }
+  return { raw: reader.since(start), tbs, signatureAlgorithm, signature }
 }
 
 /** Joins the three parts. `signatureAlgorithm` is a whole AlgorithmIdentifier. */

@@ -15,13 +15,12 @@ export interface SubjectPublicKeyInfo {
 
 /** `SEQUENCE { algorithm AlgorithmIdentifier, subjectPublicKey BIT STRING }`; the key must be whole octets. */
 export function parseSubjectPublicKeyInfo(reader: DerReader): SubjectPublicKeyInfo {
-  const raw = reader.rest
-  const before = reader.offset
+  const start = reader.offset
   const fields = reader.enter(TAG.SEQUENCE)
   const algorithm = parseAlgorithmIdentifier(fields)
   const publicKey = fields.bitStringOctets()
   fields.finish()
-  return { raw: raw.subarray(0, reader.offset - before), algorithm, publicKey }
+  return { raw: reader.since(start), algorithm, publicKey }
 }
 
 /** `algorithmIdentifier` is a whole AlgorithmIdentifier; `publicKey` the octets inside the BIT STRING. */
