@@ -17,8 +17,18 @@ const PROTOCOLS = ['est', 'ocsp', 'distribution', 'log'] as const
 
 const RINGS: readonly Ring[] = [
   { place: 'core', mayImport: [], modules: [], instead: 'take the time, randomness, hash or verifier as an argument' },
-  { place: 'crypto', mayImport: ['core'], modules: ['node:crypto', 'node:worker_threads', 'node:util', 'node:os'], instead: 'files and sockets belong to adapters/ or server/' },
-  { place: 'domain', mayImport: ['core', 'crypto'], modules: ['zod'], instead: 'add a port to domain/ports.ts and implement it in adapters/' },
+  {
+    place: 'crypto',
+    mayImport: ['core'],
+    modules: ['node:crypto', 'node:worker_threads', 'node:util', 'node:os'],
+    instead: 'files and sockets belong to adapters/ or server/',
+  },
+  {
+    place: 'domain',
+    mayImport: ['core', 'crypto'],
+    modules: ['zod'],
+    instead: 'add a port to domain/ports.ts and implement it in adapters/',
+  },
   { place: 'protocols/http.ts', mayImport: ['core'], modules: [], instead: 'keep the shared types plain' },
   ...PROTOCOLS.map(
     (name): Ring => ({
@@ -28,10 +38,30 @@ const RINGS: readonly Ring[] = [
       instead: 'a protocol translates: what two of them share belongs to domain/ or core/',
     }),
   ),
-  { place: 'adapters', mayImport: ['core', 'crypto', 'domain'], modules: 'any', instead: 'an adapter implements a port and knows no protocol' },
-  { place: 'server', mayImport: ['core', 'crypto', 'domain', 'protocols', 'adapters'], modules: 'any', instead: 'the process knows no command line' },
-  { place: 'sim', mayImport: ['core', 'crypto'], modules: 'any', instead: 'a simulated device speaks only the public protocols' },
-  { place: 'cli', mayImport: ['core', 'crypto', 'domain', 'protocols', 'adapters', 'server', 'sim'], modules: 'any', instead: 'nothing is to the right of the command line' },
+  {
+    place: 'adapters',
+    mayImport: ['core', 'crypto', 'domain'],
+    modules: 'any',
+    instead: 'an adapter implements a port and knows no protocol',
+  },
+  {
+    place: 'server',
+    mayImport: ['core', 'crypto', 'domain', 'protocols', 'adapters'],
+    modules: 'any',
+    instead: 'the process knows no command line',
+  },
+  {
+    place: 'sim',
+    mayImport: ['core', 'crypto'],
+    modules: 'any',
+    instead: 'a simulated device speaks only the public protocols',
+  },
+  {
+    place: 'cli',
+    mayImport: ['core', 'crypto', 'domain', 'protocols', 'adapters', 'server', 'sim'],
+    modules: 'any',
+    instead: 'nothing is to the right of the command line',
+  },
 ]
 
 const IMPORT = /(?:^|\n)\s*(?:import|export)\s+(?:[^'"]*?\sfrom\s+)?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g
@@ -62,7 +92,8 @@ test('imports point from right to left only', () => {
       if (target.startsWith('.')) {
         const path = normalize(join(dirname(file), target)).replaceAll('\\', '/')
         if (!allowed(ring, path)) wrong.push(`${file} imports ${path}: ${ring.instead}`)
-        if (!path.endsWith('.ts') && !path.endsWith('.json')) wrong.push(`${file} imports ${target}: relative imports end in .ts`)
+        if (!path.endsWith('.ts') && !path.endsWith('.json'))
+          wrong.push(`${file} imports ${target}: relative imports end in .ts`)
       } else if (ring.modules !== 'any' && !ring.modules.includes(target)) {
         wrong.push(`${file} imports ${target}: ${ring.instead}`)
       }

@@ -1,0 +1,146 @@
+// Where a batch's results go: one PEM file a unit, a table of all units, a manifest that sums them up, and keys that the station made.
+// A run that was killed is run again: everything here is written in a way that the second run completes and never contradicts.
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createWriteStream, type WriteStream } from 'node:fs'
+import { chmod, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parsePemBlock, toPem } from '../../core/asn1/pem.ts'
+import type { Bytes } from '../../core/bytes/bytes.ts'
+import { toHex } from '../../core/bytes/hex.ts'
+import { TouchmarkError } from '../../core/errors.ts'
+import type { KeyAlgorithmName } from '../../crypto/algorithms.ts'
+import { generateKeyPair, importPkcs8 } from '../../crypto/keys.ts'
+import type { UnitResult, UnitResultSink } from '../../domain/factory/run-batch.ts'
+
+export interface ResultFolderOptions {
+  /** One `certificates/<serial>.pem` a unit; without it certificates are in `results.csv` only. */
+  readonly certificateFiles: boolean
+}
+
+/** A folder that takes the results of one run. Throws `factory.output_unusable`. */
+export async function openResultFolder(folder: string, options: ResultFolderOptions): Promise<ResultFolder> {
+  try {
+    await mkdir(join(folder, 'certificates'), { recursive: true })
+    const table = createWriteStream(join(folder, 'results.csv.part'))
+    await once(table, 'open')
+    return new ResultFolder(folder, table, options)
+  } catch (cause) {
+    throw new TouchmarkError('factory.output_unusable', 'unavailable', `The folder ${folder} cannot be written.`, {
+      cause,
+      next: 'Name a folder that this user may write, on a disk with room.',
+    })
+  }
+}
+
+const HEADER = 'line,model,serial,outcome,certificate_serial,not_after,code,message,certificate\n'
+
+export class ResultFolder implements UnitResultSink {
+  readonly #folder: string
+  readonly #table: WriteStream
+  readonly #digest = createHash('sha256')
+  readonly #options: ResultFolderOptions
+  #keysMade = false
+
+  constructor(folder: string, table: WriteStream, options: ResultFolderOptions) {
+    this.#folder = folder
+    this.#table = table
+    this.#options = options
+    this.#line(HEADER)
+  }
+
+  /** Takes the results of units whose change is durable; resolves when the disk keeps up. */
+  async write(results: readonly UnitResult[]): Promise<void> {
+    let drained = true
+    for (const result of results) drained = this.#line(rowOf(result))
+    if (this.#options.certificateFiles) {
+      await Promise.all(results.map(result => this.#certificateFile(result)))
+    }
+    if (!drained) await once(this.#table, 'drain')
+  }
+
+  /**
+   * The key that the station holds for a unit: made once, written and synced before anything is issued for it, found again when the run
+   * is repeated.
+   */
+  async stationKey(model: string, serialNumber: string, algorithm: KeyAlgorithmName): Promise<Bytes> {
+    const folder = join(this.#folder, 'keys')
+    if (!this.#keysMade) {
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+      await chmod(folder, 0o700)
+      this.#keysMade = true
+    }
+    const path = join(folder, `${fileName(model, serialNumber)}.key.pem`)
+    const known = await readFile(path, 'utf8').catch(() => undefined)
+    if (known !== undefined) return importPkcs8(parsePemBlock(known, 'PRIVATE KEY')).publicKey
+    const key = await generateKeyPair(algorithm)
+    const file = await open(`${path}.part`, 'w', 0o600)
+    try {
+      await file.writeFile(toPem('PRIVATE KEY', key.toPkcs8()))
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(`${path}.part`, path)
+    return key.publicKey
+  }
+
+  /** Closes the table, puts it in place and returns its SHA-256, for the manifest. */
+  async finish(): Promise<string> {
+    this.#table.end()
+    await once(this.#table, 'close')
+    await rename(join(this.#folder, 'results.csv.part'), join(this.#folder, 'results.csv'))
+    return this.#digest.digest('hex')
+  }
+
+  /** A whole file, replaced at once. */
+  async file(name: string, content: string | Uint8Array): Promise<void> {
+    const path = join(this.#folder, name)
+    await writeFile(`${path}.part`, content)
+    await rename(`${path}.part`, path)
+  }
+
+  #line(text: string): boolean {
+    this.#digest.update(text)
+    return this.#table.write(text)
+  }
+
+  async #certificateFile(result: UnitResult): Promise<void> {
+    if (result.outcome === 'rejected') return
+    const name = fileName(result.model, result.serialNumber)
+    await writeFile(join(this.#folder, 'certificates', `${name}.pem`), toPem('CERTIFICATE', result.certificate))
+  }
+}
+
+/** A serial number as a file name: what file systems dislike becomes `%xx`; the model stands before it where there is one. */
+export function fileName(model: string, serialNumber: string): string {
+  const safe = (text: string) =>
+    text.replace(/[^A-Za-z0-9._-]|^\./g, character => `%${toHex(new TextEncoder().encode(character))}`)
+  return model === DEFAULT_MODEL ? safe(serialNumber) : `${safe(model)}_${safe(serialNumber)}`
+}
+
+/** The model of units that name none. */
+export const DEFAULT_MODEL = 'generic'
+
+function rowOf(result: UnitResult): string {
+  const cells =
+    result.outcome === 'rejected'
+      ? [result.line, result.model, result.serialNumber, 'rejected', '', '', result.code, result.message, '']
+      : [
+          result.line,
+          result.model,
+          result.serialNumber,
+          result.outcome,
+          result.certificateSerial,
+          new Date(result.notAfter * 1000).toISOString(),
+          '',
+          '',
+          Buffer.from(result.certificate).toString('base64'),
+        ]
+  return `${cells.map(quoted).join(',')}\n`
+}
+
+function quoted(cell: string | number): string {
+  const text = String(cell)
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}

@@ -1,0 +1,542 @@
+// A factory batch: many enrolments through the same decide → prepare → sign → commit as any other, in bulk. Units go in chunks; while one
+// chunk becomes durable the next is decided and signed. A unit that already has its certificate gets that very one again, so a
+// batch can be repeated after anything: each unit is done once.
+import type { Bytes } from '../../core/bytes/bytes.ts'
+import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
+import { parseCertificationRequest } from '../../core/pki/csr.ts'
+import type { Extension } from '../../core/pki/extension.ts'
+import type { Name } from '../../core/pki/name.ts'
+import { type KeyAlgorithmName, keyAlgorithmOfSpki } from '../../crypto/algorithms.ts'
+import { sha256 } from '../../crypto/digest.ts'
+import { checkPublicKey } from '../../crypto/key-check.ts'
+import { verifySignature } from '../../crypto/verify.ts'
+import type { AuditEntry } from '../audit/entry.ts'
+import type { Batch } from '../batch.ts'
+import { type CertificateRecord, isLive } from '../ca/certificate-record.ts'
+import { type CertificateIssuer, certificateWrites } from '../ca/issuer.ts'
+import type { PreparedCertificate } from '../ca/prepare.ts'
+import type { Profile } from '../ca/profile.ts'
+import type { SignedCertificate } from '../ca/sign.ts'
+import type { Device } from '../device/device.ts'
+import type { DeviceKey, KeyOrigin } from '../device/device-key.ts'
+import { type BatchId, type KeyId, keyId, newBatchId, newDeviceId, type UnixSeconds } from '../ids.ts'
+import type { ChangeSet, Clock, Random, Store, Write } from '../ports.ts'
+import { decide } from '../ra/decide.ts'
+import type { Rules } from '../ra/rules.ts'
+import { type FactoryUnit, isBadUnit, type UnitInput } from './unit.ts'
+
+/** Units that are decided, signed and committed together. */
+export const CHUNK_UNITS = 512
+/** Chunks on their way at once: one being made durable while the next is signed, and one to spare. */
+const CHUNKS_IN_FLIGHT = 3
+
+export type UnitResult =
+  | {
+      readonly outcome: 'issued' | 'existing'
+      readonly line: number
+      readonly model: string
+      readonly serialNumber: string
+      readonly certificateSerial: string
+      readonly notAfter: UnixSeconds
+      readonly certificate: Uint8Array
+    }
+  | {
+      readonly outcome: 'rejected'
+      readonly line: number
+      readonly model: string
+      readonly serialNumber: string
+      readonly code: string
+      readonly message: string
+    }
+
+/** Takes results in input order, only after they are durable. */
+export interface UnitResultSink {
+  write(results: readonly UnitResult[]): Promise<void>
+  /** The public key (SubjectPublicKeyInfo) of a key that the station made and holds for the unit. */
+  stationKey(model: string, serialNumber: string, algorithm: KeyAlgorithmName): Promise<Bytes>
+}
+
+export interface BatchRequest {
+  /** 64 hex digits: see `UnitSource`. */
+  readonly inputDigest: string
+  readonly units: AsyncIterable<UnitInput>
+  readonly profile: Profile
+  readonly rules: Rules
+  /** Opaque name of who runs the batch. */
+  readonly operator: string
+}
+
+export interface BatchPorts {
+  readonly store: Store
+  readonly issuer: CertificateIssuer
+  readonly clock: Clock
+  readonly random: Random
+  readonly sink: UnitResultSink
+  /** Called after each chunk. */
+  readonly progress?: (counts: BatchCounts) => void
+}
+
+export interface BatchCounts {
+  readonly issued: number
+  readonly existing: number
+  readonly rejected: number
+}
+
+export interface BatchOutcome extends BatchCounts {
+  readonly batch: BatchId
+  readonly resumed: boolean
+}
+
+/**
+ * Runs the batch to its end. A unit that cannot be done is reported and does not stop the others; what stops all of them (the store, the key
+ * store, the output) is thrown, and running the same input again goes on from there.
+ */
+export async function runBatch(request: BatchRequest, ports: BatchPorts): Promise<BatchOutcome> {
+  const { batch, resumed } = await openBatch(request, ports)
+  const run = new BatchRun(batch, request, ports)
+  for await (const chunk of inChunks(request.units)) await run.take(chunk)
+  return { ...(await run.finish()), batch: batch.id, resumed }
+}
+
+async function openBatch(request: BatchRequest, ports: BatchPorts): Promise<{ batch: Batch; resumed: boolean }> {
+  const { store, clock, random } = ports
+  const known = await store.read.batchByInput(request.inputDigest)
+  const actor = { kind: 'operator', id: request.operator } as const
+  const at = clock.now()
+  if (known) {
+    const audit = [{ at, actor, action: 'batch.resumed', outcome: 'done', subject: { batchId: known.id } }] as const
+    await store.commit({ writes: [], audit })
+    return { batch: known, resumed: true }
+  }
+  const batch: Batch = {
+    id: newBatchId(clock, random),
+    inputDigest: request.inputDigest,
+    profile: request.profile.name,
+    state: 'running',
+    done: 0,
+    issued: 0,
+    existing: 0,
+    rejected: 0,
+    createdAt: at,
+    finishedAt: null,
+  }
+  await store.commit({
+    writes: [{ kind: 'batch.insert', batch }],
+    audit: [
+      {
+        at,
+        actor,
+        action: 'batch.started',
+        outcome: 'done',
+        subject: { batchId: batch.id },
+        detail: { inputSha256: request.inputDigest, profile: request.profile.name },
+      },
+    ],
+  })
+  return { batch, resumed: false }
+}
+
+/** A unit with its key read and checked, before anybody decided. */
+interface CheckedUnit {
+  readonly unit: FactoryUnit
+  readonly spki: Bytes
+  readonly keyId: KeyId
+  readonly algorithm: KeyAlgorithmName
+  readonly origin: KeyOrigin
+  readonly requestedSubject?: Name
+  readonly requestedExtensions?: readonly Extension[]
+}
+
+/** A unit that was granted: what is to be written for it beside the certificate. */
+interface GrantedUnit extends CheckedUnit {
+  readonly device: Device
+  readonly deviceIsNew: boolean
+  readonly key: DeviceKey
+  readonly keyIsNew: boolean
+  readonly slot: number
+}
+
+class BatchRun {
+  readonly #batch: Batch
+  readonly #request: BatchRequest
+  readonly #ports: BatchPorts
+  readonly #inFlight: Promise<void>[] = []
+  /** Results are written in input order: each chunk waits for the one before it. */
+  #written: Promise<void> = Promise.resolve()
+  #counts = { issued: 0, existing: 0, rejected: 0 }
+  #failure: unknown
+
+  constructor(batch: Batch, request: BatchRequest, ports: BatchPorts) {
+    this.#batch = batch
+    this.#request = request
+    this.#ports = ports
+  }
+
+  /** Decides and signs a chunk, and lets it become durable while the caller goes on. */
+  async take(inputs: readonly UnitInput[]): Promise<void> {
+    while (this.#inFlight.length >= CHUNKS_IN_FLIGHT) await this.#inFlight[0]
+    if (this.#failure !== undefined) throw this.#failure
+    // A unit that stands in a chunk still on its way is not in the store yet: the store's conflict tells then.
+    const results: (UnitResult | undefined)[] = new Array(inputs.length).fill(undefined)
+    const granted = await this.#decide(inputs, results)
+    const issuance = await this.#issue(granted, results)
+    const before = this.#written
+    const settled = this.#settle(issuance, results)
+    const written = (async () => {
+      await settled
+      await before
+      const done = results.filter(result => result !== undefined)
+      await this.#ports.sink.write(done)
+      for (const result of done) this.#counts[result.outcome]++
+      this.#ports.progress?.({ ...this.#counts })
+    })()
+    this.#written = written
+    const tracked = written
+      .catch(thrown => {
+        this.#failure ??= thrown
+      })
+      .finally(() => {
+        this.#inFlight.splice(this.#inFlight.indexOf(tracked), 1)
+      })
+    this.#inFlight.push(tracked)
+  }
+
+  async finish(): Promise<BatchCounts> {
+    await Promise.all(this.#inFlight)
+    if (this.#failure !== undefined) throw this.#failure
+    const { store, clock } = this.#ports
+    const at = clock.now()
+    const current = await store.read.batch(this.#batch.id)
+    const counts = { ...this.#counts }
+    const done = counts.issued + counts.existing + counts.rejected
+    await store.commit({
+      writes: [
+        { kind: 'batch.progress', id: this.#batch.id, from: current?.done ?? 0, done, ...counts, finishedAt: at },
+      ],
+      audit: [
+        {
+          at,
+          actor: { kind: 'operator', id: this.#request.operator },
+          action: 'batch.finished',
+          outcome: 'done',
+          subject: { batchId: this.#batch.id },
+          detail: counts,
+        },
+      ],
+    })
+    return counts
+  }
+
+  /** Fills `results` for units that are done or refused, and returns those that get a certificate. */
+  async #decide(inputs: readonly UnitInput[], results: (UnitResult | undefined)[]): Promise<GrantedUnit[]> {
+    const { profile } = this.#request
+    const { read } = this.#ports.store
+    const now = this.#ports.clock.now()
+    const checked: (CheckedUnit & { slot: number })[] = []
+    for (const [slot, input] of inputs.entries()) {
+      if (isBadUnit(input)) {
+        results[slot] = { outcome: 'rejected', model: '', serialNumber: '', ...input }
+        continue
+      }
+      try {
+        checked.push({ ...(await this.#check(input)), slot })
+      } catch (thrown) {
+        results[slot] = rejected(input, asTouchmarkError(thrown))
+      }
+    }
+    const devices = await this.#devices(checked)
+    const keys = new Map((await read.keysAmong(checked.map(unit => unit.keyId))).map(key => [key.id, key]))
+    const granted: GrantedUnit[] = []
+    const inChunk = new Map<string, GrantedUnit>()
+    const keysInChunk = new Map<KeyId, DeviceKey>()
+    for (const unit of checked) {
+      const name = deviceName(unit.unit)
+      const twin = inChunk.get(name)
+      const known = twin?.device ?? devices.get(name)
+      if (known && !twin) {
+        const existing = (await read.certificatesOfDevice(known.id)).find(
+          record => record.profile === profile.name && isLive(record, now),
+        )
+        if (existing) {
+          results[unit.slot] =
+            existing.keyId === unit.keyId
+              ? certified('existing', unit.unit, existing.serialNumber, existing.notAfter, existing.der)
+              : rejected(
+                  unit.unit,
+                  new TouchmarkError(
+                    'device.has_other_key',
+                    'conflict',
+                    'The device has its certificate, for another key.',
+                  ),
+                )
+          continue
+        }
+      }
+      if (twin) {
+        results[unit.slot] = rejected(
+          unit.unit,
+          new TouchmarkError('factory.unit_repeated', 'conflict', `The unit stands on line ${twin.unit.line} already.`),
+        )
+        continue
+      }
+      const outcome = this.#grant(unit, known, keys.get(unit.keyId) ?? keysInChunk.get(unit.keyId), now)
+      if (outcome instanceof TouchmarkError) results[unit.slot] = rejected(unit.unit, outcome)
+      else {
+        granted.push(outcome)
+        inChunk.set(name, outcome)
+        keysInChunk.set(unit.keyId, outcome.key)
+      }
+    }
+    return granted
+  }
+
+  /** Reads the key, checks possession where a CSR proves it, and the key's hygiene. Throws what is wrong with the unit. */
+  async #check(unit: FactoryUnit): Promise<CheckedUnit> {
+    const { key } = unit
+    switch (key.kind) {
+      case 'csr': {
+        const csr = parseCertificationRequest(key.der)
+        if (!verifySignature(csr.subjectPublicKeyInfo.raw, csr.signatureAlgorithm, csr.tbs, csr.signature)) {
+          throw new TouchmarkError('csr.signature_invalid', 'malformed', 'The signature of the CSR does not verify.', {
+            next: 'Make the CSR again, with the private key that belongs to it.',
+          })
+        }
+        const checked = checkedKey(unit, csr.subjectPublicKeyInfo.raw, 'device')
+        return { ...checked, requestedSubject: csr.subject, requestedExtensions: csr.requestedExtensions }
+      }
+      case 'public_key':
+        return checkedKey(unit, key.spki, 'imported')
+      case 'station': {
+        const algorithm = this.#request.profile.keyAlgorithms[0]!
+        return checkedKey(unit, await this.#ports.sink.stationKey(unit.model, unit.serialNumber, algorithm), 'station')
+      }
+      default:
+        return key satisfies never
+    }
+  }
+
+  /** The units' devices that are registered, by name. */
+  async #devices(units: readonly CheckedUnit[]): Promise<Map<string, Device>> {
+    const byModel = new Map<string, string[]>()
+    for (const { unit } of units) {
+      const serials = byModel.get(unit.model)
+      if (serials) serials.push(unit.serialNumber)
+      else byModel.set(unit.model, [unit.serialNumber])
+    }
+    const devices = new Map<string, Device>()
+    for (const [model, serials] of byModel) {
+      for (const device of await this.#ports.store.read.devicesAmong(model, serials))
+        devices.set(deviceName(device), device)
+    }
+    return devices
+  }
+
+  /** Asks the one place that decides. */
+  #grant(
+    unit: CheckedUnit & { slot: number },
+    knownDevice: Device | undefined,
+    knownKey: DeviceKey | undefined,
+    now: UnixSeconds,
+  ): GrantedUnit | TouchmarkError {
+    const { clock, random } = this.#ports
+    const device = knownDevice ?? {
+      id: newDeviceId(clock, random),
+      model: unit.unit.model,
+      serialNumber: unit.unit.serialNumber,
+      state: 'manufactured',
+      batch: this.#batch.id,
+      createdAt: now,
+      stateChangedAt: now,
+      labels: {},
+    }
+    const decision = decide({
+      operation: 'enrol',
+      profile: this.#request.profile,
+      evidence: [{ kind: 'operator', name: this.#request.operator, device }],
+      key: { id: unit.keyId, algorithm: unit.algorithm, origin: 'device', known: knownKey ?? null },
+      names: { subject: 'empty', subjectAltName: 'absent', changeSubjectName: false },
+      channelBinding: false,
+      approved: true,
+      quotaTaken: {},
+      rules: this.#request.rules,
+      now,
+    })
+    if (decision.outcome === 'denied') {
+      return new TouchmarkError(decision.refusal.code, decision.refusal.kind, decision.refusal.message)
+    }
+    const key = knownKey ?? {
+      id: unit.keyId,
+      deviceId: device.id,
+      algorithm: unit.algorithm,
+      origin: unit.origin,
+      state: 'established',
+      createdAt: now,
+      stateChangedAt: now,
+    }
+    return { ...unit, device, deviceIsNew: knownDevice === undefined, key, keyIsNew: knownKey === undefined }
+  }
+
+  async #issue(
+    granted: readonly GrantedUnit[],
+    results: (UnitResult | undefined)[],
+  ): Promise<readonly { readonly unit: GrantedUnit; readonly signed: SignedCertificate }[]> {
+    const { issuer, clock } = this.#ports
+    const now = clock.now()
+    const prepared = await issuer.prepareMany(
+      granted.map(unit => ({
+        profile: this.#request.profile,
+        device: unit.device,
+        spki: unit.spki,
+        ...(unit.requestedSubject ? { requestedSubject: unit.requestedSubject } : {}),
+        ...(unit.requestedExtensions ? { requestedExtensions: unit.requestedExtensions } : {}),
+        replaces: null,
+        now,
+      })),
+    )
+    const units: GrantedUnit[] = []
+    const ready: PreparedCertificate[] = []
+    for (const [i, unit] of granted.entries()) {
+      const outcome = prepared[i]!
+      if (outcome instanceof Error) results[unit.slot] = rejected(unit.unit, asTouchmarkError(outcome))
+      else {
+        units.push(unit)
+        ready.push(outcome)
+      }
+    }
+    const signed = await issuer.signMany(ready)
+    return units.map((unit, i) => ({ unit, signed: signed[i]! }))
+  }
+
+  /** One change set for the whole chunk; where something in it conflicts, one for each unit, so that only that unit fails. */
+  async #settle(
+    issued: readonly { readonly unit: GrantedUnit; readonly signed: SignedCertificate }[],
+    results: (UnitResult | undefined)[],
+  ): Promise<void> {
+    const { store } = this.#ports
+    const refused = results.filter(result => result?.outcome === 'rejected')
+    const refusals = refused.map(result => this.#refusalEntry(result as Extract<UnitResult, { outcome: 'rejected' }>))
+    const whole: { writes: Write[]; audit: AuditEntry[] } = { writes: [], audit: [] }
+    for (const { unit, signed } of issued) this.#append(whole, unit, signed)
+    whole.audit.push(...refusals)
+    if (whole.audit.length === 0) return
+    try {
+      await store.commit(whole)
+      for (const { unit, signed } of issued) results[unit.slot] = certifiedBy(unit, signed)
+      return
+    } catch (thrown) {
+      if (!(thrown instanceof TouchmarkError) || thrown.kind !== 'conflict') throw thrown
+    }
+    const alone = issued.map(({ unit, signed }) => {
+      const change: ChangeSet & { writes: Write[]; audit: AuditEntry[] } = { writes: [], audit: [] }
+      this.#append(change, unit, signed)
+      return change
+    })
+    const outcomes = await store.commitEach(
+      [...alone, { writes: [], audit: refusals }].filter(change => change.audit.length > 0),
+    )
+    const late: AuditEntry[] = []
+    for (const [i, { unit, signed }] of issued.entries()) {
+      const outcome = outcomes[i]!
+      if (!(outcome instanceof Error)) results[unit.slot] = certifiedBy(unit, signed)
+      else {
+        const error = asTouchmarkError(outcome)
+        if (error.kind !== 'conflict') throw error
+        const result = await this.#afterConflict(unit, error)
+        results[unit.slot] = result
+        if (result.outcome === 'rejected') late.push(this.#refusalEntry(result))
+      }
+    }
+    if (late.length > 0) await store.commit({ writes: [], audit: late })
+  }
+
+  /** Somebody else did this unit meanwhile, or an earlier chunk of this very input: then that certificate is the answer. */
+  async #afterConflict(unit: GrantedUnit, conflict: TouchmarkError): Promise<UnitResult> {
+    const { read } = this.#ports.store
+    const device = await read.deviceBySerial(unit.unit.model, unit.unit.serialNumber)
+    const record = device && (await this.#liveCertificate(device))
+    if (record && record.keyId === unit.keyId) {
+      return certified('existing', unit.unit, record.serialNumber, record.notAfter, record.der)
+    }
+    return rejected(unit.unit, conflict)
+  }
+
+  async #liveCertificate(device: Device): Promise<CertificateRecord | undefined> {
+    const now = this.#ports.clock.now()
+    const records = await this.#ports.store.read.certificatesOfDevice(device.id)
+    return records.find(record => record.profile === this.#request.profile.name && isLive(record, now))
+  }
+
+  #append(change: { writes: Write[]; audit: AuditEntry[] }, unit: GrantedUnit, signed: SignedCertificate): void {
+    const actor = { kind: 'operator', id: this.#request.operator } as const
+    const { write, audit } = certificateWrites(signed, change.audit.length, {
+      actor,
+      subject: { batchId: this.#batch.id },
+      // One entry tells the whole birth of a unit: device, key and certificate come to be in one act.
+      detail: { deviceRegistered: unit.deviceIsNew, keyRegistered: unit.keyIsNew, keyOrigin: unit.origin },
+    })
+    if (unit.deviceIsNew) change.writes.push({ kind: 'device.insert', device: unit.device })
+    if (unit.keyIsNew) change.writes.push({ kind: 'key.insert', key: unit.key })
+    change.writes.push(write)
+    change.audit.push(audit)
+  }
+
+  #refusalEntry(result: Extract<UnitResult, { outcome: 'rejected' }>): AuditEntry {
+    return {
+      at: this.#ports.clock.now(),
+      actor: { kind: 'operator', id: this.#request.operator },
+      action: 'batch.unit_rejected',
+      outcome: 'refused',
+      code: result.code,
+      subject: { batchId: this.#batch.id },
+      detail: { line: result.line },
+    }
+  }
+}
+
+function checkedKey(unit: FactoryUnit, spki: Uint8Array, origin: KeyOrigin): CheckedUnit {
+  const [finding] = checkPublicKey(spki)
+  if (finding) throw new TouchmarkError(finding.code, 'malformed', finding.message)
+  return {
+    unit,
+    spki: new Uint8Array(spki),
+    keyId: keyId(sha256(spki)),
+    algorithm: keyAlgorithmOfSpki(spki),
+    origin,
+  }
+}
+
+function deviceName(device: { readonly model: string; readonly serialNumber: string }): string {
+  return `${device.model}\n${device.serialNumber}`
+}
+
+function rejected(unit: FactoryUnit, error: TouchmarkError): UnitResult & { outcome: 'rejected' } {
+  const { line, model, serialNumber } = unit
+  return { outcome: 'rejected', line, model, serialNumber, code: error.code, message: error.message }
+}
+
+function certifiedBy(unit: GrantedUnit, signed: SignedCertificate): UnitResult {
+  return certified('issued', unit.unit, signed.facts.serialNumber, signed.facts.notAfter, signed.der)
+}
+
+function certified(
+  outcome: 'issued' | 'existing',
+  unit: FactoryUnit,
+  certificateSerial: string,
+  notAfter: UnixSeconds,
+  certificate: Uint8Array,
+): UnitResult {
+  const { line, model, serialNumber } = unit
+  return { outcome, line, model, serialNumber, certificateSerial, notAfter, certificate }
+}
+
+async function* inChunks(units: AsyncIterable<UnitInput>): AsyncGenerator<UnitInput[], void, undefined> {
+  let chunk: UnitInput[] = []
+  for await (const unit of units) {
+    chunk.push(unit)
+    if (chunk.length === CHUNK_UNITS) {
+      yield chunk
+      chunk = []
+    }
+  }
+  if (chunk.length > 0) yield chunk
+}
