@@ -2,7 +2,7 @@
 // states; a destroyed key leaves its public half, and who destroyed it, when and why.
 import type { Bytes } from '../core/bytes/bytes.ts'
 import { TouchmarkError } from '../core/errors.ts'
-import type { KeyAlgorithmName } from './algorithms.ts'
+import type { KeyAlgorithmName, SignatureAlgorithmName } from './algorithms.ts'
 import type { Signer } from './signer.ts'
 
 /**
@@ -53,8 +53,11 @@ export interface KeyStore extends AsyncDisposable {
   generate(algorithm: KeyAlgorithmName, label: string): Promise<GeneratedKey>
   /** Takes in a PKCS#8 key. Throws as `importPkcs8`, and `key.label_invalid`, `key.label_taken`. */
   import(pkcs8: Uint8Array, label: string): Promise<GeneratedKey>
-  /** Throws `key.not_found`, `key.suspended`, `key.archived`, `key.destroyed`, `key.handle_mismatch`. */
-  signer(keyUri: string): Promise<Signer>
+  /**
+   * A handle that signs, with the first algorithm that the table names for the key unless another is asked for. Throws
+   * `key.not_found`, `key.suspended`, `key.archived`, `key.destroyed`, `key.handle_mismatch`, `signer.algorithm_unfit`.
+   */
+  signer(keyUri: string, algorithm?: SignatureAlgorithmName): Promise<Signer>
   list(): Promise<KeyInfo[]>
   /** Moves a key to another state. Throws `key.transition_invalid`; `destroyed` is reached by `destroy` only. */
   changeState(keyUri: string, state: Exclude<KeyState, 'generated' | 'destroyed'>, evidence: KeyEvidence): Promise<void>
