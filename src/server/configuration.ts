@@ -3,29 +3,29 @@
 // ten fields.
 import { TouchmarkError } from '../core/errors.ts'
 
-/** What the process needs to know before it opens anything. */
+/**
+ * What the process needs to know before it opens anything. What certificates say (the organization, where CRLs are had) is not here:
+ * it is the settings document of the store, versioned and audited.
+ */
 export interface Configuration {
   /** The layout of this file; a newer program reads older ones. */
   readonly version: 1
-  /** Who runs this instance: stands in the names of its authorities. */
-  readonly organization: string
   readonly listen: {
     /** Address to bind. `127.0.0.1` until somebody decides otherwise. */
     readonly host: string
     readonly httpsPort: number
+    /** CRLs, OCSP and authority certificates, without TLS (RFC 5280 §8). */
     readonly httpPort: number
   }
-  readonly publicUrl: {
-    /** Where devices reach EST and the rest; its host name stands in the server's certificate. */
-    readonly https: string
-    /** Where relying parties fetch CRLs, OCSP answers and authority certificates: plain HTTP (RFC 5280 §8). */
-    readonly http: string
-  }
+  /** Where devices reach EST and the rest; its host name stands in the server's certificate. */
+  readonly publicUrl: string
   /** `sqlite:FILE` (relative to the data folder) or `postgres://…`. */
   readonly store: string
   readonly log: {
     /** First line of every checkpoint: names this log among all others for good (C2SP tlog-checkpoint). */
     readonly origin: string
+    /** Keys that sign its checkpoints, as C2SP signed-note writes them. More than one after the key was changed. */
+    readonly verifierKeys: readonly string[]
   }
 }
 
@@ -36,22 +36,22 @@ export interface ConfigurationProblem {
 }
 
 export interface NewConfiguration {
-  readonly organization: string
-  readonly logOrigin: string
+  readonly log: Configuration['log']
+  readonly publicUrl?: string
   readonly store?: string
 }
 
 export const DEFAULT_STORE = 'sqlite:touchmark.db'
+export const DEFAULT_PUBLIC_URL = 'https://localhost:8443'
 
-/** What `init` writes. */
+/** What `init` writes. Throws `configuration.invalid`. */
 export function newConfiguration(chosen: NewConfiguration): Configuration {
   return checkConfiguration({
     version: 1,
-    organization: chosen.organization,
     listen: { host: '127.0.0.1', httpsPort: 8443, httpPort: 8080 },
-    publicUrl: { https: 'https://localhost:8443', http: 'http://localhost:8080' },
+    publicUrl: chosen.publicUrl ?? DEFAULT_PUBLIC_URL,
     store: chosen.store ?? DEFAULT_STORE,
-    log: { origin: chosen.logOrigin },
+    log: chosen.log,
   })
 }
 
@@ -68,36 +68,17 @@ export function parseConfiguration(text: string): Configuration {
 
 export function checkConfiguration(json: unknown): Configuration {
   const problems: ConfigurationProblem[] = []
-  const root = section(json, '', ['version', 'organization', 'listen', 'publicUrl', 'store', 'log'], problems)
+  const root = section(json, '', ['version', 'listen', 'publicUrl', 'store', 'log'], problems)
   const listen = root && section(root['listen'], 'listen', ['host', 'httpsPort', 'httpPort'], problems)
-  const publicUrl = root && section(root['publicUrl'], 'publicUrl', ['https', 'http'], problems)
-  const log = root && section(root['log'], 'log', ['origin'], problems)
+  const log = root && section(root['log'], 'log', ['origin', 'verifierKeys'], problems)
   const checked = {
     version: pick(root, '', 'version', problems, value => (value === 1 ? 1 : undefined), 'must be 1'),
-    organization: pick(root, '', 'organization', problems, organizationName, 'must be 1 to 64 printable characters'),
     listen: {
       host: pick(listen, 'listen', 'host', problems, hostName, 'must be a host name or an IP address'),
       httpsPort: pick(listen, 'listen', 'httpsPort', problems, port, 'must be a port, 0 to 65535'),
       httpPort: pick(listen, 'listen', 'httpPort', problems, port, 'must be a port, 0 to 65535'),
     },
-    publicUrl: {
-      https: pick(
-        publicUrl,
-        'publicUrl',
-        'https',
-        problems,
-        origin('https:'),
-        'must be https://HOST[:PORT] without a path',
-      ),
-      http: pick(
-        publicUrl,
-        'publicUrl',
-        'http',
-        problems,
-        origin('http:'),
-        'must be http://HOST[:PORT] without a path',
-      ),
-    },
+    publicUrl: pick(root, '', 'publicUrl', problems, httpsOrigin, 'must be https://HOST[:PORT] without a path'),
     store: pick(root, '', 'store', problems, storeUrl, 'must be sqlite:FILE or postgres://…'),
     log: {
       origin: pick(
@@ -108,6 +89,7 @@ export function checkConfiguration(json: unknown): Configuration {
         logOrigin,
         'must be a name without spaces or "+", like example.com/log',
       ),
+      verifierKeys: pick(log, 'log', 'verifierKeys', problems, textList, 'must be a list of verifier keys'),
     },
   }
   if (problems.length > 0) throw invalid(problems)
@@ -146,9 +128,6 @@ function pick<T>(
 
 const join = (path: string, key: string) => (path ? `${path}.${key}` : key)
 
-/** Fits organizationName of X.520 (64 characters), and nothing that breaks a line. */
-const organizationName = (value: unknown) =>
-  typeof value === 'string' && value.trim() === value && /^[^\p{C}]{1,64}$/u.test(value) ? value : undefined
 const hostName = (value: unknown) =>
   typeof value === 'string' && /^[A-Za-z0-9.:_-]{1,253}$/.test(value) ? value : undefined
 const port = (value: unknown) =>
@@ -157,10 +136,14 @@ const storeUrl = (value: unknown) =>
   typeof value === 'string' && /^(sqlite:.+|postgres(ql)?:\/\/.+)$/.test(value) ? value : undefined
 const logOrigin = (value: unknown) =>
   typeof value === 'string' && /^[^\s+\p{C}]{1,200}$/u.test(value) ? value : undefined
-const origin = (protocol: 'http:' | 'https:') => (value: unknown) => {
+const textList = (value: unknown) =>
+  Array.isArray(value) && value.length > 0 && value.every(each => typeof each === 'string' && each !== '')
+    ? (value as string[])
+    : undefined
+const httpsOrigin = (value: unknown) => {
   if (typeof value !== 'string' || !URL.canParse(value)) return undefined
   const url = new URL(value)
-  return url.protocol === protocol && (value === url.origin || value === `${url.origin}/`) ? url.origin : undefined
+  return url.protocol === 'https:' && (value === url.origin || value === `${url.origin}/`) ? url.origin : undefined
 }
 
 function invalid(problems: readonly ConfigurationProblem[]): TouchmarkError {

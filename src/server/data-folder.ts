@@ -61,14 +61,8 @@ export async function readConfiguration(folder: DataFolder): Promise<Configurati
   return parseConfiguration(text)
 }
 
-/** The store's address with a relative SQLite file made absolute. */
-export function storeAddress(folder: DataFolder, configuration: Configuration): StoreAddress {
+/** The store's address, with a relative SQLite file made absolute. */
+export function storeUrl(folder: DataFolder, configuration: Pick<Configuration, 'store'>): string {
   const { store } = configuration
-  return store.startsWith('sqlite:')
-    ? { engine: 'sqlite', file: resolve(folder.path, store.slice('sqlite:'.length)) }
-    : { engine: 'postgres', url: store }
+  return store.startsWith('sqlite:') ? `sqlite:${resolve(folder.path, store.slice('sqlite:'.length))}` : store
 }
-
-export type StoreAddress =
-  | { readonly engine: 'sqlite'; readonly file: string }
-  | { readonly engine: 'postgres'; readonly url: string }

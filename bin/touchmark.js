@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+// Starts Touchmark with a Node that can run it. Plain JavaScript that old versions parse, because an older system Node may be
+// what reads this line: a clone brings its own Node as a package, and that one is used.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** The one that the project is developed with: a clone has it as the package `node`. */
+const PREFERRED = [26, 0]
+const MINIMUM = [24, 12]
+const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+const own = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
+
+const [major, minor] = process.versions.node.split('.').map(Number)
+const isAtLeast = wanted => major > wanted[0] || (major === wanted[0] && minor >= wanted[1])
+
+if (isAtLeast(PREFERRED) || (isAtLeast(MINIMUM) && !existsSync(own))) {
+  const { main: run } = await import(main)
+  process.exitCode = await run(process.argv.slice(2))
+} else if (existsSync(own)) {
+  const child = spawn(own, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
+  // Ctrl-C reaches the child from the terminal as well; this process waits for what the child makes of it.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('error', error => {
+    process.stderr.write(`touchmark: ${own} cannot be started: ${error.message}\n`)
+    process.exitCode = 3
+  })
+  child.on('exit', (code, signal) => {
+    if (signal) process.kill(process.pid, signal)
+    else process.exitCode = code ?? 1
+  })
+} else {
+  process.stderr.write(
+    `touchmark: node.too_old\n  Touchmark needs Node ${MINIMUM.join('.')} or newer; this is ${process.version}.\n` +
+      '  Install a newer Node, or run npm ci in a clone of the repository, which brings one.\n',
+  )
+  process.exitCode = 3
+}

@@ -1,0 +1,79 @@
+// The commands, in the order in which one meets them. Each one's code is loaded only when it is called or its help is asked for, so
+// that `touchmark --help` and short commands are quick.
+import type { Command } from './command.ts'
+
+export interface CommandRow {
+  readonly name: string
+  readonly summary: string
+  load(): Promise<Command>
+}
+
+export const COMMANDS: readonly CommandRow[] = [
+  {
+    name: 'demo',
+    summary: 'Show the whole way of a device, from the factory to its first renewal',
+    load: async () => (await import('./demo.ts')).demoCommand(),
+  },
+  {
+    name: 'init',
+    summary: 'Make a data folder with a hierarchy of authorities',
+    load: async () => (await import('./init.ts')).initCommand(),
+  },
+  { name: 'serve', summary: 'Run the server', load: async () => (await import('./serve.ts')).serveCommand() },
+  {
+    name: 'batch',
+    summary: 'Give every unit of a factory file its certificate',
+    load: async () => (await import('./batch.ts')).batchCommand(),
+  },
+  {
+    name: 'token',
+    summary: 'One-time tokens: bearer evidence for one enrolment',
+    load: async () => (await import('./token.ts')).tokenCommand(),
+  },
+  {
+    name: 'device',
+    summary: 'Find a device, its keys and certificates',
+    load: async () => (await import('./device.ts')).deviceCommand(),
+  },
+  {
+    name: 'certificate',
+    summary: 'Find a certificate, or decode one from a file',
+    load: async () => (await import('./certificate.ts')).certificateCommand(),
+  },
+  {
+    name: 'revoke',
+    summary: 'Revoke, hold or release certificates',
+    load: async () => (await import('./revoke.ts')).revokeCommand(),
+  },
+  { name: 'trust', summary: 'Print the trust anchors', load: async () => (await import('./trust.ts')).trustCommand() },
+  {
+    name: 'authority',
+    summary: 'Certification authorities: list, show, make, import',
+    load: async () => (await import('./authority.ts')).authorityCommand(),
+  },
+  {
+    name: 'profile',
+    summary: 'Certificate profiles: list, show, check, add',
+    load: async () => (await import('./profile.ts')).profileCommand(),
+  },
+  {
+    name: 'rule',
+    summary: 'Registration rules: show, change, explain a decision',
+    load: async () => (await import('./rule.ts')).ruleCommand(),
+  },
+  {
+    name: 'audit',
+    summary: 'The log: verify it, read it, prove from it',
+    load: async () => (await import('./audit.ts')).auditCommand(),
+  },
+  {
+    name: 'doctor',
+    summary: 'Check this installation and say what to do',
+    load: async () => (await import('./doctor.ts')).doctorCommand(),
+  },
+  {
+    name: 'completion',
+    summary: 'Print a completion script for bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).completionCommand(),
+  },
+]

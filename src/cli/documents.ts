@@ -1,0 +1,52 @@
+// Documents that operators edit (profiles, rules, trust anchors, settings) from the command line: read from a file, checked whole,
+// stored as the next version together with its audit entry.
+import { readFile } from 'node:fs/promises'
+import { TouchmarkError } from '../core/errors.ts'
+import type { AuditAction } from '../domain/audit/actions.ts'
+import type { DocumentVersion, Store } from '../domain/ports.ts'
+import { usageError } from './command.ts'
+import { OPERATOR } from './operator.ts'
+
+/** Rule sets and trust anchor lists of a large instance; a profile has a few kilobytes. */
+const MAX_DOCUMENT = 4 * 1024 * 1024
+
+/** The JSON of a file; `-` is standard input. Throws `usage.invalid`, `document.not_json`. */
+export async function readJsonFile(file: string): Promise<unknown> {
+  let text: string
+  try {
+    text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8')
+  } catch (cause) {
+    throw usageError(`${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown'}).`)
+  }
+  if (text.length > MAX_DOCUMENT) throw usageError(`${file} is too large.`)
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new TouchmarkError('document.not_json', 'malformed', `${file} is not JSON: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+}
+
+/** Stores `body` as the next version. Throws `document.version_exists` where somebody else was faster. */
+export async function putDocument(
+  store: Store,
+  document: Pick<DocumentVersion, 'kind' | 'name'> & { body(version: number): string },
+  action: AuditAction,
+  now: number,
+): Promise<number> {
+  const current = await store.read.document(document.kind, document.name)
+  const version = (current?.version ?? 0) + 1
+  await store.commit({
+    writes: [
+      {
+        kind: 'document.insert',
+        document: { kind: document.kind, name: document.name, version, body: document.body(version), createdAt: now },
+      },
+    ],
+    audit: [
+      { at: now, actor: OPERATOR, action, outcome: 'done', subject: { name: document.name }, detail: { version } },
+    ],
+  })
+  return version
+}

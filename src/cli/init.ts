@@ -1,0 +1,119 @@
+// `touchmark init`: an instance in a new data folder.
+import { existsSync } from 'node:fs'
+import { TouchmarkError } from '../core/errors.ts'
+import { DEFAULT_PUBLIC_URL, DEFAULT_STORE } from '../server/configuration.ts'
+import { type Passphrase, passphraseBytes, readPassphraseFile } from '../server/passphrase.ts'
+import { act, type Command, type Context, command, usageError, withPassphrase } from './command.ts'
+import { OPERATOR } from './operator.ts'
+import { facts } from './output.ts'
+import { passphraseSources } from './passphrase-sources.ts'
+import { systemClock } from './store.ts'
+
+export interface InitOptions {
+  readonly organization: string
+  readonly publicUrl?: string
+  readonly publicHttpUrl?: string
+  readonly store?: string
+  readonly rootAlgorithm?: string
+  readonly issuingAlgorithm?: string
+  readonly crlShards?: string
+}
+
+export const DEFAULT_PUBLIC_HTTP_URL = 'http://localhost:8080'
+
+export function initCommand(): Command {
+  const init = withPassphrase(
+    command({
+      name: 'init',
+      summary: 'Make a data folder with a hierarchy of authorities',
+      description:
+        'A root, and under it issuing authorities for birth certificates (IDevID), operational ones (LDevID) and the\n' +
+        "platform's own services, with profiles and registration rules. The root's encrypted key lies alone in the\n" +
+        'folder offline-root: move it away, no server needs it.',
+      examples: [
+        ['init --data ./acme --organization "Acme Devices"', 'Asks for a passphrase'],
+        ['init --data ./acme --organization "Acme Devices" --passphrase-file /run/secrets/touchmark', 'For scripts'],
+        [
+          'init --organization Acme --public-url https://est.acme.example --public-http-url http://pki.acme.example',
+          'The addresses that devices and relying parties will use',
+        ],
+      ],
+    }).requiredOption('--organization <name>', 'the maker: stands in every name'),
+  )
+    .option('--public-url <url>', `where devices reach the server (default ${DEFAULT_PUBLIC_URL})`)
+    .option(
+      '--public-http-url <url>',
+      `where CRLs, OCSP and CA certificates are had; fixed into every certificate (default ${DEFAULT_PUBLIC_HTTP_URL})`,
+    )
+    .option('--store <url>', `sqlite:FILE or postgres://… (default ${DEFAULT_STORE})`)
+    .option('--root-algorithm <name>', 'algorithm of the root (default P-384)')
+    .option('--issuing-algorithm <name>', 'algorithm of the issuing authorities (default P-256)')
+    .option('--crl-shards <count>', 'CRLs over which device certificates are spread (default 1)')
+  return act<InitOptions>(init, async context => {
+    const { out, data, options } = context
+    const [{ initialise }, { isKeyAlgorithmName }] = await Promise.all([
+      import('../server/initialise.ts'),
+      import('../crypto/algorithms.ts'),
+    ])
+    const algorithm = (name: string | undefined) => {
+      if (name === undefined || isKeyAlgorithmName(name)) return name
+      throw usageError(`${name} is no key algorithm.`)
+    }
+    const rootAlgorithm = algorithm(options.rootAlgorithm)
+    const issuingAlgorithm = algorithm(options.issuingAlgorithm)
+    const made = await initialise(data, {
+      organization: options.organization,
+      publicHttpUrl: (options.publicHttpUrl ?? DEFAULT_PUBLIC_HTTP_URL).replace(/\/$/, ''),
+      passphrase: await choosePassphrase(context),
+      clock: systemClock,
+      actor: OPERATOR,
+      ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
+      ...(options.store === undefined ? {} : { store: options.store }),
+      ...(rootAlgorithm && { rootAlgorithm }),
+      ...(issuingAlgorithm && { issuingAlgorithm }),
+      ...(options.crlShards === undefined ? {} : { crlShards: Number(options.crlShards) }),
+    })
+    const authorities = Object.values(made.hierarchy).map(({ id, kind }) => ({ id, kind }))
+    const { configuration, passphraseFile } = made
+    out.result(
+      {
+        data: data.path,
+        organization: options.organization,
+        authorities,
+        offlineRoot: data.offlineRoot,
+        passphraseFile,
+        log: configuration.log,
+      },
+      () =>
+        facts([
+          ['instance', data.path],
+          ['authorities', authorities.map(({ id, kind }) => `${id} (${kind})`).join('\n')],
+          [
+            'root key',
+            `${data.offlineRoot}\nMove this folder away now, to a place without network; no server needs it.`,
+          ],
+          [
+            'passphrase',
+            passphraseFile
+              ? `${passphraseFile}\nNobody gave one, so it was made and lies beside the keys that it protects.\nThat is for trying things out: whoever reads this folder has the keys.`
+              : 'the one that you gave; without it the keys are lost',
+          ],
+          ['next', `touchmark serve --data ${data.path}`],
+        ]),
+    )
+  })
+}
+
+/** From a file, or from a person, twice; `undefined` where neither is there. */
+async function choosePassphrase({ options, data }: Context<InitOptions>): Promise<Passphrase | undefined> {
+  const { file, ask } = passphraseSources(options)
+  if (file !== undefined) return { bytes: await readPassphraseFile(file), source: 'file' }
+  if (!ask || existsSync(data.configurationFile)) return undefined
+  const first = await ask('New passphrase for the keys of this instance: ')
+  if ((await ask('The same again: ')) !== first) {
+    throw new TouchmarkError('passphrase.mismatch', 'malformed', 'The two differ.', {
+      next: 'Nothing was made; start again.',
+    })
+  }
+  return { bytes: passphraseBytes(first), source: 'person' }
+}

@@ -1,0 +1,65 @@
+// An instance with its keys open: what a command or a server needs to issue. Opened from a data folder and a passphrase; the offline
+// root is not part of it.
+import { openSoftwareKeyStore, type SoftwareKeyStore } from '../adapters/keystore/software-keystore.ts'
+import { type Random, systemRandom } from '../crypto/random.ts'
+import { AuthorityDirectory } from '../domain/ca/authorities.ts'
+import { CertificateIssuer } from '../domain/ca/issuer.ts'
+import type { Clock, Store } from '../domain/ports.ts'
+import { createRegistration, type Registration } from '../domain/ra/registration.ts'
+import type { Rules } from '../domain/ra/rules.ts'
+import type { Configuration } from './configuration.ts'
+import { type DataFolder, readConfiguration } from './data-folder.ts'
+import { openStore } from './open-store.ts'
+import { findPassphrase, type Passphrase, type PassphraseSources } from './passphrase.ts'
+
+export interface Instance extends AsyncDisposable {
+  readonly configuration: Configuration
+  /** Where the passphrase came from. */
+  readonly passphraseSource: Passphrase['source']
+  readonly store: Store
+  readonly keyStore: SoftwareKeyStore
+  readonly authorities: AuthorityDirectory
+  readonly issuer: CertificateIssuer
+  readonly registration: Registration
+  readonly clock: Clock
+  readonly random: Random
+  /** The registration rules in force. */
+  rules(): Promise<Rules>
+}
+
+const systemClock: Clock = { now: () => Math.floor(Date.now() / 1000) }
+
+/**
+ * Opens configuration, key store and store, in this order: a wrong passphrase touches nothing. Throws what `readConfiguration`,
+ * `findPassphrase`, `openSoftwareKeyStore` and `openStore` throw.
+ */
+export async function openInstance(
+  folder: DataFolder,
+  sources: PassphraseSources,
+  clock: Clock = systemClock,
+): Promise<Instance> {
+  const configuration = await readConfiguration(folder)
+  const passphrase = await findPassphrase(folder, sources)
+  await using stack = new AsyncDisposableStack()
+  const keyStore = stack.use(
+    await openSoftwareKeyStore({ folder: folder.keys, passphrase: passphrase.bytes, now: () => clock.now() }),
+  )
+  const store = stack.use(await openStore(folder, configuration))
+  const authorities = new AuthorityDirectory({ store, keyStore })
+  const issuer = new CertificateIssuer({ authorities, random: systemRandom })
+  const registration = stack.use(createRegistration({ store, authorities, issuer, clock, random: systemRandom }))
+  const open = stack.move()
+  return {
+    configuration,
+    passphraseSource: passphrase.source,
+    store,
+    keyStore,
+    authorities,
+    issuer,
+    registration,
+    clock,
+    random: systemRandom,
+    rules: () => registration.rules(),
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  }
+}
