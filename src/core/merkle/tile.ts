@@ -120,6 +120,11 @@ export function hashesInTile(bytes: Uint8Array): number {
   return bytes.length / HASH_LENGTH
 }
 
+/** The hash at a position of a tile, as a view. */
+export function hashAt(tile: Uint8Array, position: number): Uint8Array {
+  return tile.subarray(position * HASH_LENGTH, (position + 1) * HASH_LENGTH)
+}
+
 function indexPath(index: number): string {
   let path = String(index % 1000).padStart(3, '0')
   for (let rest = Math.floor(index / 1000); rest > 0; rest = Math.floor(rest / 1000)) {

@@ -72,6 +72,9 @@ export function certificateCheck(
       }
       for (const [name, found] of stored) if (!logged.has(name)) report(statusAltered(name, undefined, found))
     },
+    async close() {
+      await rows.return?.()
+    },
   }
 }
 

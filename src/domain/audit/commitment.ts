@@ -1,6 +1,7 @@
 // Salted commitments: how an audit entry refers to personal data without holding it. The log keeps HMAC-SHA-256(salt, field and
 // value); the salt and the value live in the erasable part of the store. With the salt anybody can check the value against the
 // log; once the salt is erased, the commitment says nothing, not even to somebody who guesses the value.
+import { toBase64 } from '../../core/bytes/base64.ts'
 import { equalBytes } from '../../core/bytes/bytes.ts'
 import { toUtf8 } from '../../core/bytes/utf8.ts'
 import { TouchmarkError } from '../../core/errors.ts'
@@ -20,10 +21,8 @@ export function commitTo(hmac: Hmac, salt: Uint8Array, field: string, value: str
     throw new TouchmarkError('audit.salt_invalid', 'internal', `A salt has ${SALT_LENGTH} octets, not ${salt.length}.`)
   }
   // No field name holds the octet 0, so field and value cannot run into each other.
-  return hmac(salt, toUtf8(`touchmark/commitment/v1\0${field}\0${value}`)).toBase64({
-    alphabet: 'base64url',
-    omitPadding: true,
-  })
+  const code = hmac(salt, toUtf8(`touchmark/commitment/v1\0${field}\0${value}`))
+  return toBase64(code).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
 /** Whether salt and value open the commitment. */

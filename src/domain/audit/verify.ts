@@ -1,17 +1,16 @@
 // Verification of the whole store against the log: every entry is hashed again, the tree is built again, and both are held against
 // the stored tiles, the head and every signed checkpoint. Streams: memory does not grow with the log.
 //
-// First the entries are read once and every difference is noted. Only where something differs comes the second question, which of
-// two things that do not fit was altered: what leads up to a signed root is intact, so the other one is the altered one.
+// The entries are read once and every difference is noted. Which side of a difference was altered is a second question: blame.ts.
 import { type Bytes, copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
 import { toHex } from '../../core/bytes/hex.ts'
 import { asTouchmarkError } from '../../core/errors.ts'
-import { appendLeaves, EMPTY_TREE, subtreeRoot, type TreeState, treeRoot } from '../../core/merkle/appender.ts'
+import { appendLeaves, EMPTY_TREE, type TreeState, treeRoot } from '../../core/merkle/appender.ts'
 import { type Checkpoint, openCheckpoint } from '../../core/merkle/checkpoint.ts'
-import { rootFromTiles } from '../../core/merkle/proof-from-tiles.ts'
 import type { NoteVerifier } from '../../core/merkle/signed-note.ts'
-import { edgeTiles, TILE_WIDTH, tileWidth } from '../../core/merkle/tile.ts'
+import { edgeTiles, hashAt, TILE_WIDTH } from '../../core/merkle/tile.ts'
 import { HASH_LENGTH, type Hash, leafHasher } from '../../core/merkle/tree.ts'
+import { assignBlame } from './blame.ts'
 import { type AuditEntry, parseAuditEntry } from './entry.ts'
 import type { AuditFinding, Report } from './finding.ts'
 
@@ -33,6 +32,8 @@ export interface CrossCheck {
   unreadable(index: number): Promise<void> | void
   /** After the last entry. */
   end(): Promise<void> | void
+  /** Lets go of what it reads from; called in the end, whatever happened. */
+  close?(): Promise<void>
 }
 
 export interface VerifyOptions {
@@ -77,36 +78,48 @@ export async function verifyAuditLog(source: AuditSource, options: VerifyOptions
     if (findings.length < MAX_FINDINGS) findings.push(finding)
     else omitted++
   }
-  const checks = options.crossChecks?.(report) ?? []
   const head = await source.head()
-  const pass = await readEntries(source, head, options, checks, report)
-  for (const check of checks) await check.end()
-  await assignBlame(source, head, pass, options.hash, report)
-  return {
-    ok: findings.length === 0,
-    size: head.size,
-    root: toHex(pass.root),
-    signedSize: pass.signedSize,
-    findings,
-    omitted,
+  const checks = options.crossChecks?.(report) ?? []
+  try {
+    const reading = await readEntries(source, head, options, checks, report)
+    for (const check of checks) await check.end()
+    await assignBlame(source, head, reading, options.hash, report)
+    omitted += reading.omitted
+    return {
+      ok: findings.length === 0,
+      size: head.size,
+      root: toHex(reading.root),
+      signedSize: reading.signedSize,
+      findings,
+      omitted,
+    }
+  } finally {
+    for (const check of checks) await check.close?.()
   }
 }
 
 /** A size and root that the entries are held against. */
-interface Anchor {
+export interface Anchor {
   readonly size: number
   readonly root: Uint8Array
 }
 
 /** A tile that does not hold what follows from the entries. */
-interface TileDifference {
+export interface TileDifference {
   readonly level: number
   readonly index: number
   /** Which of its hashes differ. */
   readonly at: readonly number[]
 }
 
-interface Pass {
+/** The entries `from` to `to - 1`. */
+export interface EntryRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** What the one reading of everything found out. */
+export interface Reading {
   readonly root: Bytes
   /** The largest checkpoint that the entries bear out. */
   readonly signedSize: number
@@ -114,8 +127,10 @@ interface Pass {
   readonly firstBroken: Anchor | undefined
   readonly lastBroken: Anchor | undefined
   readonly differences: readonly TileDifference[]
-  /** Some entry is gone together with its hash: no root says anything any more. */
-  readonly lost: boolean
+  /** Hashes that differ beyond the first `MAX_FINDINGS`. */
+  readonly omitted: number
+  /** Entries that are gone together with their hashes: no root says anything any more. */
+  readonly lost: readonly EntryRange[]
 }
 
 /** The first reading: entries, tiles, checkpoints, each once and in order. */
@@ -125,19 +140,39 @@ async function readEntries(
   options: VerifyOptions,
   checks: readonly CrossCheck[],
   report: Report,
-): Promise<Pass> {
+): Promise<Reading> {
+  const entries = source.entries(0)[Symbol.asyncIterator]()
+  const checkpoints = openCheckpoints(source, head, options, report)
+  try {
+    return await compare(source, head, options, checks, report, entries, checkpoints)
+  } finally {
+    // A reading that ends early must not leave a cursor open in the store.
+    await entries.return?.()
+    await checkpoints.return(undefined)
+  }
+}
+
+async function compare(
+  source: AuditSource,
+  head: Anchor,
+  options: VerifyOptions,
+  checks: readonly CrossCheck[],
+  report: Report,
+  entries: AsyncIterator<{ readonly index: number; readonly bytes: Uint8Array }>,
+  checkpoints: AsyncIterator<Checkpoint>,
+): Promise<Reading> {
   const { hash } = options
   const leafHash = leafHasher(hash)
   const differences: TileDifference[] = []
-  const entries = source.entries(0)[Symbol.asyncIterator]()
-  const checkpoints = openCheckpoints(source, head, options, report)
   let entry = await entries.next()
   let checkpoint = await checkpoints.next()
   let state: TreeState = EMPTY_TREE
   let signedSize = 0
   let firstBroken: Anchor | undefined
   let lastBroken: Anchor | undefined
-  let lost = false
+  const lost: EntryRange[] = []
+  let noted = 0
+  let omitted = 0
 
   await meetCheckpoints()
   for (let start = 0; start < head.size; start += TILE_WIDTH) {
@@ -145,7 +180,7 @@ async function readEntries(
     if (entry.done && (await source.tile(0, start / TILE_WIDTH)) === undefined) {
       // Nothing is left to read: the rest is one finding, however large the head says that the log is.
       report(missing(start, head.size))
-      lost = true
+      lost.push({ from: start, to: head.size })
       break
     }
     const width = Math.min(TILE_WIDTH, head.size - start)
@@ -161,7 +196,7 @@ async function readEntries(
       const storedLeaf = stored && hashAt(stored, i)
       if (entry.done || entry.value.index > index) {
         report(missing(index, index + 1))
-        if (storedLeaf === undefined) lost = true
+        if (storedLeaf === undefined && lost.length < MAX_FINDINGS) lost.push({ from: index, to: index + 1 })
         leaves.push(storedLeaf === undefined ? new Uint8Array(HASH_LENGTH) : copyBytes(storedLeaf))
         for (const check of checks) await check.unreadable(index)
         continue
@@ -185,7 +220,7 @@ async function readEntries(
   for (const { level, index, width } of edgeTiles(state.size)) {
     if (level > 0 && state.size === head.size) await compareTile(level, index, width, state.edge[level]!)
   }
-  return { root: treeRoot(hash, state), signedSize, firstBroken, lastBroken, differences, lost }
+  return { root: treeRoot(hash, state), signedSize, firstBroken, lastBroken, differences, omitted, lost }
 
   /** Appends the leaves of one tile, stopping at the size of each checkpoint; compares the tiles above that become full. */
   async function append(leaves: readonly Bytes[]): Promise<void> {
@@ -223,9 +258,11 @@ async function readEntries(
     note({ level, index, at })
   }
 
-  /** Whatever is beyond the limit adds nothing that could still be reported. */
-  function note(difference: TileDifference): void {
-    if (difference.at.length > 0 && differences.length < MAX_FINDINGS) differences.push(difference)
+  function note({ level, index, at }: TileDifference): void {
+    const room = MAX_FINDINGS - noted
+    if (at.length > room) omitted += at.length - room
+    if (at.length > 0 && room > 0) differences.push({ level, index, at: at.slice(0, room) })
+    noted += Math.min(at.length, room)
   }
 }
 
@@ -303,115 +340,6 @@ async function* openCheckpoints(
   return undefined
 }
 
-/** The second question, asked only where something differs: which side of each difference was altered? */
-async function assignBlame(source: AuditSource, head: Anchor, pass: Pass, hash: Hash, report: Report): Promise<void> {
-  const headHolds = pass.lost || equalBytes(pass.root, head.root)
-  const broken = pass.lost ? undefined : pass.lastBroken
-  if (pass.differences.length === 0 && headHolds && broken === undefined) return
-
-  // Up to here the entries lead to a root that was signed, or, with nothing signed against it, to the one on record.
-  const intact = headHolds && broken === undefined ? head.size : pass.signedSize
-  const anchors = [broken, head].filter(anchor => anchor !== undefined)
-  const tiles = new TrustedTiles(source, hash)
-  const altered: { readonly from: number; readonly to: number }[] = []
-  let named = false
-  for (const { level, index, at } of pass.differences) {
-    for (const position of at) {
-      const span = TILE_WIDTH ** level
-      const from = (index * TILE_WIDTH + position) * span
-      const to = from + span
-      // A hash above an altered entry differs because of that entry: it is no finding of its own.
-      if (altered.some(range => from <= range.from && range.to <= to)) continue
-      if (to <= intact) {
-        report({
-          code: 'audit.tile_altered',
-          message: `Hash ${position} of tile ${index} of level ${level} was altered; ${entriesText(from, to)} intact.`,
-          evidence: { level, tile: index, position, from, to: to - 1 },
-        })
-        continue
-      }
-      let trusted = false
-      for (const anchor of anchors) trusted ||= to <= anchor.size && (await tiles.trusted(level, index, anchor))
-      altered.push({ from, to })
-      named ||= trusted
-      if (level > 0) {
-        report({
-          code: trusted ? 'audit.entries_altered' : 'audit.tile_mismatch',
-          index: from,
-          message: trusted
-            ? `Of the entries ${from} to ${to - 1} one or more were altered, and the tiles below level ${level} with them.`
-            : `Hash ${position} of tile ${index} of level ${level} is not that of the entries ${from} to ${to - 1}.`,
-          evidence: { level, tile: index, position, from, to: to - 1 },
-        })
-      } else {
-        report({
-          code: trusted ? 'audit.entry_altered' : 'audit.entry_mismatch',
-          index: from,
-          message: trusted
-            ? `Entry ${from} is not the one that was logged.`
-            : `Entry ${from} and its hash in tile ${index} of level 0 do not belong together.`,
-          evidence: { index: from },
-        })
-      }
-    }
-  }
-  if (broken !== undefined && !named) {
-    const until = pass.firstBroken?.size ?? broken.size
-    report({
-      code: 'audit.log_rewritten',
-      index: pass.signedSize,
-      message: `Of the entries ${pass.signedSize} to ${until - 1} one or more are not those that the log signed for, and the tiles fit them.`,
-      evidence: { from: pass.signedSize, to: until - 1, signed: toHex(broken.root), found: toHex(pass.root) },
-    })
-  }
-  if (!headHolds && altered.length === 0) {
-    report({
-      code: 'audit.head_altered',
-      message: `The root on record for ${head.size} entries is not that of the entries.`,
-      evidence: { size: head.size, recorded: toHex(head.root), found: toHex(pass.root) },
-    })
-  }
-}
-
-/** Which stored tiles lead up to a root: each is a node of the one above it, and the right edge gives the root. */
-class TrustedTiles {
-  readonly #source: AuditSource
-  readonly #hash: Hash
-  readonly #edges = new Map<number, boolean>()
-
-  constructor(source: AuditSource, hash: Hash) {
-    this.#source = source
-    this.#hash = hash
-  }
-
-  async trusted(level: number, index: number, anchor: Anchor): Promise<boolean> {
-    if (tileWidth(level, index, anchor.size) < TILE_WIDTH) return this.#edge(anchor)
-    const tile = await this.#source.tile(level, index)
-    const above = await this.#source.tile(level + 1, Math.floor(index / TILE_WIDTH))
-    if (tile?.length !== TILE_WIDTH * HASH_LENGTH || above === undefined) return false
-    const node = hashAt(above, index % TILE_WIDTH)
-    if (!equalBytes(subtreeRoot(this.#hash, tile, 0, TILE_WIDTH), node)) return false
-    return this.trusted(level + 1, Math.floor(index / TILE_WIDTH), anchor)
-  }
-
-  async #edge({ size, root }: Anchor): Promise<boolean> {
-    let holds = this.#edges.get(size)
-    if (holds === undefined) {
-      try {
-        holds = equalBytes(
-          root,
-          await rootFromTiles(this.#hash, size, (level, index) => this.#source.tile(level, index)),
-        )
-      } catch {
-        // A tile of the edge is missing or malformed, and reported as such.
-        holds = false
-      }
-      this.#edges.set(size, holds)
-    }
-    return holds
-  }
-}
-
 async function storedTile(
   source: AuditSource,
   level: number,
@@ -431,14 +359,6 @@ async function storedTile(
     evidence: { level, tile: index, expected: width * HASH_LENGTH, found: bytes?.length ?? 0 },
   })
   return undefined
-}
-
-function hashAt(tile: Uint8Array, at: number): Uint8Array {
-  return tile.subarray(at * HASH_LENGTH, (at + 1) * HASH_LENGTH)
-}
-
-function entriesText(from: number, to: number): string {
-  return to - from === 1 ? `entry ${from} is` : `the entries ${from} to ${to - 1} are`
 }
 
 function missing(from: number, to: number): AuditFinding {
