@@ -14,8 +14,8 @@ export function encodeCertsOnly(certificates: readonly Uint8Array[], crls: reado
  * The certificates of a certs-only message, whole and as received. Throws `DerError`, `cms.content_type`, or
  * `cms.not_certs_only` where there is content or a signer (RFC 5652 §5.1: such a message has neither).
  */
-export function parseCertsOnly(der: Uint8Array): Uint8Array[] {
-  const { contentType, content, signerInfos, certificates } = parseSignedData(der)
+export function parseCertsOnly(ber: Uint8Array): Uint8Array[] {
+  const { contentType, content, signerInfos, certificates } = parseSignedData(ber)
   if (contentType !== CONTENT_TYPE.data || content !== undefined || signerInfos.length > 0) {
     throw new TouchmarkError('cms.not_certs_only', 'malformed', 'The message holds more than certificates.', {
       evidence: { contentType, signers: signerInfos.length },

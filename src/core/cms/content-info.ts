@@ -1,5 +1,6 @@
-// ContentInfo (RFC 5652 §3): the type and the content, which every CMS message begins with. Strict DER: messages in BER with
-// indefinite lengths (streaming writers produce them) are refused with `der.length_indefinite`.
+// ContentInfo (RFC 5652 §3): the type and the content, which every CMS message begins with. Messages may come in BER, as the RFC
+// allows; they are brought to DER here, once, and everything behind this door reads strict DER. We write DER only.
+import { derFromBer } from '../asn1/ber.ts'
 import { readDer } from '../asn1/reader.ts'
 import { contextConstructed } from '../asn1/tag.ts'
 import { writeDer } from '../asn1/writer.ts'
@@ -17,13 +18,16 @@ export const CONTENT_TYPE = {
 
 export interface ContentInfo {
   readonly contentType: string
-  /** The whole element inside `[0] EXPLICIT`, as received. */
+  /** The whole element inside `[0] EXPLICIT`. */
   readonly content: Uint8Array
 }
 
-/** `ContentInfo ::= SEQUENCE { contentType OBJECT IDENTIFIER, content [0] EXPLICIT ANY }`. Throws `DerError`. */
-export function parseContentInfo(der: Uint8Array): ContentInfo {
-  return readDer(der, reader =>
+/**
+ * `ContentInfo ::= SEQUENCE { contentType OBJECT IDENTIFIER, content [0] EXPLICIT ANY }` in DER or BER. Throws `DerError`, whose
+ * offset counts in the DER form.
+ */
+export function parseContentInfo(ber: Uint8Array): ContentInfo {
+  return readDer(derFromBer(ber), reader =>
     reader.sequence(fields => ({
       contentType: fields.oid(),
       content: fields.nested(contextConstructed(0), inner => inner.any().raw),
@@ -32,8 +36,8 @@ export function parseContentInfo(der: Uint8Array): ContentInfo {
 }
 
 /** As `parseContentInfo`, for a message that must be of this type. Throws `cms.content_type` where it is of another. */
-export function parseContentOf(der: Uint8Array, contentType: string): Uint8Array {
-  const info = parseContentInfo(der)
+export function parseContentOf(ber: Uint8Array, contentType: string): Uint8Array {
+  const info = parseContentInfo(ber)
   if (info.contentType !== contentType) throw wrongContentType(contentType, info.contentType)
   return info.content
 }

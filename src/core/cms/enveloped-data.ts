@@ -18,6 +18,9 @@ import {
 
 const ORIGINATOR_INFO = contextConstructed(0)
 const ENCRYPTED_CONTENT = contextPrimitive(0)
+/** BER: the ciphertext in segments, which are OCTET STRINGs. Go's PKCS#7 packages write one segment, streaming writers many. */
+const SEGMENTED_CONTENT = contextConstructed(0)
+const MAX_SEGMENTS = 65_536
 const FIRST_ATTRIBUTES = contextConstructed(1)
 const SECOND_ATTRIBUTES = contextConstructed(2)
 
@@ -47,8 +50,8 @@ export interface AuthEnvelopedData extends EncryptedContentInfo {
 }
 
 /** Reads a ContentInfo that holds either kind. Throws `DerError`, or `cms.content_type` where it holds something else. */
-export function parseEnvelope(der: Uint8Array): EnvelopedData | AuthEnvelopedData {
-  const { contentType, content } = parseContentInfo(der)
+export function parseEnvelope(ber: Uint8Array): EnvelopedData | AuthEnvelopedData {
+  const { contentType, content } = parseContentInfo(ber)
   if (contentType === CONTENT_TYPE.envelopedData) return readDer(content, readEnvelopedData)
   if (contentType === CONTENT_TYPE.authEnvelopedData) return readDer(content, readAuthEnvelopedData)
   throw wrongContentType(CONTENT_TYPE.envelopedData, contentType)
@@ -123,8 +126,16 @@ function parseEncryptedContentInfo(reader: DerReader): EncryptedContentInfo {
   return reader.sequence(fields => ({
     contentType: fields.oid(),
     contentEncryptionAlgorithm: parseAlgorithmIdentifier(fields),
-    encryptedContent: fields.optional(ENCRYPTED_CONTENT, self => self.octetString(ENCRYPTED_CONTENT)),
+    encryptedContent: parseEncryptedContent(fields),
   }))
+}
+
+function parseEncryptedContent(fields: DerReader): Uint8Array | undefined {
+  if (fields.peekTag() !== SEGMENTED_CONTENT) {
+    return fields.optional(ENCRYPTED_CONTENT, self => self.octetString(ENCRYPTED_CONTENT))
+  }
+  const segments = fields.listOf(segment => segment.octetString(), { tag: SEGMENTED_CONTENT, limit: MAX_SEGMENTS })
+  return concat(...segments)
 }
 
 export interface EnvelopeFields {

@@ -51,8 +51,8 @@ export interface SignedData {
 }
 
 /** Reads a ContentInfo that holds a SignedData. Throws `DerError`, or `cms.content_type` where it holds something else. */
-export function parseSignedData(der: Uint8Array): SignedData {
-  return readDer(parseContentOf(der, CONTENT_TYPE.signedData), readSignedData)
+export function parseSignedData(ber: Uint8Array): SignedData {
+  return readDer(parseContentOf(ber, CONTENT_TYPE.signedData), readSignedData)
 }
 
 /**
