@@ -23,16 +23,23 @@ export function certificateCheck(
   const rows = certificates[Symbol.asyncIterator]()
   const logged = new Map<string, LoggedStatus>()
   const stored = new Map<string, CertificateStatus>()
+  /** Certificates whose status changed while we read: what was read of them may be older or newer than the entries. */
+  const moving = new Set<string>()
   let row: IteratorResult<CertificateFacts, unknown> | undefined
 
-  /** Passes the rows before `index`, which no entry has claimed, and gives the row at `index`. */
-  async function rowAt(index: number): Promise<CertificateFacts | undefined> {
+  /** Passes the rows before `index`, which no entry has claimed. */
+  async function passRows(index: number): Promise<void> {
     row ??= await rows.next()
     while (!row.done && row.value.auditIndex < index) {
       report(unlogged(row.value))
       row = await rows.next()
     }
-    if (row.done || row.value.auditIndex > index) return undefined
+  }
+
+  /** The row that refers to the entry at `index`. */
+  async function takeRow(index: number): Promise<CertificateFacts | undefined> {
+    await passRows(index)
+    if (row === undefined || row.done || row.value.auditIndex !== index) return undefined
     const found = row.value
     if (found.status.kind !== 'good') stored.set(nameOf(found), found.status)
     row = await rows.next()
@@ -46,7 +53,7 @@ export function certificateCheck(
       if (status !== undefined) {
         logged.set(nameOf(entry.subject), status)
       } else if (entry.subject['certificateSha256'] !== undefined) {
-        const found = await rowAt(index)
+        const found = await takeRow(index)
         if (found !== undefined) {
           compare(index, entry, found, hash, report)
         } else if (entry.action === 'certificate.issued') {
@@ -62,15 +69,23 @@ export function certificateCheck(
     },
     // What the entry said is not known, so its row is neither confirmed nor accused.
     async unreadable(index) {
-      await rowAt(index)
+      await takeRow(index)
     },
-    async end() {
-      await rowAt(Number.POSITIVE_INFINITY)
+    later(index, entry) {
+      if (statusOf(index, entry) !== undefined) moving.add(nameOf(entry.subject))
+    },
+    async end(size, reaches) {
+      await passRows(size)
+      for (; row !== undefined && !row.done; row = await rows.next()) {
+        if (!(await reaches(row.value.auditIndex + 1))) report(unlogged(row.value))
+      }
       for (const [name, status] of logged) {
         const found = stored.get(name) ?? GOOD
-        if (!sameStatus(status.status, found)) report(statusAltered(name, status, found))
+        if (!moving.has(name) && !sameStatus(status.status, found)) report(statusAltered(name, status, found))
       }
-      for (const [name, found] of stored) if (!logged.has(name)) report(statusAltered(name, undefined, found))
+      for (const [name, found] of stored) {
+        if (!moving.has(name) && !logged.has(name)) report(statusAltered(name, undefined, found))
+      }
     },
     async close() {
       await rows.return?.()

@@ -8,13 +8,16 @@ import { asTouchmarkError } from '../../core/errors.ts'
 import { appendLeaves, EMPTY_TREE, type TreeState, treeRoot } from '../../core/merkle/appender.ts'
 import { type Checkpoint, openCheckpoint } from '../../core/merkle/checkpoint.ts'
 import type { NoteVerifier } from '../../core/merkle/signed-note.ts'
-import { edgeTiles, hashAt, TILE_WIDTH } from '../../core/merkle/tile.ts'
+import { edgeTiles, hashAt, TILE_LENGTH, TILE_WIDTH } from '../../core/merkle/tile.ts'
 import { HASH_LENGTH, type Hash, leafHasher } from '../../core/merkle/tree.ts'
 import { assignBlame } from './blame.ts'
 import { type AuditEntry, parseAuditEntry } from './entry.ts'
 import type { AuditFinding, Report } from './finding.ts'
 
-/** What is verified. Nothing that it gives is trusted. */
+/**
+ * What is verified. Nothing that it gives is trusted. It may grow meanwhile: what comes after the first `head` is left for the next
+ * verification, and is taken neither for altered nor for intact.
+ */
 export interface AuditSource {
   head(): Promise<{ readonly size: number; readonly root: Uint8Array }>
   /** Entries from `from` on, in order of index. */
@@ -25,13 +28,18 @@ export interface AuditSource {
   checkpoints(): AsyncIterable<Uint8Array>
 }
 
+/** Whether the log has at least so many entries by now: what refers to one that came meanwhile is not at fault. */
+export type Reaches = (size: number) => Promise<boolean>
+
 /** Holds other records of the store against the entries, as they pass by in order. Reports what differs on its own. */
 export interface CrossCheck {
   entry(index: number, entry: AuditEntry<string>): Promise<void> | void
   /** An entry that cannot be relied on: altered, missing or malformed, and reported already. */
   unreadable(index: number): Promise<void> | void
-  /** After the last entry. */
-  end(): Promise<void> | void
+  /** An entry that came while the verification ran: what it speaks of may have been read before it or after it. */
+  later(index: number, entry: AuditEntry<string>): void
+  /** After the last entry: `size` of them were verified. */
+  end(size: number, reaches: Reaches): Promise<void> | void
   /** Lets go of what it reads from; called in the end, whatever happened. */
   close?(): Promise<void>
 }
@@ -79,10 +87,16 @@ export async function verifyAuditLog(source: AuditSource, options: VerifyOptions
     else omitted++
   }
   const head = await source.head()
+  let sizeNow = head.size
+  const reaches: Reaches = async size => {
+    if (size > sizeNow) sizeNow = (await source.head()).size
+    return size <= sizeNow
+  }
   const checks = options.crossChecks?.(report) ?? []
   try {
-    const reading = await readEntries(source, head, options, checks, report)
-    for (const check of checks) await check.end()
+    const reading = await readEntries(source, head, options, checks, reaches, report)
+    await readLater(source, head.size, checks, reaches, report)
+    for (const check of checks) await check.end(head.size, reaches)
     await assignBlame(source, head, reading, options.hash, report)
     omitted += reading.omitted
     return {
@@ -139,12 +153,13 @@ async function readEntries(
   head: Anchor,
   options: VerifyOptions,
   checks: readonly CrossCheck[],
+  reaches: Reaches,
   report: Report,
 ): Promise<Reading> {
   const entries = source.entries(0)[Symbol.asyncIterator]()
-  const checkpoints = openCheckpoints(source, head, options, report)
+  const checkpoints = openCheckpoints(source, head, options, reaches, report)
   try {
-    return await compare(source, head, options, checks, report, entries, checkpoints)
+    return await compare(source, head, options, checks, reaches, report, entries, checkpoints)
   } finally {
     // A reading that ends early must not leave a cursor open in the store.
     await entries.return?.()
@@ -157,6 +172,7 @@ async function compare(
   head: Anchor,
   options: VerifyOptions,
   checks: readonly CrossCheck[],
+  reaches: Reaches,
   report: Report,
   entries: AsyncIterator<{ readonly index: number; readonly bytes: Uint8Array }>,
   checkpoints: AsyncIterator<Checkpoint>,
@@ -184,7 +200,7 @@ async function compare(
       break
     }
     const width = Math.min(TILE_WIDTH, head.size - start)
-    const stored = await storedTile(source, 0, start / TILE_WIDTH, width, head.size, report)
+    const stored = await storedTile(source, 0, start / TILE_WIDTH, width, head.size, reaches, report)
     const leaves: Bytes[] = []
     const at: number[] = []
     for (let i = 0; i < width; i++) {
@@ -216,7 +232,6 @@ async function compare(
     await append(leaves)
     options.onProgress?.({ entries: state.size, size: head.size })
   }
-  for (; !entry.done; entry = await entries.next()) report(unexpected(entry.value.index))
   for (const { level, index, width } of edgeTiles(state.size)) {
     if (level > 0 && state.size === head.size) await compareTile(level, index, width, state.edge[level]!)
   }
@@ -251,7 +266,7 @@ async function compare(
   }
 
   async function compareTile(level: number, index: number, width: number, hashes: Uint8Array): Promise<void> {
-    const stored = await storedTile(source, level, index, width, head.size, report)
+    const stored = await storedTile(source, level, index, width, head.size, reaches, report)
     if (stored === undefined || equalBytes(stored, hashes)) return
     const at: number[] = []
     for (let i = 0; i < width; i++) if (!equalBytes(hashAt(stored, i), hashAt(hashes, i))) at.push(i)
@@ -266,16 +281,29 @@ async function compare(
   }
 }
 
+/** Reads what came after the head that is verified. Reports entries that stand where the log has not come to yet. */
+async function readLater(
+  source: AuditSource,
+  from: number,
+  checks: readonly CrossCheck[],
+  reaches: Reaches,
+  report: Report,
+): Promise<void> {
+  for await (const { index, bytes } of source.entries(from)) {
+    const entry = readable(bytes)
+    if (!(await reaches(index + 1))) report(unexpected(index))
+    else if (entry !== undefined) for (const check of checks) check.later(index, entry)
+  }
+}
+
 async function crossCheck(
   index: number,
   bytes: Uint8Array,
   checks: readonly CrossCheck[],
   report: Report,
 ): Promise<void> {
-  let entry: AuditEntry<string>
-  try {
-    entry = parseAuditEntry(bytes)
-  } catch {
+  const entry = readable(bytes)
+  if (entry === undefined) {
     report({
       code: 'audit.entry_malformed',
       index,
@@ -291,6 +319,14 @@ async function crossCheck(
   }
 }
 
+function readable(bytes: Uint8Array): AuditEntry<string> | undefined {
+  try {
+    return parseAuditEntry(bytes)
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * The checkpoints that hold, in order of size, none beyond the head: one that is larger is reported (the log was cut), and so is
  * one that does not verify.
@@ -299,17 +335,42 @@ async function* openCheckpoints(
   source: AuditSource,
   head: Anchor,
   { origin, logKeys, kept = [] }: VerifyOptions,
+  reaches: Reaches,
   report: Report,
 ): AsyncGenerator<Checkpoint, undefined> {
-  const open = (note: Uint8Array, where: string): Checkpoint[] => {
+  const waiting: Checkpoint[] = []
+  for (const note of kept) {
+    const checkpoint = await open(note, 'kept')
+    if (checkpoint !== undefined) waiting.push(checkpoint)
+  }
+  waiting.sort((a, b) => a.size - b.size)
+  let last = 0
+  for await (const note of source.checkpoints()) {
+    const checkpoint = await open(note, 'stored')
+    if (checkpoint === undefined) continue
+    const { size } = checkpoint
+    while (waiting.length > 0 && waiting[0]!.size <= size) yield waiting.shift()!
+    if (size >= last) {
+      yield checkpoint
+    } else {
+      // The source promises the order of size; one that comes late is one whose place was altered, signed or not.
+      report({
+        code: 'audit.checkpoint_invalid',
+        message: `A stored checkpoint of size ${size} stands after one of size ${last}.`,
+        evidence: { size },
+      })
+    }
+    last = Math.max(last, size)
+  }
+  yield* waiting
+  return undefined
+
+  async function open(note: Uint8Array, where: string): Promise<Checkpoint | undefined> {
+    let size: number
     try {
       const { checkpoint } = openCheckpoint(note, origin, logKeys)
-      if (checkpoint.size <= head.size) return [checkpoint]
-      report({
-        code: 'audit.log_truncated',
-        message: `The log signed for ${checkpoint.size} entries and has ${head.size}.`,
-        evidence: { signedSize: checkpoint.size, size: head.size },
-      })
+      if (checkpoint.size <= head.size) return checkpoint
+      size = checkpoint.size
     } catch (thrown) {
       const { code, message } = asTouchmarkError(thrown)
       report({
@@ -317,27 +378,17 @@ async function* openCheckpoints(
         message: `A ${where} checkpoint does not hold: ${message}`,
         evidence: { reason: code },
       })
+      return undefined
     }
-    return []
-  }
-  const waiting = kept.flatMap(note => open(note, 'kept')).sort((a, b) => a.size - b.size)
-  let last = 0
-  for await (const note of source.checkpoints()) {
-    for (const checkpoint of open(note, 'stored')) {
-      while (waiting.length > 0 && waiting[0]!.size <= checkpoint.size) yield waiting.shift()!
-      // The source promises the order of size; one that comes late is one whose place was altered, signed or not.
-      if (checkpoint.size >= last) yield checkpoint
-      else
-        report({
-          code: 'audit.checkpoint_invalid',
-          message: `A stored checkpoint of size ${checkpoint.size} stands after one of size ${last}.`,
-          evidence: { size: checkpoint.size },
-        })
-      last = Math.max(last, checkpoint.size)
+    if (!(await reaches(size))) {
+      report({
+        code: 'audit.log_truncated',
+        message: `The log signed for ${size} entries and has ${head.size}.`,
+        evidence: { signedSize: size, size: head.size },
+      })
     }
+    return undefined
   }
-  yield* waiting
-  return undefined
 }
 
 async function storedTile(
@@ -346,10 +397,16 @@ async function storedTile(
   index: number,
   width: number,
   size: number,
+  reaches: Reaches,
   report: Report,
 ): Promise<Uint8Array | undefined> {
   const bytes = await source.tile(level, index)
   if (bytes?.length === width * HASH_LENGTH) return bytes
+  if (bytes !== undefined && bytes.length > width * HASH_LENGTH && bytes.length <= TILE_LENGTH) {
+    // A partial tile that has grown meanwhile begins with what it was.
+    const nodes = index * TILE_WIDTH + bytes.length / HASH_LENGTH
+    if (await reaches(Math.ceil(nodes) * TILE_WIDTH ** level)) return bytes.subarray(0, width * HASH_LENGTH)
+  }
   report({
     code: bytes === undefined ? 'audit.tile_missing' : 'audit.tile_altered',
     message:

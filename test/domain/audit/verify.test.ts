@@ -466,6 +466,43 @@ test('reports a thousand findings and counts the rest', async () => {
   assert.equal(report.omitted, 1600 - 533 - 1000)
 })
 
+test('finds nothing in an honest store that grows while it is verified', async () => {
+  for (const size of [10, 255, 600, 1000]) {
+    const store = await honest(size)
+    let left = 3
+    const grow = async () => {
+      if (left-- <= 0) return
+      const index = store.stored.length
+      store.rows.push({ ...row(index), status: { kind: 'revoked', at: at(index + 2), reason: 'keyCompromise' } })
+      store.rows[1] = { ...store.rows[1]!, status: { kind: 'held', at: at(index + 1) } }
+      store.add([
+        issued(index),
+        changed(index + 1, 1, 'certificate.held'),
+        changed(index + 2, index, 'certificate.revoked'),
+      ])
+      store.add(Array.from({ length: 300 }, (_, i) => refused(index + 3 + i)))
+      await store.checkpoint()
+    }
+    const source: AuditSource = {
+      head: async () => {
+        const head = await store.head()
+        await grow()
+        return head
+      },
+      entries: from => store.entries(from),
+      tile: (level, index) => store.tile(level, index),
+      checkpoints: () => store.checkpoints(),
+    }
+    const report = await verifyAuditLog(source, {
+      ...OPTIONS,
+      onProgress: () => void grow(),
+      crossChecks: report => [certificateCheck(store.certificates(), sha256, report)],
+    })
+    assert.deepEqual(report.findings, [], `${size} entries`)
+    assert.equal(report.size, size)
+  }
+})
+
 test('counts the hashes that differ beyond the thousandth, and stays quick', async () => {
   const store = await honest(2000)
   for (let index = 0; index < 2000; index++) store.alter(index)
