@@ -6,6 +6,7 @@ import { act, type Command, command, withPassphrase } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { OPERATOR } from './operator.ts'
 import { facts } from './output.ts'
+import { passphraseSources } from './passphrase-sources.ts'
 import { progressBar } from './progress.ts'
 import { systemClock } from './store.ts'
 
@@ -48,7 +49,7 @@ export function batchCommand(): Command {
         import('../domain/factory/run-batch.ts'),
         import('../domain/factory/batch-manifest.ts'),
       ])
-    await using instance = await openInstance(data, options)
+    await using instance = await openInstance(data, passphraseSources(options))
     const profile = await instance.authorities.profile(options.profile)
     const source = await openUnitSource(options.input, options.model)
     const folder = await openResultFolder(options.output, { certificateFiles: options.certificateFiles })

@@ -43,14 +43,32 @@ export const LIMITS: ListenerLimits = {
 /** A TLS session may be resumed for an hour; certificate status is asked at every request, resumed or not. */
 const SESSION_SECONDS = 3600
 
+export type TlsCertificate = Pick<SecureContextOptions, 'key' | 'cert'>
+
+/**
+ * No trust anchors for OpenSSL: the routes judge certificates by the registry, and a chain verified in every handshake would cost as
+ * much as the handshake itself (a P-384 root above all). The list of wanted authorities that clients see is then empty, which means
+ * any (RFC 8446 §4.2.4), and strangers do not learn whose devices we accept.
+ */
+const NO_TRUST_ANCHORS: string[] = []
+
+const TLS_OPTIONS = {
+  ca: NO_TRUST_ANCHORS,
+  minVersion: 'TLSv1.2',
+  honorCipherOrder: true,
+  sessionTimeout: SESSION_SECONDS,
+  // Without one OpenSSL refuses to resume a session that had a client certificate.
+  sessionIdContext: 'touchmark',
+} as const
+
 export interface ListenerOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
   readonly routes: readonly Route[]
   readonly logger: Logger
-  /** With it the listener speaks HTTPS. `ca` only tells clients which certificates are wanted. */
-  readonly tls?: Pick<SecureContextOptions, 'key' | 'cert' | 'ca'>
+  /** With it the listener speaks HTTPS. */
+  readonly tls?: TlsCertificate
   readonly limits?: Partial<ListenerLimits>
 }
 
@@ -101,14 +119,10 @@ export class Listener {
       ? createHttps({
           ...http,
           ...options.tls,
+          ...TLS_OPTIONS,
           requestCert: true,
           rejectUnauthorized: false,
-          minVersion: 'TLSv1.2',
-          honorCipherOrder: true,
           handshakeTimeout: limits.handshakeMs,
-          sessionTimeout: SESSION_SECONDS,
-          // Without one OpenSSL refuses to resume a session that had a client certificate.
-          sessionIdContext: 'touchmark',
         })
       : createHttp(http)
     this.#server.maxConnections = limits.connections
@@ -141,15 +155,9 @@ export class Listener {
   }
 
   /** New connections get the new certificate; those that stand keep theirs. */
-  useCertificate(tls: Pick<SecureContextOptions, 'key' | 'cert' | 'ca'>): void {
+  useCertificate(tls: TlsCertificate): void {
     if (!('setSecureContext' in this.#server)) throw new Error('A plain listener has no certificate.')
-    this.#server.setSecureContext({
-      ...tls,
-      minVersion: 'TLSv1.2',
-      honorCipherOrder: true,
-      sessionTimeout: SESSION_SECONDS,
-      sessionIdContext: 'touchmark',
-    })
+    this.#server.setSecureContext({ ...tls, ...TLS_OPTIONS })
   }
 
   /** Stops accepting, lets what is in flight finish for as long as `graceMs`, then cuts the rest. */

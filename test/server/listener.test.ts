@@ -217,7 +217,7 @@ describe('the TLS listener', () => {
       port: 0,
       routes,
       logger,
-      tls: { key: server.key, cert: server.cert, ca: [root.cert] },
+      tls: { key: server.key, cert: server.cert },
     })
   })
   after(() => listener.close(0))
@@ -299,7 +299,7 @@ describe('the TLS listener', () => {
 
   test('a new certificate is given to new connections', async () => {
     const next = await testCertificate({ name: 'server-2', issuer: root, dns: ['localhost'] })
-    listener.useCertificate({ key: next.key, cert: next.cert, ca: [root.cert] })
+    listener.useCertificate({ key: next.key, cert: next.cert })
     const socket = tlsConnect({ port: listener.port, host: '127.0.0.1', servername: 'localhost', ca: root.cert })
     await new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject))
     assert.equal(socket.getPeerX509Certificate()!.subject, 'CN=server-2')

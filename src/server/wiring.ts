@@ -1,0 +1,246 @@
+// The process, wired by hand: every use case gets the ports that it needs, every route its listeners, every job its time. What is
+// opened here is closed here, in the opposite order.
+import { isIP } from 'node:net'
+import { TouchmarkError } from '../core/errors.ts'
+import type { AuditAction } from '../domain/audit/actions.ts'
+import { crlUrl } from '../domain/ca/distribution-urls.ts'
+import { type AuthorityId, authorityId } from '../domain/ids.ts'
+import { OcspResponders } from '../domain/revocation/ocsp-responders.ts'
+import {
+  type CrlIssuer,
+  DEFAULT_CRL_SCHEDULE,
+  publishDueCrls,
+  publishRequestedCrls,
+} from '../domain/revocation/publish-crl.ts'
+import { createDistributionRoutes } from '../protocols/distribution/routes.ts'
+import type { KeyPackageSigner } from '../protocols/est/key-delivery.ts'
+import { createEstRoutes } from '../protocols/est/routes.ts'
+import type { Route } from '../protocols/http.ts'
+import { createLogRoutes } from '../protocols/log/routes.ts'
+import { createOcspRoutes } from '../protocols/ocsp/routes.ts'
+import { createHealthRoutes } from './health.ts'
+import { type Job, JobLoop } from './jobs.ts'
+import { type Listener, openListener } from './listener.ts'
+import { LOG_KEY_LABEL, logSigner, signDueCheckpoint } from './log-key.ts'
+import { errorFields, type Logger } from './logger.ts'
+import type { Instance } from './open-instance.ts'
+import { serverCertificate, type TlsMaterial } from './server-certificate.ts'
+import { createWhoamiRoute } from './whoami.ts'
+
+export interface ServerOptions {
+  readonly logger: Logger
+  /** Instead of those of the configuration; 0 takes a free port. */
+  readonly host?: string
+  readonly httpsPort?: number
+  /** Where it is given it is taken or starting fails; the configured one gives way to a free one. */
+  readonly httpPort?: number
+}
+
+export interface RunningServer extends AsyncDisposable {
+  /** `https://localhost:8443`. */
+  readonly url: string
+  readonly httpUrl: string
+  /** What an operator should know and nobody asked: each one sentence. */
+  readonly warnings: readonly string[]
+}
+
+/** Starts to serve an open instance; resolves when both listeners take connections. Throws what `openListener` throws. */
+export async function startServer(instance: Instance, options: ServerOptions): Promise<RunningServer> {
+  const { configuration, store, authorities, clock, registration } = instance
+  const { logger } = options
+  const host = options.host ?? configuration.listen.host
+  const warnings: string[] = []
+  await using stack = new AsyncDisposableStack()
+
+  const responders = new OcspResponders(instance)
+  const hostNames = namesOf(configuration.publicUrl, host)
+  let tls = await serverCertificate(hostNames, instance)
+  const listeners: Listener[] = []
+
+  const renewCertificate = async () => {
+    const next = await serverCertificate(hostNames, instance)
+    if (next.identity.record.serialNumber === tls.identity.record.serialNumber) return
+    tls = next
+    listeners[0]?.useCertificate(next)
+    logger.info('server.certificate_renewed', { serialNumber: next.identity.record.serialNumber })
+  }
+  const jobs = new JobLoop(await createJobs(instance, responders, renewCertificate), {
+    changeMarker: () => store.read.changeMarker(),
+    logger,
+  })
+  // Before the first request: every CRL published, every OCSP signer there, the log signed.
+  await jobs.runDue()
+
+  const routes: Route[] = [
+    ...createEstRoutes({ registration, keyPackageSigner: () => keyPackageSigner(tls, instance) }),
+    ...createOcspRoutes({ read: store.read, clock, responders: () => responders.current() }),
+    ...createDistributionRoutes({
+      read: store.read,
+      clock,
+      authorities: () => authorities.all(),
+      trustBundle: () => authorities.trustBundle(),
+    }),
+    ...createLogRoutes({ read: store.read, verifierKey: configuration.log.verifierKeys[0]! }),
+    createWhoamiRoute({ evidence: registration.evidence, clock }),
+    ...createHealthRoutes({
+      checks: [
+        { name: 'store', check: async () => void (await store.read.changeMarker()) },
+        { name: 'jobs', check: async () => assertNone(jobs.failing) },
+      ],
+      onFailure: (name, thrown) => logger.warning('health.failed', { check: name, ...errorFields(thrown) }),
+    }),
+  ]
+  const https = stack.use(
+    await openListener({ host, port: options.httpsPort ?? configuration.listen.httpsPort, routes, logger, tls }),
+  )
+  listeners.push(https)
+  const http = stack.use(await openPlainListener(host, routes, instance, options, warnings))
+
+  await record(instance, 'server.started')
+  stack.defer(() => record(instance, 'server.stopped'))
+  jobs.start()
+  stack.use(jobs)
+  const url = `https://${urlHost(host)}:${https.port}`
+  const httpUrl = `http://${urlHost(host)}:${http.port}`
+  logger.info('server.listening', { url, httpUrl, warnings })
+  const running = stack.move()
+  return { url, httpUrl, warnings, [Symbol.asyncDispose]: () => stop(running, [https, http], logger) }
+}
+
+/** Everything that goes on beside the requests, and when. */
+async function createJobs(
+  instance: Instance,
+  responders: OcspResponders,
+  renewCertificate: () => Promise<void>,
+): Promise<Job[]> {
+  const { store, clock, authorities, keyStore, configuration } = instance
+  const { origin } = configuration.log
+  const logKey = (await keyStore.list()).find(key => key.label === LOG_KEY_LABEL)
+  if (!logKey) {
+    throw new TouchmarkError('keystore.log_key_missing', 'unavailable', 'The key store holds no key of the log.', {
+      next: 'Restore the folder keys from a backup.',
+    })
+  }
+  const noteSigner = logSigner(origin, await keyStore.signer(logKey.keyUri))
+  const shardUrl = async () => {
+    const settings = await authorities.settings()
+    return (authority: string, shard: number) => crlUrl(settings, authority, shard)
+  }
+  return [
+    {
+      name: 'ocsp signers',
+      everySeconds: 60,
+      run: async () => void (await responders.refresh()),
+    },
+    {
+      name: 'requested CRLs',
+      onChange: { atMostEverySeconds: 1 },
+      everySeconds: 30,
+      async run() {
+        const issuerOf = (id: string) => onlineIssuer(instance, authorityId(id))
+        await publishRequestedCrls(issuerOf, await shardUrl(), DEFAULT_CRL_SCHEDULE, { store, clock })
+      },
+    },
+    {
+      name: 'due CRLs',
+      everySeconds: 60,
+      async run(signal) {
+        const url = await shardUrl()
+        for (const { id } of await authorities.all()) {
+          if (signal.aborted) return
+          const issuer = await onlineIssuer(instance, id)
+          if (issuer) await publishDueCrls(issuer, shard => url(id, shard), DEFAULT_CRL_SCHEDULE, { store, clock })
+        }
+      },
+    },
+    { name: 'server certificate', everySeconds: 3600, run: renewCertificate },
+    {
+      name: 'checkpoint',
+      onChange: { atMostEverySeconds: 2 },
+      everySeconds: 60,
+      run: async () => void (await signDueCheckpoint({ store, clock, origin, signer: noteSigner })),
+    },
+  ]
+}
+
+/** Keys that this server makes for devices travel under its own signature (RFC 7030 §4.4.2). */
+async function keyPackageSigner(
+  { identity }: TlsMaterial,
+  { keyStore, authorities }: Instance,
+): Promise<KeyPackageSigner> {
+  return {
+    signer: await keyStore.signer(identity.keyUri),
+    certificate: identity.certificate,
+    chain: await authorities.chain(identity.record.authorityId),
+  }
+}
+
+/** The authority with its key, or `undefined` where the key is not here: the offline root signs its CRLs where it is kept. */
+async function onlineIssuer({ authorities }: Instance, id: AuthorityId): Promise<CrlIssuer | undefined> {
+  const record = await authorities.byId(id)
+  if (!record || record.state === 'awaiting_certificate') return undefined
+  try {
+    return await authorities.signing(id)
+  } catch (thrown) {
+    if (thrown instanceof TouchmarkError && thrown.code === 'authority.key_unavailable') return undefined
+    throw thrown
+  }
+}
+
+/** The configured port is a wish: a second instance on the same machine takes another, and says so. */
+async function openPlainListener(
+  host: string,
+  routes: readonly Route[],
+  { configuration, authorities }: Instance,
+  options: ServerOptions,
+  warnings: string[],
+): Promise<Listener> {
+  const { logger } = options
+  if (options.httpPort !== undefined) return openListener({ host, port: options.httpPort, routes, logger })
+  const port = configuration.listen.httpPort
+  try {
+    return await openListener({ host, port, routes, logger })
+  } catch (thrown) {
+    if (!(thrown instanceof TouchmarkError) || thrown.code !== 'listen.port_taken') throw thrown
+    const listener = await openListener({ host, port: 0, routes, logger })
+    const { publicHttpUrl } = await authorities.settings()
+    warnings.push(
+      `Port ${port} is taken, so CRLs and OCSP are on port ${listener.port}; certificates of this instance name ${publicHttpUrl}.`,
+    )
+    return listener
+  }
+}
+
+/** Ends in order: no new connections, requests in flight finish, jobs stop, the log is told. */
+async function stop(running: AsyncDisposableStack, listeners: readonly Listener[], logger: Logger): Promise<void> {
+  logger.info('server.stopping')
+  await Promise.all(listeners.map(listener => listener.close()))
+  await running.disposeAsync()
+  logger.info('server.stopped')
+}
+
+async function record({ store, clock }: Instance, action: Extract<AuditAction, `server.${string}`>): Promise<void> {
+  const actor = { kind: 'system', id: 'server' } as const
+  await store.commit({ writes: [], audit: [{ at: clock.now(), actor, action, outcome: 'done', subject: {} }] })
+}
+
+async function assertNone(failing: readonly string[]): Promise<void> {
+  if (failing.length > 0)
+    throw new TouchmarkError('server.jobs_failing', 'unavailable', `These jobs fail: ${failing.join(', ')}.`)
+}
+
+const LOOPBACK = ['localhost', '127.0.0.1', '::1']
+const WILDCARDS = ['0.0.0.0', '::']
+
+/** The names that the server's certificate must have for clients to find the right one. */
+function namesOf(publicUrl: string, host: string): string[] {
+  const published = new URL(publicUrl).hostname.replace(/^\[|\]$/g, '')
+  const local = LOOPBACK.includes(host) || WILDCARDS.includes(host) ? LOOPBACK : [host]
+  return [...new Set([published, ...local])]
+}
+
+/** How clients on this machine reach the listener. */
+function urlHost(host: string): string {
+  if (LOOPBACK.includes(host) || WILDCARDS.includes(host)) return 'localhost'
+  return isIP(host) === 6 ? `[${host}]` : host
+}
