@@ -27,7 +27,7 @@ export const REPETITION_CUTOFF = 6
 /** Adaptive proportion test, §4.4.2: the window for samples that are not binary. */
 export const PROPORTION_WINDOW = 512
 /** The smallest C with P(Binomial(511, 2^-8) + 1 >= C) <= 2^-40; the test suite computes it again. */
-export const PROPORTION_CUTOFF = 24
+export const PROPORTION_CUTOFF = 20
 /** Blocks of 16 octets must all differ: a source that starts over is neither stuck nor biased. P(false alarm) < 2^-112. */
 const BLOCK = 16
 
