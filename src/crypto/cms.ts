@@ -19,7 +19,7 @@ import { encodeSignedData, type SignedData, type SignerInfo } from '../core/cms/
 import { TouchmarkError } from '../core/errors.ts'
 import { type Certificate, parseCertificate } from '../core/pki/certificate.ts'
 import type { Attribute } from '../core/pki/extensions.ts'
-import { bitLength, readSpki, type SignatureAlgorithm } from './algorithms.ts'
+import { bitLength, readSpki } from './algorithms.ts'
 import {
   type ContentCipherName,
   contentCipher,
@@ -45,20 +45,18 @@ import {
   wrapWithKek,
 } from './cms-key-encryption.ts'
 import { type Random, systemRandom } from './random.ts'
+import { assertOwnSignature, type Signer } from './signer.ts'
 import { checkSignatureWith, MAX_VERIFY_MODULUS_BITS, MIN_VERIFY_MODULUS_BITS } from './verify.ts'
 
-/** A key that signs and says with which algorithm. */
-export interface CmsSigner {
-  readonly algorithm: SignatureAlgorithm
-  sign(tbs: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>
-}
+/** Who signs a message: any signer, in software or in a token. */
+export type CmsSigner = Signer
 
 export interface SignFields {
   readonly content: Uint8Array
   /** The type of the content; `data` where it is left out. */
   readonly contentType?: string | undefined
   readonly signer: CmsSigner
-  /** The signer's certificate, which goes along. */
+  /** The signer's certificate, which goes along; its key must be the signer's. */
   readonly certificate: Certificate
   /** Further certificates to send along, whole. */
   readonly certificates?: readonly Uint8Array[] | undefined
@@ -70,9 +68,22 @@ export interface SignFields {
   readonly signal?: AbortSignal | undefined
 }
 
-/** A ContentInfo with SignedData by one signer, always with signed attributes. Throws what the signer throws. */
+/**
+ * A ContentInfo with SignedData by one signer, always with signed attributes. Throws `cms.signer_mismatch` where the certificate is
+ * of another key, and what the signer throws.
+ */
 export async function signData(fields: SignFields): Promise<Bytes> {
   const { content, signer, certificate } = fields
+  if (!equalBytes(signer.publicKey, certificate.subjectPublicKeyInfo.raw)) {
+    throw new TouchmarkError(
+      'cms.signer_mismatch',
+      'internal',
+      'The certificate does not belong to the key that signs.',
+      {
+        evidence: { keyUri: signer.keyUri, serialNumber: certificate.serialNumber },
+      },
+    )
+  }
   const contentType = fields.contentType ?? CONTENT_TYPE.data
   const digestName = digestFor(signer.algorithm)
   const signedAttributes = encodeSignedAttributes({
@@ -81,6 +92,8 @@ export async function signData(fields: SignFields): Promise<Bytes> {
     signingTime: fields.signingTime,
     others: fields.attributes,
   })
+  const signature = await signer.sign(signedAttributes, fields.signal)
+  if (!signer.selfChecked) assertOwnSignature(signer, signedAttributes, signature)
   return encodeSignedData({
     contentType,
     content: fields.detached ? undefined : content,
@@ -91,7 +104,7 @@ export async function signData(fields: SignFields): Promise<Bytes> {
         digestAlgorithm: digestIdentifier(digestName),
         signedAttributes,
         signatureAlgorithm: signerAlgorithmIdentifier(signer.algorithm),
-        signature: await signer.sign(signedAttributes, fields.signal),
+        signature,
       },
     ],
   })

@@ -63,6 +63,21 @@ export function parseSignedAttributes(reader: DerReader, tag: number): SignedAtt
   }
 }
 
+const SIGNED_ONLY: readonly string[] = Object.values(CMS_ATTRIBUTE)
+
+/**
+ * `[n] IMPLICIT SET OF Attribute` that nothing protects. Throws `DerError`: also where it holds one of the three above, which
+ * would then be anybody's claim (RFC 5652 §11.1 to §11.3: "MUST NOT be an unsigned attribute").
+ */
+export function parseUnprotectedAttributes(reader: DerReader, tag: number): readonly Attribute[] {
+  const at = reader.offset
+  const { attributes } = parseAttributeSet(reader, tag)
+  if (attributes.some(({ oid }) => SIGNED_ONLY.includes(oid))) {
+    throw new DerError('der.value_invalid', at, 'An attribute that must be signed is not')
+  }
+  return attributes
+}
+
 /** The value of an attribute that may have only one; `undefined` where the attribute is absent. Throws `der.value_invalid`. */
 export function singleValue(attributes: readonly Attribute[], oid: string, offset = 0): Uint8Array | undefined {
   const attribute = attributes.find(candidate => candidate.oid === oid)

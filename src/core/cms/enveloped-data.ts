@@ -7,7 +7,7 @@ import { type DerWriter, writeDer } from '../asn1/writer.ts'
 import { type Bytes, concat } from '../bytes/bytes.ts'
 import { type AlgorithmIdentifier, parseAlgorithmIdentifier } from '../pki/algorithm-identifier.ts'
 import type { Attribute } from '../pki/extensions.ts'
-import { type AttributeSet, parseAttributeSet } from './attributes.ts'
+import { type AttributeSet, parseAttributeSet, parseUnprotectedAttributes } from './attributes.ts'
 import { CONTENT_TYPE, encodeContentInfo, parseContentInfo, wrongContentType } from './content-info.ts'
 import {
   encodeRecipientInfo,
@@ -66,12 +66,12 @@ function readEnvelopedData(reader: DerReader): EnvelopedData {
     requireVersion(fields, [0, 2, 3, 4])
     const recipientInfos = parseRecipients(fields)
     const content = parseEncryptedContentInfo(fields)
-    const unprotected = fields.optional(FIRST_ATTRIBUTES, self => parseAttributeSet(self, FIRST_ATTRIBUTES))
+    const unprotected = fields.optional(FIRST_ATTRIBUTES, self => parseUnprotectedAttributes(self, FIRST_ATTRIBUTES))
     return {
       kind: 'envelopedData',
       recipientInfos,
       ...content,
-      unprotectedAttributes: unprotected?.attributes ?? [],
+      unprotectedAttributes: unprotected ?? [],
     }
   })
 }
@@ -93,14 +93,16 @@ function readAuthEnvelopedData(reader: DerReader): AuthEnvelopedData {
       throw new DerError('der.value_invalid', attributesAt, 'The authenticated attributes are missing')
     }
     const mac = fields.octetString()
-    const unauthenticated = fields.optional(SECOND_ATTRIBUTES, self => parseAttributeSet(self, SECOND_ATTRIBUTES))
+    const unauthenticated = fields.optional(SECOND_ATTRIBUTES, self =>
+      parseUnprotectedAttributes(self, SECOND_ATTRIBUTES),
+    )
     return {
       kind: 'authEnvelopedData',
       recipientInfos,
       ...content,
       authenticatedAttributes,
       mac,
-      unauthenticatedAttributes: unauthenticated?.attributes ?? [],
+      unauthenticatedAttributes: unauthenticated ?? [],
     }
   })
 }

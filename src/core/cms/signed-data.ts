@@ -7,7 +7,12 @@ import { writeDer } from '../asn1/writer.ts'
 import { type Bytes, concat } from '../bytes/bytes.ts'
 import { type AlgorithmIdentifier, parseAlgorithmIdentifier } from '../pki/algorithm-identifier.ts'
 import type { Attribute } from '../pki/extensions.ts'
-import { encodeAttributeSet, parseAttributeSet, parseSignedAttributes, type SignedAttributes } from './attributes.ts'
+import {
+  encodeAttributeSet,
+  parseSignedAttributes,
+  parseUnprotectedAttributes,
+  type SignedAttributes,
+} from './attributes.ts'
 import {
   type CertificateIdentifier,
   parseCertificateIdentifier,
@@ -112,7 +117,7 @@ function parseSignerInfo(reader: DerReader): SignerInfo {
       signatureAlgorithm: parseAlgorithmIdentifier(fields),
       signature: fields.octetString(),
       unsignedAttributes:
-        fields.optional(UNSIGNED_ATTRIBUTES, self => parseAttributeSet(self, UNSIGNED_ATTRIBUTES).attributes) ?? [],
+        fields.optional(UNSIGNED_ATTRIBUTES, self => parseUnprotectedAttributes(self, UNSIGNED_ATTRIBUTES)) ?? [],
     }
   })
 }
