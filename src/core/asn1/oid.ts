@@ -77,3 +77,15 @@ export function encodeOid(dotted: string): Bytes {
   }
   return new Uint8Array(out)
 }
+
+const encoded = new Map<string, Bytes>()
+
+/** As `encodeOid`, remembering the first few hundred: the OIDs that one writes are one's own. Not to be changed by the caller. */
+export function oidContent(dotted: string): Uint8Array {
+  let content = encoded.get(dotted)
+  if (content === undefined) {
+    content = encodeOid(dotted)
+    if (encoded.size < 512) encoded.set(dotted, content)
+  }
+  return content
+}

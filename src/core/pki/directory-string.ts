@@ -83,8 +83,7 @@ export function decodeStringAt(tag: number, bytes: Uint8Array, from: number, to:
 export function encodeString(tag: number, text: string): Bytes {
   switch (tag) {
     case TAG.UTF8_STRING:
-      if (!text.isWellFormed()) throw unencodable(text)
-      return toUtf8(text)
+      return encodeUtf8(text)
     case TAG.PRINTABLE_STRING:
       return encodeOctets(text, PRINTABLE)
     case TAG.IA5_STRING:
@@ -126,6 +125,20 @@ function decodeUtf8(bytes: Uint8Array, from: number, to: number, offset: number)
       }
     }
     out += String.fromCharCode(code)
+  }
+  return out
+}
+
+/** ASCII by hand for the same reason. A lone surrogate has no UTF-8. */
+function encodeUtf8(text: string): Bytes {
+  const out = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code >= 0x80) {
+      if (!text.isWellFormed()) throw unencodable(text)
+      return toUtf8(text)
+    }
+    out[i] = code
   }
   return out
 }

@@ -166,19 +166,23 @@ export function encodeName(rdns: readonly (readonly AttributeInput[])[]): Bytes 
 /** One relative name, with its own tag where it is implicitly tagged. */
 export function writeRdn(w: DerWriter, rdn: readonly AttributeInput[], tag: number = TAG.SET): void {
   if (rdn.length === 0) throw new TouchmarkError('name.rdn_empty', 'malformed', 'A relative name has no attribute.')
-  w.setOf(
-    rdn.map(attribute => writeDer(inner => inner.sequence(() => writeValue(inner.oid(attribute.type), attribute)), 64)),
-    tag,
-  )
+  if (rdn.length === 1) w.constructed(tag, self => writeAttribute(self, rdn[0]!))
+  else {
+    const members = rdn.map(attribute => writeDer(member => writeAttribute(member, attribute)))
+    w.setOf(members, tag)
+  }
 }
 
-function writeValue(w: DerWriter, attribute: AttributeInput): void {
-  const tag = attribute.tag ?? FIXED_TAGS.get(attribute.type) ?? TAG.UTF8_STRING
-  if (isStringTag(tag)) {
-    w.primitive(tag, encodeString(tag, attribute.value))
-    return
-  }
-  w.raw(hexValue(attribute.value, tag))
+function writeAttribute(w: DerWriter, attribute: AttributeInput): void {
+  w.sequence(self => writeValue(self.oid(attribute.type), attribute))
+}
+
+function writeValue(
+  w: DerWriter,
+  { type, value, tag = FIXED_TAGS.get(type) ?? TAG.UTF8_STRING }: AttributeInput,
+): void {
+  if (isStringTag(tag)) w.primitive(tag, encodeString(tag, value))
+  else w.raw(hexValue(value, tag))
 }
 
 /** The DER behind `#…`, which must be one element of this tag. */
