@@ -34,13 +34,13 @@ export class LogTree {
     const edge: Uint8Array[] = []
     for (const [i, { level, width }] of edgeTiles(head.logSize).entries()) {
       const stored = tiles[i]
-      if (stored === undefined || hashesInTile(stored) < width) throw damaged(head)
+      if (stored === undefined || hashesInTile(stored) < width) throw logDamaged()
       while (edge.length < level) edge.push(new Uint8Array(0))
       edge.push(stored.subarray(0, width * HASH_LENGTH))
     }
     const state = restoreTree(sha256, edge)
     const root = treeRoot(sha256, state)
-    if (state.size !== head.logSize || !equalBytes(root, head.logRoot)) throw damaged(head)
+    if (state.size !== head.logSize || !equalBytes(root, head.logRoot)) throw logDamaged()
     this.#state = state
     this.#root = root
   }
@@ -65,9 +65,9 @@ export class LogTree {
   }
 }
 
-function damaged(head: Head): TouchmarkError {
-  return new TouchmarkError('store.log_damaged', 'internal', 'The tiles of the audit log do not lead to its root.', {
+/** What stands in the log is not what the head says. */
+export function logDamaged(): TouchmarkError {
+  return new TouchmarkError('store.log_damaged', 'internal', 'The audit log is not what its head says.', {
     next: 'Run `touchmark audit verify`: it names what was altered. Nothing is written until then.',
-    evidence: { size: head.logSize },
   })
 }

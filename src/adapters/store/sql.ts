@@ -24,8 +24,8 @@ export interface WriteStatement extends Query {
   readonly changes: 'one' | 'any'
   /** For plain inserts: the types of the columns, so that an engine can write many rows with one statement. */
   readonly columns: readonly ColumnType[] | undefined
-  /** The same insert for many rows, one array a column. */
-  readonly manyText: string | undefined
+  /** The same insert for many rows, one array a column: PostgreSQL only. */
+  readonly many: Query | undefined
 }
 
 export function query(text: string): Query {
@@ -34,13 +34,14 @@ export function query(text: string): Query {
 
 /** An UPDATE or upsert of one row. */
 export function change(table: string, text: string, changes: 'one' | 'any' = 'one'): WriteStatement {
-  return { table, text, arity: text.split('?').length - 1, changes, columns: undefined, manyText: undefined }
+  return { table, text, arity: text.split('?').length - 1, changes, columns: undefined, many: undefined }
 }
 
 /** An INSERT of one row that does nothing (and so is a conflict) where a unique value is taken. */
 export function insert(table: string, columns: Readonly<Record<string, ColumnType>>): WriteStatement {
   const names = Object.keys(columns)
   const types = Object.values(columns)
+  const lists = types.map(type => `CAST(? AS ${ARRAY[type]})`)
   const into = `INSERT INTO ${table} (${names.join(', ')})`
   return {
     table,
@@ -48,7 +49,7 @@ export function insert(table: string, columns: Readonly<Record<string, ColumnTyp
     arity: names.length,
     changes: 'one',
     columns: types,
-    manyText: `${into} SELECT * FROM unnest(${types.map(type => `CAST(? AS ${ARRAY[type]})`).join(', ')}) ON CONFLICT DO NOTHING`,
+    many: query(`${into} SELECT * FROM unnest(${lists.join(', ')}) ON CONFLICT DO NOTHING`),
   }
 }
 

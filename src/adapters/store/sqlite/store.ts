@@ -3,24 +3,14 @@
 import { Worker } from 'node:worker_threads'
 import { TouchmarkError } from '../../../core/errors.ts'
 import type { ChangeSet, Committed, Store, StoredCheckpoint, StoreReader, Work } from '../../../domain/ports.ts'
-import { conflictOf } from '../plan.ts'
 import { storeReader } from '../reader.ts'
+import { closed, MAX_WAITING, outcomes, overloaded, settle, type Waiting } from '../waiting.ts'
 import { SqliteConnection } from './connection.ts'
 import { GroupPacker } from './group.ts'
-import type { GroupResult } from './writer.ts'
 import { errorFromWire, type WriterAnswer, type WriterRequest, type WriterThreadOptions } from './writer-thread.ts'
 
 /** Groups that the writer has in hand: with two it never waits for this thread, which may be signing. */
 const GROUPS_IN_HAND = 2
-/** Change sets that may wait; more are refused, because whoever sent them has given up by then. */
-const MAX_WAITING = 65_536
-
-interface Waiting {
-  readonly change: ChangeSet
-  readonly resolve: (committed: Committed) => void
-  readonly reject: (error: Error) => void
-}
-
 interface Group {
   readonly packer: GroupPacker
   readonly waiting: Waiting[]
@@ -28,7 +18,6 @@ interface Group {
 
 /** What is to happen when the writer answers. */
 interface InHand {
-  readonly isGroup: boolean
   readonly answered: (answer: WriterAnswer) => void
   readonly failed: (error: Error) => void
 }
@@ -57,9 +46,7 @@ export class SqliteStore implements Store {
   commit(change: ChangeSet): Promise<Committed> {
     return new Promise((resolve, reject) => {
       this.#checkOpen()
-      if (this.#waiting >= MAX_WAITING) {
-        throw new TouchmarkError('store.overloaded', 'unavailable', 'Too many changes wait to be written.')
-      }
+      if (this.#waiting >= MAX_WAITING) throw overloaded()
       let group = this.#groups.at(-1)
       if (group === undefined || group.packer.full) {
         group = { packer: new GroupPacker(), waiting: [] }
@@ -73,11 +60,7 @@ export class SqliteStore implements Store {
   }
 
   commitEach(changes: readonly ChangeSet[]): Promise<(Committed | Error)[]> {
-    return Promise.all(
-      changes.map(change =>
-        this.commit(change).catch((error: unknown) => (error instanceof Error ? error : new Error(String(error)))),
-      ),
-    )
+    return outcomes(changes.map(change => this.commit(change)))
   }
 
   async lease(topic: Work['topic'], now: number, leaseSeconds: number, limit: number): Promise<Work[]> {
@@ -113,9 +96,7 @@ export class SqliteStore implements Store {
 
   #checkOpen(): void {
     if (this.#failure !== undefined) throw this.#failure
-    if (this.#closed !== undefined) {
-      throw new TouchmarkError('store.closed', 'unavailable', 'The store is closed.')
-    }
+    if (this.#closed !== undefined) throw closed()
   }
 
   /** At the end of this turn of the event loop's queue: what is committed together is sent together. */
@@ -135,14 +116,20 @@ export class SqliteStore implements Store {
       const { waiting } = group
       const packed = group.packer.pack()
       this.#groupsInHand++
+      const answered = () => {
+        this.#groupsInHand--
+        this.#waiting -= waiting.length
+        this.#send()
+      }
       this.#post(
         { kind: 'group', group: packed },
         {
-          isGroup: true,
           answered: answer => {
+            answered()
             if (answer.kind === 'group') settle(waiting, answer.result)
           },
           failed: error => {
+            answered()
             for (const { reject } of waiting) reject(error)
           },
         },
@@ -153,7 +140,7 @@ export class SqliteStore implements Store {
 
   async #ask(request: WriterRequest): Promise<WriterAnswer> {
     this.#checkOpen()
-    return new Promise((answered, failed) => this.#post(request, { isGroup: false, answered, failed }, []))
+    return new Promise((answered, failed) => this.#post(request, { answered, failed }, []))
   }
 
   #post(request: WriterRequest, inHand: InHand, transfer: ArrayBuffer[]): void {
@@ -173,10 +160,6 @@ export class SqliteStore implements Store {
   #answer(answer: WriterAnswer): void {
     const inHand = this.#inHand.shift()
     if (inHand === undefined) return
-    if (inHand.isGroup) {
-      this.#groupsInHand--
-      this.#send()
-    }
     if (answer.kind === 'failed') inHand.failed(errorFromWire(answer.error))
     else inHand.answered(answer)
     if (this.#idle) this.#whenIdle?.()
@@ -196,23 +179,5 @@ export class SqliteStore implements Store {
     for (const { failed } of inHand) failed(this.#failure)
     for (const { waiting } of groups) for (const { reject } of waiting) reject(this.#failure)
     this.#whenIdle?.()
-  }
-}
-
-function settle(waiting: readonly Waiting[], { firstAuditIndex, failures }: GroupResult): void {
-  const failed = new Map(failures.map(failure => [failure.set, failure]))
-  let index = firstAuditIndex
-  for (const [set, { change, resolve, reject }] of waiting.entries()) {
-    const failure = failed.get(set)
-    if (failure === undefined) {
-      resolve({ firstAuditIndex: index })
-      index += change.audit.length
-    } else if (failure.refused === undefined) {
-      reject(conflictOf(change.writes[failure.write]!))
-    } else {
-      reject(
-        new TouchmarkError('store.failed', 'internal', 'The database refused a statement.', { cause: failure.refused }),
-      )
-    }
   }
 }

@@ -2,9 +2,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { TouchmarkError } from '../../../core/errors.ts'
 import type { StoredCheckpoint, Work } from '../../../domain/ports.ts'
+import type { GroupResult } from '../waiting.ts'
 import type { PackedGroup } from './group.ts'
 import { storeErrorOf } from './sqlite-error.ts'
-import { type GroupResult, type LeaseRequest, SqliteWriter } from './writer.ts'
+import { type LeaseRequest, SqliteWriter } from './writer.ts'
 
 export interface WriterThreadOptions {
   readonly path: string

@@ -5,7 +5,7 @@ import { equalBytes } from '../../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../../core/errors.ts'
 import type { Appended } from '../../../core/merkle/appender.ts'
 import type { StoredCheckpoint, Work } from '../../../domain/ports.ts'
-import { LogTree } from '../log-tree.ts'
+import { LogTree, logDamaged } from '../log-tree.ts'
 import { type Tally, tally, WRITE_STATEMENTS } from '../plan.ts'
 import {
   type Head,
@@ -20,24 +20,10 @@ import {
   upsertTile,
 } from '../tables/log.ts'
 import { LEASE_WORK, workOf } from '../tables/work.ts'
+import type { GroupResult, SetFailure } from '../waiting.ts'
 import { SqliteConnection } from './connection.ts'
 import { GroupReader, type PackedGroup } from './group.ts'
 import { isBusy, isInputOutput, isOfStatement, storeErrorOf } from './sqlite-error.ts'
-
-/** What became of a group: where in the log it begins, and which of its change sets failed. */
-export interface GroupResult {
-  readonly firstAuditIndex: number
-  readonly failures: readonly SetFailure[]
-}
-
-export interface SetFailure {
-  /** Position of the change set in the group. */
-  readonly set: number
-  /** Position of the write that found something else than it expects. */
-  readonly write: number
-  /** Where it was no conflict but a statement that SQLite refused: what it said. */
-  readonly refused: string | undefined
-}
 
 export interface LeaseRequest {
   readonly topic: Work['topic']
@@ -192,7 +178,7 @@ export class SqliteWriter {
       }
       if (savepoints) connection.exec('RELEASE change_set')
       for (const entry of added) {
-        connection.change(insertEntry, [head.logSize + entries.length, entry])
+        if (connection.change(insertEntry, [head.logSize + entries.length, entry]) === 0) throw logDamaged()
         entries.push(entry)
       }
     }

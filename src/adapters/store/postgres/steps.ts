@@ -1,0 +1,74 @@
+// The statements of a change set with their values, as the writer for PostgreSQL keeps them until they are sent.
+import { Buffer } from 'node:buffer'
+import { TouchmarkError } from '../../../core/errors.ts'
+import { encodeAuditEntries } from '../../../domain/audit/entry.ts'
+import type { ChangeSet } from '../../../domain/ports.ts'
+import { checkChangeSet, planWrite } from '../plan.ts'
+import { checkText, type StepSink, type Value, type WriteStatement } from '../sql.ts'
+
+export interface Step {
+  readonly statement: WriteStatement
+  readonly values: Value[]
+  /** Which value is an index into the log, counted from the first entry of the change set; -1 for none. */
+  relative: number
+}
+
+export interface PlannedSet {
+  /** One for each write. */
+  readonly steps: readonly Step[]
+  readonly entries: readonly Uint8Array[]
+}
+
+/** Errors: what planning and encoding refuse. */
+export function planChangeSet(change: ChangeSet): PlannedSet {
+  checkChangeSet(change)
+  const sink = new StepList()
+  for (const write of change.writes) planWrite(write, sink)
+  return { steps: sink.steps, entries: encodeAuditEntries(change.audit) }
+}
+
+class StepList implements StepSink {
+  readonly steps: Step[] = []
+  #values: Value[] = []
+
+  begin(statement: WriteStatement): this {
+    this.#values = []
+    this.steps.push({ statement, values: this.#values, relative: -1 })
+    return this
+  }
+
+  text(value: string | null): this {
+    this.#values.push(value === null ? null : checkText(value))
+    return this
+  }
+
+  integer(value: number | null): this {
+    if (value !== null && !Number.isSafeInteger(value)) throw notStorable('A number is not a safe integer.')
+    this.#values.push(value)
+    return this
+  }
+
+  bytes(value: Uint8Array | null): this {
+    this.#values.push(value)
+    return this
+  }
+
+  hex(value: string | null): this {
+    const octets = value === null ? null : Buffer.from(value, 'hex')
+    if (octets !== null && (octets.length === 0 || octets.length * 2 !== value?.length)) {
+      throw notStorable('An id is not hexadecimal.')
+    }
+    this.#values.push(octets)
+    return this
+  }
+
+  auditIndex(position: number): this {
+    this.steps.at(-1)!.relative = this.#values.length
+    this.#values.push(position)
+    return this
+  }
+}
+
+function notStorable(message: string): TouchmarkError {
+  return new TouchmarkError('store.value_invalid', 'malformed', message)
+}

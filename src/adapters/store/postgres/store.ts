@@ -1,0 +1,99 @@
+// The store on PostgreSQL: questions go to a pool, changes to one connection that writes group after group. While it commits one,
+// the change sets that arrive gather in the next.
+import type pg from 'pg'
+import type { ChangeSet, Committed, Store, StoredCheckpoint, StoreReader, Work } from '../../../domain/ports.ts'
+import { storeReader } from '../reader.ts'
+import { closed, MAX_WAITING, outcomes, overloaded, settle, type Waiting } from '../waiting.ts'
+import { storeErrorOf } from './postgres-error.ts'
+import { PostgresSession } from './session.ts'
+import { type PlannedSet, planChangeSet } from './steps.ts'
+import { PostgresWriter } from './writer.ts'
+
+/** Change sets in one group: more share a commit, fewer answer sooner. */
+const MAX_SETS = 512
+
+type Planned = Waiting & { readonly planned: PlannedSet }
+
+export class PostgresStore implements Store {
+  readonly read: StoreReader
+  readonly #pool: pg.Pool
+  readonly #writer: PostgresWriter
+  #waiting: Planned[] = []
+  /** The end of what the writer was asked so far: everything it does, it does in turn. */
+  #turn: Promise<unknown> = Promise.resolve()
+  #grouping = false
+  #closed: Promise<void> | undefined
+
+  constructor(pool: pg.Pool, connect: () => Promise<pg.Client>) {
+    this.#pool = pool
+    const session = new PostgresSession(pool)
+    this.read = storeReader({
+      engine: session.engine,
+      all: async (query, values) => {
+        try {
+          return await session.all(query, values)
+        } catch (error) {
+          throw storeErrorOf(error)
+        }
+      },
+    })
+    this.#writer = new PostgresWriter(connect)
+  }
+
+  commit(change: ChangeSet): Promise<Committed> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed !== undefined) throw closed()
+      if (this.#waiting.length >= MAX_WAITING) throw overloaded()
+      this.#waiting.push({ change, resolve, reject, planned: planChangeSet(change) })
+      this.#writeSoon()
+    })
+  }
+
+  commitEach(changes: readonly ChangeSet[]): Promise<(Committed | Error)[]> {
+    return outcomes(changes.map(change => this.commit(change)))
+  }
+
+  lease(topic: Work['topic'], now: number, leaseSeconds: number, limit: number): Promise<Work[]> {
+    return this.#inTurn(() => this.#writer.lease(topic, now, leaseSeconds, limit))
+  }
+
+  saveCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
+    return this.#inTurn(() => this.#writer.saveCheckpoint(checkpoint))
+  }
+
+  /** Waits for what was asked before. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#grouping) await this.#turn
+    await this.#turn
+    await this.#writer.close()
+    await this.#pool.end()
+  }
+
+  async #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    if (this.#closed !== undefined) throw closed()
+    const result = this.#turn.then(act)
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+
+  /** One group at a time is on its way; what arrives meanwhile is the next. */
+  #writeSoon(): void {
+    if (this.#grouping) return
+    this.#grouping = true
+    this.#turn = this.#turn.then(async () => {
+      const group = this.#waiting.splice(0, MAX_SETS)
+      try {
+        settle(group, await this.#writer.apply(group.map(({ planned }) => planned)))
+      } catch (error) {
+        for (const { reject } of group) reject(storeErrorOf(error))
+      }
+      this.#grouping = false
+      if (this.#waiting.length > 0) this.#writeSoon()
+    })
+  }
+}

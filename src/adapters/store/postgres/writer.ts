@@ -1,0 +1,300 @@
+// Applies groups of change sets on PostgreSQL: one transaction each, with the head row locked, which makes this transaction the one
+// that writes, in whichever process it runs. Inserts into the same table travel as one statement. Where something in a
+// group fails, the group is taken back to a savepoint and done again in halves, until what fails stands alone.
+import type pg from 'pg'
+import { equalBytes } from '../../../core/bytes/bytes.ts'
+import { TouchmarkError } from '../../../core/errors.ts'
+import type { Appended } from '../../../core/merkle/appender.ts'
+import type { StoredCheckpoint, Work } from '../../../domain/ports.ts'
+import { LogTree, logDamaged } from '../log-tree.ts'
+import { type Tally, tally } from '../plan.ts'
+import type { Value, WriteStatement } from '../sql.ts'
+import {
+  type Head,
+  headOf,
+  headValues,
+  insertEntry,
+  LOCK_HEAD,
+  READ_ENTRY,
+  READ_TILE,
+  SAVE_CHECKPOINT,
+  UPDATE_HEAD,
+  upsertTile,
+} from '../tables/log.ts'
+import { LEASE_WORK, workOf } from '../tables/work.ts'
+import type { GroupResult, SetFailure } from '../waiting.ts'
+import { isConnectionLost, isOfStatement, isTransient, storeErrorOf } from './postgres-error.ts'
+import { type Answer, PostgresSession } from './session.ts'
+import type { PlannedSet } from './steps.ts'
+
+/** How often a transaction is begun before what is in its way counts as a fault. */
+const ATTEMPTS = 4
+/** In place of the position of a write: the statement writes entries of the log. */
+const ENTRY = -1
+
+interface Transaction {
+  readonly head: Head
+  readonly tally: Tally
+  /** What it adds to the log so far. */
+  readonly entries: Uint8Array[]
+  readonly failures: SetFailure[]
+  /** The tree with its entries, once they are written. */
+  tree: Appended | undefined
+}
+
+export class PostgresWriter {
+  readonly #connect: () => Promise<pg.Client>
+  readonly #tree = new LogTree()
+  #client: pg.Client | undefined
+  #session: PostgresSession | undefined
+
+  constructor(connect: () => Promise<pg.Client>) {
+    this.#connect = connect
+  }
+
+  /** Durable when it resolves. Rejects with a `TouchmarkError` where nothing of the group could be made durable. */
+  apply(sets: readonly PlannedSet[]): Promise<GroupResult> {
+    return this.#transaction(async (session, transaction) => {
+      const { head, failures } = transaction
+      await this.#applyRange(session, transaction, sets, 0, sets.length)
+      if (failures.length < sets.length) await this.#finish(session, transaction)
+      return { firstAuditIndex: head.logSize, failures }
+    })
+  }
+
+  lease(topic: Work['topic'], now: number, leaseSeconds: number, limit: number): Promise<Work[]> {
+    return this.#transaction(async session => {
+      const { rows } = await session.ask(LEASE_WORK, [now + leaseSeconds, topic, now, now, limit])
+      return rows.map(workOf)
+    })
+  }
+
+  saveCheckpoint({ size, note, at }: StoredCheckpoint): Promise<void> {
+    return this.#transaction(async (session, { head }) => {
+      if ((await session.ask(SAVE_CHECKPOINT, [size, note, at, size])).changes > 0) {
+        await session.ask(UPDATE_HEAD, headValues({ ...head, changes: head.changes + 1 }))
+      }
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#client?.end()
+  }
+
+  async #transaction<T>(body: (session: PostgresSession, transaction: Transaction) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      let transaction: Transaction | undefined
+      let result: T
+      try {
+        const session = await this.#ready()
+        await session.exec('BEGIN ISOLATION LEVEL READ COMMITTED')
+        transaction = {
+          head: await this.#head(session),
+          tally: { devices: 0, certificates: 0, configuration: false },
+          entries: [],
+          failures: [],
+          tree: undefined,
+        }
+        result = await body(session, transaction)
+      } catch (error) {
+        const wasNew = this.#client === undefined
+        await this.#rollback(error)
+        // Nothing was committed, so the transaction may be tried again: on a new connection where the old one was lost.
+        if ((isTransient(error) || (isConnectionLost(error) && !wasNew)) && attempt < ATTEMPTS) continue
+        throw storeErrorOf(error)
+      }
+      try {
+        await this.#session?.exec('COMMIT')
+      } catch (error) {
+        await this.#rollback(error)
+        if (!(await this.#committedAfterAll(transaction))) throw storeErrorOf(error)
+      }
+      if (transaction.tree !== undefined) this.#tree.keep(transaction.tree)
+      return result
+    }
+  }
+
+  async #ready(): Promise<PostgresSession> {
+    if (this.#session === undefined) {
+      const client = await this.#connect()
+      // Without a listener a lost connection would end the process; the next statement reports it.
+      client.on('error', () => this.#drop(client))
+      this.#client = client
+      this.#session = new PostgresSession(client)
+    }
+    return this.#session
+  }
+
+  #drop(client: pg.Client | undefined): void {
+    if (this.#client !== client) return
+    this.#client = undefined
+    this.#session = undefined
+  }
+
+  async #rollback(error: unknown): Promise<void> {
+    const client = this.#client
+    try {
+      if (isConnectionLost(error)) throw error
+      await this.#session?.exec('ROLLBACK')
+    } catch {
+      this.#drop(client)
+      await client?.end().catch(() => undefined)
+    }
+  }
+
+  /** When the connection is lost during COMMIT, nobody knows what the server did: look, on a new connection. */
+  async #committedAfterAll({ head, entries }: Transaction): Promise<boolean> {
+    const [first] = entries
+    if (first === undefined) return false
+    try {
+      const [row] = await (await this.#ready()).all(READ_ENTRY, [head.logSize])
+      const stored = row?.['bytes']
+      return stored instanceof Uint8Array && equalBytes(stored, first)
+    } catch {
+      return false
+    }
+  }
+
+  /** Locks the head row until the end of the transaction, and brings the tree to where it stands. */
+  async #head(session: PostgresSession): Promise<Head> {
+    const [row] = await session.all(LOCK_HEAD, [])
+    if (row === undefined) throw new TouchmarkError('store.row_unexpected', 'internal', 'The store has no head.')
+    const head = headOf(row)
+    if (!this.#tree.isAt(head)) {
+      const tiles = await Promise.all(
+        this.#tree.edge(head).map(async ({ level, index }) => {
+          const tile = (await session.all(READ_TILE, [level, index]))[0]?.['hashes']
+          return tile instanceof Uint8Array ? tile : undefined
+        }),
+      )
+      this.#tree.restore(head, tiles)
+    }
+    return head
+  }
+
+  /** Applies the sets from `from` to `to`; what fails among them is on the transaction's list then. */
+  async #applyRange(
+    session: PostgresSession,
+    transaction: Transaction,
+    sets: readonly PlannedSet[],
+    from: number,
+    to: number,
+  ): Promise<void> {
+    const base = transaction.head.logSize + transaction.entries.length
+    const [, failure] = await Promise.all([session.exec('SAVEPOINT range'), this.#send(session, sets, from, to, base)])
+    if (failure === undefined) {
+      await session.exec('RELEASE range')
+      for (const { steps, entries } of sets.slice(from, to)) {
+        for (const { statement } of steps) tally(statement, transaction.tally)
+        transaction.entries.push(...entries)
+      }
+      return
+    }
+    await session.exec('ROLLBACK TO range')
+    await session.exec('RELEASE range')
+    if (to - from === 1) {
+      transaction.failures.push({ set: from, ...failure })
+      return
+    }
+    const middle = (from + to) >> 1
+    await this.#applyRange(session, transaction, sets, from, middle)
+    await this.#applyRange(session, transaction, sets, middle, to)
+  }
+
+  /**
+   * Sends the statements of the sets without waiting between them, and tells the first that failed. Of one set the position of
+   * the write is exact, because nothing is bundled then.
+   */
+  async #send(
+    session: PostgresSession,
+    sets: readonly PlannedSet[],
+    from: number,
+    to: number,
+    base: number,
+  ): Promise<Omit<SetFailure, 'set'> | undefined> {
+    const bundles = new Map<string, Bundle>()
+    const sent: Promise<Omit<SetFailure, 'set'> | undefined>[] = []
+    const alone = to - from === 1
+    const flush = (table: string) => {
+      const bundle = bundles.get(table)
+      if (bundle === undefined) return
+      bundles.delete(table)
+      const write = bundle.statement === insertEntry ? ENTRY : 0
+      sent.push(outcomeOf(session.ask(bundle.statement.many!, bundle.columns), bundle.rows, write))
+    }
+    const send = (statement: WriteStatement, values: readonly Value[], write: number) => {
+      let bundle = bundles.get(statement.table)
+      if (bundle !== undefined && bundle.statement !== statement) {
+        flush(statement.table)
+        bundle = undefined
+      }
+      if (alone || statement.many === undefined) {
+        sent.push(outcomeOf(session.ask(statement, values), statement.changes === 'one' ? 1 : 0, write))
+        return
+      }
+      if (bundle === undefined) {
+        bundle = { statement, columns: values.map(() => []), rows: 0 }
+        bundles.set(statement.table, bundle)
+      }
+      for (const [i, value] of values.entries()) bundle.columns[i]!.push(value)
+      bundle.rows++
+    }
+    let next = base
+    for (const { steps, entries } of sets.slice(from, to)) {
+      for (const [write, { statement, values, relative }] of steps.entries()) {
+        const placed = relative < 0 ? values : values.map((value, i) => (i === relative ? next + Number(value) : value))
+        send(statement, placed, write)
+      }
+      for (const entry of entries) send(insertEntry, [next++, entry], ENTRY)
+    }
+    for (const table of [...bundles.keys()]) flush(table)
+    const failures = await Promise.all(sent)
+    return failures.find(failure => failure !== undefined)
+  }
+
+  async #finish(session: PostgresSession, transaction: Transaction): Promise<void> {
+    const { head, tally: counted, entries } = transaction
+    let { logSize, logRoot } = head
+    if (entries.length > 0) {
+      const tree = this.#tree.append(entries)
+      transaction.tree = tree
+      await Promise.all(tree.tiles.map(({ level, index, hashes }) => session.ask(upsertTile, [level, index, hashes])))
+      logSize = tree.state.size
+      logRoot = tree.root
+    }
+    await session.ask(
+      UPDATE_HEAD,
+      headValues({
+        changes: head.changes + 1,
+        configurationChanges: head.configurationChanges + (counted.configuration ? 1 : 0),
+        devices: head.devices + counted.devices,
+        certificates: head.certificates + counted.certificates,
+        logSize,
+        logRoot,
+      }),
+    )
+  }
+}
+
+/** Rows for one table that travel together. */
+interface Bundle {
+  readonly statement: WriteStatement
+  readonly columns: Value[][]
+  rows: number
+}
+
+/** `undefined` where the statement changed at least as many rows as it should; throws what is not the statement's own fault. */
+async function outcomeOf(
+  asked: Promise<Answer>,
+  expected: number,
+  write: number,
+): Promise<Omit<SetFailure, 'set'> | undefined> {
+  try {
+    const { changes } = await asked
+    if (changes < expected && write === ENTRY) throw logDamaged()
+    return changes < expected ? { write, refused: undefined } : undefined
+  } catch (error) {
+    if (!isOfStatement(error)) throw error
+    return { write, refused: String(error) }
+  }
+}
