@@ -29,7 +29,8 @@ export function parseExtensions(reader: DerReader): Extension[] {
   return list
 }
 
-function parseExtension(reader: DerReader): Extension {
+/** `Extension ::= SEQUENCE { extnID, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING }`. */
+export function parseExtension(reader: DerReader): Extension {
   const fields = reader.enter(TAG.SEQUENCE)
   const oid = fields.oid()
   // DEFAULT FALSE: some CAs write it out all the same; lint reports it, reading does not care.

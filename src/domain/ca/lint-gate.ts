@@ -1,11 +1,18 @@
 // The gate between preparing and signing: the octets that are about to be signed are read again, as a stranger would, and judged against
 // RFC 5280, against the profile, against the crypto policy and against the CAs above. What does not pass cannot be signed.
+import { DerReader } from '../../core/asn1/reader.ts'
+import { contextConstructed, TAG } from '../../core/asn1/tag.ts'
 import { NO_EXPIRY } from '../../core/asn1/time.ts'
+import { writeDer } from '../../core/asn1/writer.ts'
 import { equalBytes } from '../../core/bytes/bytes.ts'
 import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
 import { type CertificateFields, parseTbsCertificate } from '../../core/pki/certificate.ts'
-import { type Extension, findExtension } from '../../core/pki/extension.ts'
+import { type Extension, findExtension, parseExtension } from '../../core/pki/extension.ts'
+import { lintEncoding } from '../../core/pki/lint/encoding.ts'
+import { lintExtensions } from '../../core/pki/lint/extensions.ts'
+import { lintName } from '../../core/pki/lint/names.ts'
 import { lintCertificateFields } from '../../core/pki/lint.ts'
+import { type Name, parseName } from '../../core/pki/name.ts'
 import { OID } from '../../core/pki/oids.ts'
 import { checkPath, type PathCertificate, readPathCertificate } from '../../core/pki/path-check.ts'
 import { type KeyAlgorithmName, keyAlgorithmOfSpki } from '../../crypto/algorithms.ts'
@@ -21,10 +28,26 @@ export interface LintIntent {
   readonly authority: SigningAuthority
   readonly settings: Settings
   readonly facts: CertificateFacts
-  /** The extensions that the profile and the authority give to all of their certificates. */
-  readonly constantExtensions: readonly Extension[]
-  /** The extensions of this certificate alone. */
+  /** What all certificates of the profile, the authority and the shard share. */
+  readonly shared: SharedParts
+  /** Magnitude of the serial number. */
+  readonly serialNumber: Uint8Array
+  /** Name DER. */
+  readonly issuer: Uint8Array
+  readonly subject: Uint8Array
+  /** The extensions of this certificate alone; they follow the shared ones. */
   readonly variableExtensions: readonly Extension[]
+}
+
+/** The parts that are encoded once, and which shapes of certificates around them passed the whole lint. */
+export interface SharedParts {
+  /** AlgorithmIdentifier DER. */
+  readonly signatureAlgorithm: Uint8Array
+  readonly extensions: readonly Extension[]
+  /** The same as Extension elements, one after the other. */
+  readonly compiled: Uint8Array
+  /** See `shapeOf`. */
+  readonly passed: Set<string>
 }
 
 /** One objection. Codes: those of `core/pki/lint`, `profile.*` and `crypto_policy.*` from here, `path.*` from the CAs above. */
@@ -34,15 +57,118 @@ export interface GateFinding {
   readonly source: string
 }
 
-/** Throws `lint.failed` with every finding, in the message for people and in the evidence by code. */
+/**
+ * Throws `lint.failed` with every finding, in the message for people and in the evidence by code.
+ *
+ * The first certificate of a shape is judged as a whole. After that, what the shape fixes is compared octet for octet with what passed then, and
+ * what belongs to the unit (serial number, validity, subject, key, its own extensions, dates of the policy, names under
+ * constraints) is judged every time by the same rules. `test/domain/ca/lint-gate.test.ts` holds both ways against each other.
+ */
 export function lintGate(tbs: Uint8Array, intent: LintIntent): void {
+  const { request, authority, shared } = intent
+  // CA certificates are rare, and names under constraints are a question about the unit and the whole chain.
+  const wholly = request.profile.holder === 'authority' || constrainsNames(authority)
+  const shape = wholly ? '' : shapeOf(intent)
+  if (!wholly && shared.passed.has(shape) && passesAsUnit(tbs, intent)) return
   const findings = judge(tbs, intent)
-  if (findings.length === 0) return
+  if (findings.length > 0) throw lintFailed(findings)
+  // Bounded: algorithms times the few combinations of optional parts that a profile has.
+  if (!wholly) shared.passed.add(shape)
+}
+
+function lintFailed(findings: readonly GateFinding[]): TouchmarkError {
   const sentences = findings.map(({ message, source }) => `${message} [${source}]`)
-  throw new TouchmarkError('lint.failed', 'malformed', `The certificate was not signed. ${sentences.join(' ')}`, {
+  return new TouchmarkError('lint.failed', 'malformed', `The certificate was not signed. ${sentences.join(' ')}`, {
     next: 'Change the profile or what the registry says about the device.',
     evidence: Object.fromEntries(findings.map(({ code, source }) => [code, source])),
   })
+}
+
+/** Everything that the rules across fields look at, beside the shared octets: equal shapes get equal answers from them. */
+function shapeOf({ facts, subject, issuer, variableExtensions }: LintIntent): string {
+  let shape =
+    facts.keyAlgorithm + (subject.length === 2 ? ' nameless' : '') + (equalBytes(subject, issuer) ? ' self-issued' : '')
+  for (const { oid, critical } of variableExtensions) shape += critical ? ` ${oid}!` : ` ${oid}`
+  return shape
+}
+
+/** Whether nothing is to be said against the certificate. Where something may be, the answer is no and the whole lint says what. */
+function passesAsUnit(tbs: Uint8Array, intent: LintIntent): boolean {
+  const { request, shared, facts, variableExtensions } = intent
+  let objections = 0
+  const object = (): void => {
+    objections++
+  }
+  try {
+    lintEncoding(tbs, object)
+    const outer = new DerReader(tbs)
+    const fields = outer.enter(TAG.SEQUENCE)
+    outer.finish()
+    const version = fields.raw(VERSION_TAG)
+    const serial = fields.unsignedBytes()
+    const signatureAlgorithm = fields.raw(TAG.SEQUENCE)
+    const issuer = fields.raw(TAG.SEQUENCE)
+    const validity = fields.enter(TAG.SEQUENCE)
+    const notBefore = validity.time()
+    const notAfter = validity.time()
+    validity.finish()
+    const subject = parseName(fields)
+    const spki = fields.raw(TAG.SEQUENCE)
+    const list = fields.enter(EXTENSIONS_TAG)
+    fields.finish()
+    const extensions = list.content(TAG.SEQUENCE)
+    list.finish()
+    if (
+      !equalBytes(version, VERSION_3) ||
+      !equalBytes(serial, intent.serialNumber) ||
+      !equalBytes(signatureAlgorithm, shared.signatureAlgorithm) ||
+      !equalBytes(issuer, intent.issuer) ||
+      notBefore !== facts.notBefore ||
+      notAfter !== facts.notAfter ||
+      !equalBytes(subject.raw, intent.subject) ||
+      !equalBytes(spki, request.spki) ||
+      !equalBytes(extensions.subarray(0, shared.compiled.length), shared.compiled)
+    ) {
+      return false
+    }
+    const own = variableExtensions.length === 0 ? [] : parseExtensionsAfter(extensions, shared.compiled.length)
+    if (
+      !sameExtensions(own, variableExtensions) ||
+      !datesAllowed(facts, intent) ||
+      !subjectTypesAllowed(subject, request.profile)
+    ) {
+      return false
+    }
+    lintName(subject, object)
+    lintExtensions(own, false, object)
+    lintCryptoPolicy(intent, object)
+  } catch (error) {
+    if (error instanceof TouchmarkError) return false
+    throw error
+  }
+  return objections === 0
+}
+
+const VERSION_TAG = contextConstructed(0)
+const EXTENSIONS_TAG = contextConstructed(3)
+const VERSION_3 = writeDer(w => w.constructed(VERSION_TAG, () => w.integer(2)))
+
+/** The extensions that begin at this octet of the list. */
+function parseExtensionsAfter(list: Uint8Array, from: number): Extension[] {
+  const reader = new DerReader(list, { start: from })
+  const out: Extension[] = []
+  while (!reader.empty) out.push(parseExtension(reader))
+  return out
+}
+
+function sameExtensions(given: readonly Extension[], wanted: readonly Extension[]): boolean {
+  return (
+    given.length === wanted.length &&
+    given.every(({ oid, critical, value }, i) => {
+      const other = wanted[i]!
+      return oid === other.oid && critical === other.critical && equalBytes(value, other.value)
+    })
+  )
 }
 
 function judge(tbs: Uint8Array, intent: LintIntent): GateFinding[] {
@@ -66,53 +192,53 @@ type ReportFinding = (code: string, message: string, source: string) => void
 
 /** Whether the octets say what the profile, the request and the authority say, and nothing beyond. */
 function lintProfile(fields: CertificateFields, intent: LintIntent, report: ReportFinding): void {
-  const { request, facts, constantExtensions, variableExtensions } = intent
-  const { profile, now } = request
+  const { request, facts, shared, variableExtensions } = intent
+  const { profile } = request
   const source = `profile ${profile.name} version ${profile.version}`
   const object = (code: string, message: string) => report(code, message, source)
   if (fields.serialNumber !== facts.serialNumber)
     object('profile.serial_number', 'The serial number is not the one that was drawn.')
+  if (!equalBytes(fields.signatureAlgorithm.raw, shared.signatureAlgorithm)) {
+    object('profile.signature_algorithm', 'The signature algorithm is not that of the authority.')
+  }
+  if (!equalBytes(fields.issuer.raw, intent.issuer)) object('profile.issuer', 'The issuer is not the authority.')
+  if (!equalBytes(fields.subject.raw, intent.subject))
+    object('profile.subject', 'The subject is not what the profile makes.')
   if (!equalBytes(fields.subjectPublicKeyInfo.raw, request.spki))
     object('profile.key', 'The key is not the one that was asked for.')
-  if (fields.notBefore > now || fields.notBefore < now - profile.backdateSeconds) {
-    object('profile.not_before', 'notBefore is not the time of issue less the backdating.')
+  if (fields.notBefore !== facts.notBefore || fields.notAfter !== facts.notAfter || !datesAllowed(facts, intent)) {
+    object('profile.validity', 'The validity is not what the profile says.')
   }
-  const latest = profile.lifetimeSeconds === null ? NO_EXPIRY : now + profile.lifetimeSeconds - 1
-  const cut = profile.lifetimeSeconds === null ? undefined : intent.authority.certificate?.notAfter
-  if (fields.notAfter !== Math.min(latest, cut ?? NO_EXPIRY))
-    object('profile.not_after', 'notAfter is not what the profile says.')
-  if (!subjectTypesAllowed(fields, profile))
+  if (!subjectTypesAllowed(fields.subject, profile))
     object('profile.subject', 'The subject has an attribute that the profile has not.')
-  const expected = constantExtensions.length + variableExtensions.length
-  if (fields.extensions.length !== expected)
-    object('profile.extensions', 'The number of extensions is not that of the profile.')
-  fields.extensions.forEach((given, i) => {
-    const wanted =
-      i < constantExtensions.length ? constantExtensions[i] : variableExtensions[i - constantExtensions.length]
-    if (
-      wanted === undefined ||
-      given.oid !== wanted.oid ||
-      given.critical !== wanted.critical ||
-      !equalBytes(given.value, wanted.value)
-    ) {
-      object('profile.extension', `The extension ${given.oid} is not what the profile says.`)
-    }
-  })
+  if (!sameExtensions(fields.extensions, [...shared.extensions, ...variableExtensions])) {
+    object('profile.extensions', 'The extensions are not what the profile says.')
+  }
   if (profile.config.subjectAltName.required && findExtension(fields.extensions, OID.subjectAltName) === undefined) {
     object('profile.subject_alt_name', 'The certificate has no subjectAltName.')
   }
 }
 
+/** The validity by the profile's numbers and the issuer's dates, worked out a second time (see `validity` in `prepare.ts`). */
+function datesAllowed({ notBefore, notAfter }: CertificateFacts, { request, authority }: LintIntent): boolean {
+  const { profile, now } = request
+  if (notBefore > now || notBefore < now - profile.backdateSeconds) return false
+  if (authority.certificate !== null && notBefore < authority.certificate.notBefore) return false
+  if (profile.lifetimeSeconds === null) return notAfter === NO_EXPIRY
+  const last = now + profile.lifetimeSeconds - 1
+  return notAfter === Math.min(last, authority.certificate?.notAfter ?? NO_EXPIRY)
+}
+
 /** The attribute types that the profile's subject may have, by profile. */
 const subjectTypes = new WeakMap<Profile, ReadonlySet<string>>()
 
-function subjectTypesAllowed(fields: CertificateFields, profile: Profile): boolean {
+function subjectTypesAllowed(subject: Name, profile: Profile): boolean {
   let types = subjectTypes.get(profile)
   if (types === undefined) {
     types = new Set(profile.config.subject.flatMap(rdn => Object.keys(rdn).map(attributeType)))
     subjectTypes.set(profile, types)
   }
-  for (const rdn of fields.subject.rdns) for (const { type } of rdn) if (!types.has(type)) return false
+  for (const rdn of subject.rdns) for (const { type } of rdn) if (!types.has(type)) return false
   return true
 }
 

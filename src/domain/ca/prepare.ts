@@ -30,7 +30,7 @@ import type { Random } from '../ports.ts'
 import type { Authority } from './authority.ts'
 import type { CertificateRecord } from './certificate-record.ts'
 import { caIssuersUrl, crlShardOf, crlUrl, ocspUrl } from './distribution-urls.ts'
-import { lintGate } from './lint-gate.ts'
+import { lintGate, type SharedParts } from './lint-gate.ts'
 import type { Profile } from './profile.ts'
 import type { Settings } from './settings.ts'
 import type { TemplateValues } from './template.ts'
@@ -240,16 +240,17 @@ export function prepareCertificate(
     extensions.push(extension(OID.subjectKeyIdentifier, false, encodeSubjectKeyIdentifier(keyIdentifier)))
   extensions.push(...profile.variableExtensions(values))
 
-  const shard = issuance.shard(crlShard)
+  const shared = issuance.shard(crlShard)
+  const issuer = authority.certificate?.subject.raw ?? subject
   const tbs = encodeTbsCertificate({
     serialNumber: serial.octets,
     signatureAlgorithm: issuance.algorithm.algorithmIdentifier,
-    issuer: authority.certificate?.subject.raw ?? subject,
+    issuer,
     notBefore,
     notAfter,
     subject,
     subjectPublicKeyInfo: spki,
-    precompiledExtensions: shard.compiled,
+    precompiledExtensions: shared.compiled,
     extensions,
   })
   const facts: CertificateFacts = Object.freeze({
@@ -272,37 +273,55 @@ export function prepareCertificate(
     authority,
     settings: ports.settings,
     facts,
-    constantExtensions: shard.extensions,
+    shared,
+    serialNumber: serial.octets,
+    issuer,
+    subject,
     variableExtensions: extensions,
   })
   return mint({ tbs, algorithm: issuance.algorithm, facts, signerSpki: authority.signer.publicKey })
 }
 
-/** As `prepareCertificate` for each, with one outcome each: one that fails takes nothing from the others. */
+/**
+ * As `prepareCertificate` for each, with one outcome each: one that fails takes nothing from the others. The randomness of all serial
+ * numbers is drawn at once, because the call to the source costs more than the octets.
+ */
 export function prepareMany(
   requests: readonly IssuanceRequest[],
   authority: SigningAuthority,
   ports: PreparePorts,
 ): (PreparedCertificate | Error)[] {
+  const drawn = { settings: ports.settings, random: drawnBefore(ports.random, requests.length * SERIAL_RANDOM_OCTETS) }
   return requests.map(request => {
     try {
-      return prepareCertificate(request, authority, ports)
+      return prepareCertificate(request, authority, drawn)
     } catch (thrown) {
       return thrown instanceof Error ? thrown : new Error(String(thrown))
     }
   })
 }
 
+/** What `newSerialNumber` draws. */
+const SERIAL_RANDOM_OCTETS = 12
+
+/** Randomness that was drawn in one piece; what goes beyond it comes from the source. */
+function drawnBefore(random: Random, octets: number): Random {
+  const pool = random.bytes(octets)
+  let at = 0
+  return {
+    bytes(count) {
+      if (at + count > pool.length) return random.bytes(count)
+      at += count
+      return pool.slice(at - count, at)
+    },
+  }
+}
+
 /** What all certificates of a profile under an authority share, made once. */
 interface Issuance {
   readonly settings: Settings
   readonly algorithm: SignatureAlgorithm
-  shard(crlShard: number): ShardExtensions
-}
-
-interface ShardExtensions {
-  readonly extensions: readonly Extension[]
-  readonly compiled: Bytes
+  shard(crlShard: number): SharedParts
 }
 
 /** Lives as long as the profile and the authority that it was made for. */
@@ -326,12 +345,17 @@ function issuanceOf(profile: Profile, authority: SigningAuthority, settings: Set
       { evidence: { profile: profile.name, authorityId: authority.record.id } },
     )
   }
-  const shards = new Map<number, ShardExtensions>()
-  const shard = (crlShard: number): ShardExtensions => {
+  const shards = new Map<number, SharedParts>()
+  const shard = (crlShard: number): SharedParts => {
     let made = shards.get(crlShard)
     if (made === undefined) {
       const extensions = shardExtensions(profile, authority, settings, crlShard)
-      made = { extensions, compiled: compileExtensions(extensions) }
+      made = {
+        signatureAlgorithm: signer.algorithm.algorithmIdentifier,
+        extensions,
+        compiled: compileExtensions(extensions),
+        passed: new Set(),
+      }
       shards.set(crlShard, made)
     }
     return made

@@ -3,7 +3,7 @@
 
 import { readDer } from '../../core/asn1/reader.ts'
 import { TAG } from '../../core/asn1/tag.ts'
-import { writeDer } from '../../core/asn1/writer.ts'
+import { type DerWriter, writeDer } from '../../core/asn1/writer.ts'
 import type { Bytes } from '../../core/bytes/bytes.ts'
 import { fromHex } from '../../core/bytes/hex.ts'
 import { toUtf8 } from '../../core/bytes/utf8.ts'
@@ -19,7 +19,7 @@ import {
 } from '../../core/pki/extensions.ts'
 import { encodeHardwareModuleName, encodePermanentIdentifier, type GeneralName } from '../../core/pki/general-name.ts'
 import { ipRangeOctets, parseIpRange } from '../../core/pki/ip-address.ts'
-import { type AttributeInput, encodeName, fixedStringTag } from '../../core/pki/name.ts'
+import { type AttributeInput, fixedStringTag, writeRdn } from '../../core/pki/name.ts'
 import { encodeNameConstraints, type GeneralSubtree } from '../../core/pki/name-constraints.ts'
 import { OID } from '../../core/pki/oids.ts'
 import { encodeCertificatePolicies, encodeInhibitAnyPolicy, encodePolicyConstraints } from '../../core/pki/policies.ts'
@@ -121,30 +121,54 @@ export function parseProfile(json: unknown): Profile {
 
 const STRING_TAGS = { utf8: TAG.UTF8_STRING, printable: TAG.PRINTABLE_STRING, ia5: TAG.IA5_STRING } as const
 
+/** Writes one RDN; leaves it out where nothing optional has a value. */
+type RdnWriter = (w: DerWriter, values: TemplateValues) => void
+
 function compileSubject(rdns: CompleteProfileConfig['subject']): (values: TemplateValues) => Bytes {
-  const compiled = rdns.map(rdn =>
-    Object.entries(rdn).map(([label, value]) => {
-      const type = attributeType(label)
-      const written = typeof value === 'string' ? { value, optional: false, string: undefined } : value
-      return {
-        type,
-        tag: written.string === undefined ? (fixedStringTag(type) ?? TAG.UTF8_STRING) : STRING_TAGS[written.string],
-        template: parseTemplate(written.value),
-        optional: written.optional,
-      }
-    }),
-  )
-  return values => {
-    const out: AttributeInput[][] = []
-    for (const rdn of compiled) {
-      const attributes: AttributeInput[] = []
-      for (const { type, tag, template, optional } of rdn) {
-        const value = fill(template, values, optional)
-        if (value !== undefined) attributes.push({ type, tag, value })
-      }
-      if (attributes.length > 0) out.push(attributes)
+  const writers = rdns.map(rdn => compileRdn(Object.entries(rdn)))
+  return values =>
+    writeDer(w =>
+      w.sequence(() => {
+        for (const write of writers) write(w, values)
+      }),
+    )
+}
+
+interface CompiledAttribute extends Omit<AttributeInput, 'value'> {
+  readonly tag: number
+  readonly template: Template
+  readonly optional: boolean
+}
+
+function compileRdn(
+  entries: readonly (readonly [string, CompleteProfileConfig['subject'][number][string]])[],
+): RdnWriter {
+  const attributes = entries.map(([label, value]): CompiledAttribute => {
+    const type = attributeType(label)
+    const {
+      optional,
+      string,
+      value: source,
+    } = typeof value === 'string' ? { value, optional: false, string: undefined } : value
+    const tag = string === undefined ? (fixedStringTag(type) ?? TAG.UTF8_STRING) : STRING_TAGS[string]
+    return { type, tag, template: parseTemplate(source), optional }
+  })
+  const [only] = attributes
+  // One attribute is the rule, and then the SET has nothing to sort.
+  if (attributes.length === 1 && only !== undefined) {
+    return (w, values) => {
+      const text = fill(only.template, values, only.optional)
+      if (text === undefined) return
+      w.set(() => w.sequence(() => w.oid(only.type).primitive(only.tag, encodeString(only.tag, text))))
     }
-    return encodeName(out)
+  }
+  return (w, values) => {
+    const filled: AttributeInput[] = []
+    for (const { type, tag, template, optional } of attributes) {
+      const value = fill(template, values, optional)
+      if (value !== undefined) filled.push({ type, tag, value })
+    }
+    if (filled.length > 0) writeRdn(w, filled)
   }
 }
 
@@ -184,13 +208,13 @@ function compileName(config: NameConfig): (values: TemplateValues) => GeneralNam
         const type = fill(hwType, values, optional)
         const serial = fill(hwSerialNum, values, optional)
         if (type === undefined || serial === undefined) return []
-        return [encodeHardwareModuleName(checkedOid(type), toUtf8(serial))]
+        return [encodeHardwareModuleName(type, toUtf8(serial))]
       }
     }
     case 'permanentIdentifier':
       return single(config.identifierValue, text => encodePermanentIdentifier(text, config.assigner))
     case 'registeredID':
-      return single(config.value, text => ({ kind: 'registeredID', oid: checkedOid(text) }))
+      return single(config.value, text => ({ kind: 'registeredID', oid: text }))
     case 'otherName': {
       const { typeId, string } = config
       return single(config.value, text => ({ kind: 'otherName', typeId, value: encodeOtherValue(string, text) }))
@@ -217,11 +241,6 @@ function encodeOtherValue(string: 'utf8' | 'ia5' | 'octets', text: string): Byte
   if (string === 'octets') return writeDer(w => w.octetString(toUtf8(text)))
   const tag = string === 'utf8' ? TAG.UTF8_STRING : TAG.IA5_STRING
   return writeDer(w => w.primitive(tag, encodeString(tag, text)))
-}
-
-function checkedOid(text: string): string {
-  writeDer(w => w.oid(text))
-  return text
 }
 
 /** keyUsage, extendedKeyUsage, basicConstraints, constraints, policies and the private ones without placeholders. */
