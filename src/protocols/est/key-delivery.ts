@@ -15,14 +15,15 @@ import { findExtension } from '../../core/pki/extension.ts'
 import { parseSubjectKeyIdentifier } from '../../core/pki/extensions.ts'
 import { OID } from '../../core/pki/oids.ts'
 import { encodeAsymmetricKeyPackage } from '../../core/pki/pkcs8.ts'
-import { type CmsSigner, sealForRecipient, signData } from '../../crypto/cms.ts'
+import { sealForRecipient, signData } from '../../crypto/cms.ts'
 import { type ContentCipherName, contentCipher } from '../../crypto/cms-content-encryption.ts'
 import { sha1, sha256 } from '../../crypto/digest.ts'
 import type { PrivateKey } from '../../crypto/keys.ts'
+import type { Signer } from '../../crypto/signer.ts'
 
 /** Who vouches for a key package: "signed by the party that generated the private key" (§4.4.2). */
 export interface KeyPackageSigner {
-  readonly signer: CmsSigner
+  readonly signer: Signer
   readonly certificate: Certificate
   /** Certificates above, whole. */
   readonly chain: readonly Uint8Array[]

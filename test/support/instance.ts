@@ -1,0 +1,245 @@
+// A whole instance in a test: a real store, a first hierarchy, registration, a clock that the test moves, and devices with their keys.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { createStore, type StoreLocation } from '../../src/adapters/store/open-store.ts'
+import { EMPTY } from '../../src/core/bytes/bytes.ts'
+import { parseCertificate } from '../../src/core/pki/certificate.ts'
+import {
+  type CertificationRequest,
+  encodeCertificationRequestInfo,
+  extensionRequestAttribute,
+  parseCertificationRequest,
+} from '../../src/core/pki/csr.ts'
+import type { Extension } from '../../src/core/pki/extension.ts'
+import type { Attribute } from '../../src/core/pki/extensions.ts'
+import { encodeName, parseNameText } from '../../src/core/pki/name.ts'
+import { encodeSigned } from '../../src/core/pki/signed.ts'
+import { type KeyAlgorithmName, keyAlgorithm, signatureAlgorithm } from '../../src/crypto/algorithms.ts'
+import { generateKeyPair, type PrivateKey } from '../../src/crypto/keys.ts'
+import { systemRandom } from '../../src/crypto/random.ts'
+import { signWithKey } from '../../src/crypto/sign-with-key.ts'
+import type { AuditEntry } from '../../src/domain/audit/entry.ts'
+import { parseAuditEntry } from '../../src/domain/audit/entry.ts'
+import { AuthorityDirectory } from '../../src/domain/ca/authorities.ts'
+import type { CertificateRecord } from '../../src/domain/ca/certificate-record.ts'
+import { createInitialHierarchy } from '../../src/domain/ca/hierarchy.ts'
+import { CertificateIssuer } from '../../src/domain/ca/issuer.ts'
+import type { Device } from '../../src/domain/device/device.ts'
+import { newDeviceId } from '../../src/domain/ids.ts'
+import type { Store } from '../../src/domain/ports.ts'
+import { enrol } from '../../src/domain/ra/enrol.ts'
+import { createRegistration, type Registration } from '../../src/domain/ra/registration.ts'
+import { type RulesConfig, rulesDocument } from '../../src/domain/ra/rules.ts'
+import { parseTrustAnchors, type TrustAnchorsConfig } from '../../src/domain/ra/trust-anchors.ts'
+import { MemoryKeyStore } from './memory-key-store.ts'
+
+export const TEST_START = 1_900_000_000
+export const OPERATOR: AuditEntry['actor'] = { kind: 'operator', id: 'tester' }
+
+export interface TestInstance extends Registration {
+  readonly clock: { now(): number; advance(seconds: number): void }
+  readonly authorities: AuthorityDirectory
+  readonly issuer: CertificateIssuer
+  readonly keyStore: MemoryKeyStore
+  readonly store: Store
+}
+
+/** Without a location: SQLite in a folder that goes with the test. */
+export async function testInstance(t: TestContext, location?: StoreLocation): Promise<TestInstance> {
+  const folder = await mkdtemp(join(tmpdir(), 'touchmark-test-'))
+  const store = await createStore(location ?? { folder })
+  t.after(async () => {
+    await store[Symbol.asyncDispose]()
+    await rm(folder, { recursive: true, force: true })
+  })
+  let now = TEST_START
+  const clock = {
+    now: () => now,
+    advance: (seconds: number) => {
+      now += seconds
+    },
+  }
+  const keyStore = new MemoryKeyStore()
+  const random = systemRandom
+  await createInitialHierarchy(
+    { organization: 'Example Devices', publicHttpUrl: 'http://pki.example.test' },
+    { store, keyStore, offlineKeyStore: new MemoryKeyStore(), clock, random, actor: OPERATOR },
+  )
+  const authorities = new AuthorityDirectory({ store, keyStore })
+  const issuer = new CertificateIssuer({ authorities, random })
+  const registration = createRegistration({ store, authorities, issuer, clock, random })
+  return { ...registration, clock, authorities, issuer, keyStore, store }
+}
+
+let devices = 0
+
+/** Puts a device into the registry. */
+export async function registerDevice(instance: TestInstance, fields: Partial<Device> = {}): Promise<Device> {
+  const now = instance.clock.now()
+  const device: Device = {
+    id: newDeviceId(instance.clock, instance.random),
+    model: 'sensor-9',
+    serialNumber: `SN-${++devices}`,
+    state: 'manufactured',
+    batch: null,
+    createdAt: now,
+    stateChangedAt: now,
+    labels: {},
+    ...fields,
+  }
+  await instance.store.commit({
+    writes: [{ kind: 'device.insert', device }],
+    audit: [
+      { at: now, actor: OPERATOR, action: 'device.registered', outcome: 'done', subject: { deviceId: device.id } },
+    ],
+  })
+  return device
+}
+
+export interface TestDevice {
+  readonly device: Device
+  readonly key: PrivateKey
+  readonly record: CertificateRecord
+}
+
+/** A registered device with its birth certificate. */
+export async function bornDevice(
+  instance: TestInstance,
+  fields: Partial<Device> = {},
+  algorithm: KeyAlgorithmName = 'P-256',
+): Promise<TestDevice> {
+  const device = await registerDevice(instance, fields)
+  const key = await generateKeyPair(algorithm)
+  return { device, key, record: await certify(instance, device, key, 'idevid') }
+}
+
+/** A certificate by the word of an operator. */
+export async function certify(
+  instance: TestInstance,
+  device: Device,
+  key: PrivateKey,
+  profile: string,
+): Promise<CertificateRecord> {
+  const outcome = await enrol(
+    {
+      protocol: 'test',
+      operation: 'enrol',
+      profile,
+      csr: testCsr(key),
+      evidence: [{ kind: 'operator', name: 'tester', device }],
+      channelBinding: false,
+      address: '127.0.0.1',
+    },
+    instance,
+  )
+  if (outcome.kind !== 'issued') throw new Error(`not issued: ${JSON.stringify(outcome)}`)
+  return outcome.record
+}
+
+export interface TestCsrOptions {
+  /** RFC 4514 text. */
+  readonly subject?: string
+  /** A Name as DER, in place of the text. */
+  readonly subjectDer?: Uint8Array
+  readonly extensions?: readonly Extension[]
+  readonly attributes?: readonly Attribute[]
+  /** Signs in place of the key itself. */
+  readonly signedBy?: PrivateKey
+}
+
+/** A PKCS#10 request as octets. */
+export function testCsrDer(key: PrivateKey, options: TestCsrOptions = {}): Uint8Array {
+  const { extensions = [], attributes = [], signedBy = key } = options
+  const info = encodeCertificationRequestInfo({
+    subject: options.subjectDer ?? encodeName(parseNameText(options.subject ?? '')),
+    subjectPublicKeyInfo: key.publicKey,
+    attributes: [...attributes, ...(extensions.length > 0 ? [extensionRequestAttribute(extensions)] : [])],
+  })
+  const algorithm = signatureAlgorithm(keyAlgorithm(signedBy.algorithm).signatureAlgorithms[0])
+  return encodeSigned(info, algorithm.algorithmIdentifier, signWithKey(signedBy.keyObject, algorithm, info))
+}
+
+export function testCsr(key: PrivateKey, options: TestCsrOptions = {}): CertificationRequest {
+  return parseCertificationRequest(testCsrDer(key, options))
+}
+
+/** The request that renews a certificate: its subject, and its names where asked. */
+export function renewalCsrDer(key: PrivateKey, certificate: Uint8Array, options: TestCsrOptions = {}): Uint8Array {
+  return testCsrDer(key, { subjectDer: parseCertificate(certificate).subject.raw, ...options })
+}
+
+/** Puts other rules into force. */
+export async function useRules(instance: TestInstance, rules: RulesConfig['rules']): Promise<void> {
+  const at = instance.clock.now()
+  const version = ((await instance.store.read.document('rules', 'default'))?.version ?? 0) + 1
+  await instance.store.commit({
+    writes: [{ kind: 'document.insert', document: rulesDocument({ schema: 1, rules }, version, at) }],
+    audit: [
+      {
+        at,
+        actor: OPERATOR,
+        action: 'rule.changed',
+        outcome: 'done',
+        subject: { name: 'default' },
+        detail: { version },
+      },
+    ],
+  })
+}
+
+/** Trusts a manufacturer. */
+export async function trustManufacturer(instance: TestInstance, config: TrustAnchorsConfig): Promise<void> {
+  parseTrustAnchors(config)
+  const at = instance.clock.now()
+  const document = {
+    kind: 'trust-anchors',
+    name: config.name,
+    version: 1,
+    body: JSON.stringify(config),
+    createdAt: at,
+  } as const
+  await instance.store.commit({
+    writes: [{ kind: 'document.insert', document }],
+    audit: [
+      {
+        at,
+        actor: OPERATOR,
+        action: 'setting.changed',
+        outcome: 'done',
+        subject: { name: config.name },
+        detail: { version: 1 },
+      },
+    ],
+  })
+}
+
+/** Every entry of the log, oldest first. */
+export async function auditLog(instance: TestInstance): Promise<AuditEntry<string>[]> {
+  const entries: AuditEntry<string>[] = []
+  for await (const { bytes } of instance.store.read.auditEntries(0)) entries.push(parseAuditEntry(bytes))
+  return entries
+}
+
+/** What must not change when something is refused. */
+export async function countEverything(instance: TestInstance, device?: Device): Promise<Record<string, unknown>> {
+  const { read } = instance.store
+  const { devices, certificates } = await read.counts()
+  const states = ['pending', 'approved', 'rejected', 'issued'] as const
+  const enrolments = await Promise.all(
+    states.map(async kind => (await read.enrolments(kind, { limit: 1000 })).items.length),
+  )
+  if (device === undefined) return { devices, certificates, enrolments }
+  return {
+    devices,
+    certificates,
+    enrolments,
+    device: await read.device(device.id),
+    keys: await read.keysOfDevice(device.id),
+    ofDevice: (await read.certificatesOfDevice(device.id)).length,
+  }
+}
+
+export const NOBODY = { certificates: [], tlsUnique: null, tlsExporter: null, address: '192.0.2.1' } as const
+export const NO_BODY = EMPTY
