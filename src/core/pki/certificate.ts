@@ -38,13 +38,17 @@ export interface CertificateFields {
 
 export interface Certificate extends Signed, CertificateFields {}
 
+/** Octets of one certificate that we read: the largest signatures in use (SLH-DSA) take 50 KB, a thousand names 40 KB. */
+export const MAX_CERTIFICATE_OCTETS = 256 * 1024
+const LIMITS = { maxInput: MAX_CERTIFICATE_OCTETS }
+
 /** Octets of a serial number that we read. RFC 5280 §4.1.2.2 allows CAs 20; a few in the field have more. */
 const MAX_SERIAL_OCTETS = 64
 
 /** Throws `DerError`, also where the two signature algorithms differ or the serial number is negative. */
 export function parseCertificate(der: Uint8Array): Certificate {
-  const { raw, tbs, signatureAlgorithm, signature } = readDer(der, reader => parseSigned(reader))
-  const fields = parseTbsCertificate(tbs)
+  const { raw, tbs, signatureAlgorithm, signature } = readDer(der, reader => parseSigned(reader), LIMITS)
+  const fields = parseTbsCertificate(tbs, tbs.byteOffset - der.byteOffset)
   if (!equalBytes(signatureAlgorithm.raw, fields.signatureAlgorithm.raw)) {
     throw new DerError('der.value_invalid', 0, 'The two signature algorithms of the certificate differ')
   }
@@ -67,9 +71,9 @@ export function parseCertificate(der: Uint8Array): Certificate {
   }
 }
 
-/** `TBSCertificate` (RFC 5280 §4.1.2). Throws `DerError` with the offset within `tbs`. */
-export function parseTbsCertificate(tbs: Uint8Array): CertificateFields {
-  return readDer(tbs, reader => reader.sequence(fields => readFields(fields, tbs)))
+/** `TBSCertificate` (RFC 5280 §4.1.2). Throws `DerError`; `base` is where `tbs` lies in what the offsets count from. */
+export function parseTbsCertificate(tbs: Uint8Array, base = 0): CertificateFields {
+  return readDer(tbs, reader => reader.sequence(fields => readFields(fields, tbs)), { ...LIMITS, base })
 }
 
 function readFields(fields: DerReader, tbs: Uint8Array): CertificateFields {

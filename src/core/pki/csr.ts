@@ -23,6 +23,10 @@ export interface CertificationRequest extends Signed {
   readonly challengePassword: string | undefined
 }
 
+/** Octets of one request that we read: as for certificates, with room for attestation evidence. */
+export const MAX_REQUEST_OCTETS = 256 * 1024
+const LIMITS = { maxInput: MAX_REQUEST_OCTETS }
+
 /** Attributes in one request that a stranger may send. */
 const MAX_ATTRIBUTES = 64
 
@@ -31,8 +35,9 @@ const MAX_ATTRIBUTES = 64
  * attribute has not exactly one value. The signature is not verified here.
  */
 export function parseCertificationRequest(der: Uint8Array): CertificationRequest {
-  const signed = readDer(der, reader => parseSigned(reader))
-  return readDer(signed.tbs, reader => reader.sequence(fields => readInfo(fields, signed)))
+  const signed = readDer(der, reader => parseSigned(reader), LIMITS)
+  const base = signed.tbs.byteOffset - der.byteOffset
+  return readDer(signed.tbs, reader => reader.sequence(fields => readInfo(fields, signed)), { ...LIMITS, base })
 }
 
 function readInfo(fields: DerReader, signed: Signed): CertificationRequest {
@@ -57,8 +62,8 @@ function readInfo(fields: DerReader, signed: Signed): CertificationRequest {
 }
 
 /**
- * `attributes [0] Attributes`. RFC 2986 has the field always; requests of some devices leave it out where it is empty, and
- * OpenSSL reads those, so `readInfo` does too.
+ * `attributes [0] Attributes`. Two things that requests of devices get wrong are let pass, as OpenSSL does: RFC 2986 has the
+ * field always, some leave it out where it is empty; and the members of the SET OF are not always in DER order.
  */
 function parseAttributes(reader: DerReader): Attribute[] {
   const at = reader.offset
