@@ -453,6 +453,33 @@ describe('judges from outside', () => {
     }
   })
 
+  it('ocsptool reads our requests and verifies our responses', t => {
+    if (!requireTool(t, 'openssl') || !requireTool(t, 'ocsptool')) return
+    const { ca, idOf } = makeAuthority()
+    const ocsptool = (...args: string[]) => {
+      const run = spawnSync('ocsptool', args, { cwd: folder, encoding: 'utf8' })
+      return `${run.stdout}${run.stderr}`
+    }
+    const tbs = encodeTbsRequest({
+      requests: [{ certId: idOf('sha256') }],
+      extensions: [nonceExtension(new Uint8Array(23).fill(0xab))],
+    })
+    writeFileSync(at('ours.der'), encodeOcspRequest(tbs))
+    const request = ocsptool('--request-info', '--infile', 'ours.der')
+    assert.match(request, /Hash Algorithm: SHA256[\s\S]*Serial Number: (00)?a1b2c3[\s\S]*Nonce: (ab){23}/)
+    const now = Math.floor(Date.now() / 1000)
+    const data = encodeTbsResponseData({
+      responderId: { kind: 'byName', name: ca.subject.raw },
+      producedAt: now,
+      responses: [{ certId: idOf('sha1'), status: { kind: 'good' }, thisUpdate: now - 5, nextUpdate: now + 600 }],
+    })
+    const signature = sign('sha256', data, createPrivateKey(readFileSync(at('ca.key'))))
+    writeFileSync(at('r.der'), encodeOcspResponse({ tbs: data, signatureAlgorithm: ECDSA_SHA256, signature }))
+    assert.match(ocsptool('--response-info', '--infile', 'r.der'), /Certificate Status: good/)
+    const verdict = ocsptool('--verify-response', '--infile', 'r.der', '--load-trust', 'ca.pem')
+    assert.match(verdict, /Verifying OCSP Response: Success/)
+  })
+
   it('we read and verify what openssl answers', t => {
     if (!requireTool(t, 'openssl')) return
     const { ca, device } = makeAuthority()
