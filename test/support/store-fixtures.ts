@@ -16,6 +16,8 @@ export const NOW = 1_750_000_000
 
 let made = 0
 
+const octets = (count: number) => new Uint8Array(randomBytes(count))
+
 /** 16 octets that grow with each call, as ids do. */
 function growingId(): string {
   made++
@@ -66,7 +68,7 @@ export function aCertificate(
     profileVersion: 1,
     notBefore: NOW,
     notAfter: NOW + 86_400,
-    der: randomBytes(600),
+    der: octets(600),
     status: { kind: 'good' },
     crlShard: 0,
     replaces: null,
@@ -95,7 +97,7 @@ export function anEnrolment(fields: Partial<Enrolment> = {}): Enrolment {
     deviceId: null,
     serialNumberClaimed: 'SN-?',
     rule: 'token',
-    csr: randomBytes(300),
+    csr: octets(300),
     state: { kind: 'pending' },
     createdAt: NOW,
     ...fields,
@@ -123,7 +125,7 @@ export function anAuthority(fields: Partial<Authority> = {}): Authority {
     id: authorityId(`ca-${++made}`),
     kind: 'issuing',
     state: 'active',
-    certificate: randomBytes(500),
+    certificate: octets(500),
     issuer: null,
     chainAbove: [],
     keyUri: 'software:ca',
@@ -142,7 +144,7 @@ export function aPublication(fields: Partial<Publication> = {}): Publication {
   return {
     name: `crl/ca-${++made}/0`,
     contentType: 'application/pkix-crl',
-    bytes: randomBytes(200),
+    bytes: octets(200),
     number: 1,
     thisUpdate: NOW,
     nextUpdate: NOW + 3600,

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TouchmarkError } from '../../core/errors.ts'
 import type { Store } from '../../domain/ports.ts'
-import { createPostgresStore, openPostgresStore } from './postgres/open.ts'
 import { createSqliteStore, openSqliteStore } from './sqlite/open.ts'
 
 /** A data folder (the database is `touchmark.db` in it), or the URL of a database: `postgres://…`, `sqlite:<path>`. */
@@ -22,7 +21,7 @@ export const DATABASE_FILE = 'touchmark.db'
  * Errors: `store.exists` where there is one, `store.url_invalid`, `store.unavailable`.
  */
 export async function createStore(location: StoreLocation, options: StoreOptions = {}): Promise<Store> {
-  if (isPostgres(location)) return createPostgresStore(location.url)
+  if (isPostgres(location)) return (await postgres()).createPostgresStore(location.url)
   const path = sqlitePath(location)
   if ('folder' in location) mkdirSync(location.folder, { recursive: true, mode: 0o700 })
   return createSqliteStore(path, options)
@@ -34,7 +33,7 @@ export async function createStore(location: StoreLocation, options: StoreOptions
  * `store.corrupt`, `store.url_invalid`, `store.unavailable`.
  */
 export async function openStore(location: StoreLocation, options: StoreOptions = {}): Promise<Store> {
-  if (isPostgres(location)) return openPostgresStore(location.url)
+  if (isPostgres(location)) return (await postgres()).openPostgresStore(location.url)
   const path = sqlitePath(location)
   return openSqliteStore(path, options)
 }
@@ -42,6 +41,9 @@ export async function openStore(location: StoreLocation, options: StoreOptions =
 function isPostgres(location: StoreLocation): location is { readonly url: string } {
   return 'url' in location && /^postgres(?:ql)?:\/\//.test(location.url)
 }
+
+/** Loaded only where it is used: most commands work on a folder, and start faster without the driver. */
+const postgres = () => import('./postgres/open.ts')
 
 function sqlitePath(location: StoreLocation): string {
   if ('folder' in location) return join(location.folder, DATABASE_FILE)
