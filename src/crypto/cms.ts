@@ -332,15 +332,18 @@ export function openEnvelope(
   const additionalData = (isAuthenticated ? envelope.authenticatedAttributes?.raw : undefined) ?? EMPTY
   const mac = isAuthenticated ? envelope.mac : EMPTY
   const fallback = random.bytes(cipher.keyOctets)
+  let key: Bytes = fallback
   try {
-    const key = unlock(envelope.recipientInfos, recipient, fallback)
+    key = unlock(envelope.recipientInfos, recipient, fallback)
     if (key.length !== cipher.keyOctets) throw decryptFailed()
     const content = decryptContent(cipher, contentEncryptionAlgorithm, key, encryptedContent, mac, additionalData)
-    key.fill(0)
     if (isAuthenticated) checkContentType(envelope)
     return { contentType, content }
   } catch (thrown) {
     throw thrown instanceof TouchmarkError ? thrown : decryptFailed()
+  } finally {
+    key.fill(0)
+    fallback.fill(0)
   }
 }
 

@@ -183,6 +183,16 @@ describe('SignedData (RFC 5652 5)', () => {
     const many = (count: number) => encodeCertsOnly(Array.from({ length: count }, () => fromHex('3000')))
     assert.equal(parseCertsOnly(many(128)).length, 128)
     assert.throws(() => parseCertsOnly(many(129)), { code: 'der.too_large' })
+    const signers = Array.from({ length: 17 }, (_, i) => ({
+      sid: { kind: 'subjectKeyIdentifier' as const, keyIdentifier: new Uint8Array([i]) },
+      digestAlgorithm: SHA256,
+      signatureAlgorithm: ECDSA,
+      signature: new Uint8Array(8),
+    }))
+    const signed = (count: number) =>
+      encodeSignedData({ contentType: CONTENT_TYPE.data, signers: signers.slice(0, count) })
+    assert.equal(parseSignedData(signed(16)).signerInfos.length, 16)
+    assert.throws(() => parseSignedData(signed(17)), { code: 'der.too_large' })
   })
 })
 
