@@ -14,6 +14,7 @@ import { systemRandom } from '../crypto/random.ts'
 import { ensureIdentity } from '../domain/ca/platform-identity.ts'
 import { runBatch, type UnitResult } from '../domain/factory/run-batch.ts'
 import type { UnitInput } from '../domain/factory/unit.ts'
+import { serialNumber } from '../domain/ids.ts'
 import type { Instance } from '../server/open-instance.ts'
 import { type Credential, SimulatedDevice } from '../sim/device.ts'
 import { EstError } from '../sim/est-client.ts'
@@ -54,7 +55,7 @@ export async function runDemo(run: DemoRun): Promise<DemoStory> {
   try {
     return await runStory(run)
   } catch (thrown) {
-    if (!known || !(thrown instanceof EstError)) throw thrown
+    if (!known || !(thrown instanceof EstError || thrown instanceof UnitRejected)) throw thrown
     const aside = `${run.folders.device}-${known.serialNumber}`
     await rename(run.folders.device, aside)
     run.tell({
@@ -134,6 +135,10 @@ async function readDevice(folder: string): Promise<{ serialNumber: string; birth
   return serialNumber === undefined ? undefined : { serialNumber, birthKey }
 }
 
+class UnitRejected extends Error {
+  override readonly name = 'UnitRejected'
+}
+
 /** A batch of one: the same recipe that does a hundred thousand. */
 async function factoryLine(device: SimulatedDevice, instance: Instance): Promise<Bytes[]> {
   const der = await device.birthRequest()
@@ -159,10 +164,11 @@ async function factoryLine(device: SimulatedDevice, instance: Instance): Promise
   )
   const [result] = results
   if (!result || result.outcome === 'rejected') {
-    throw new Error(`The factory line rejected the unit: ${result?.code ?? 'nothing came back'}`)
+    throw new UnitRejected(`The factory line rejected the unit: ${result?.code ?? 'nothing came back'}`)
   }
-  const { record } = await instance.authorities.issuing(await instance.authorities.profile('idevid'))
-  return [new Uint8Array(result.certificate), ...(await instance.authorities.chain(record.id)).slice(0, -1)]
+  const certificate = new Uint8Array(result.certificate)
+  const [record] = await instance.store.read.certificatesBySerial(serialNumber(result.certificateSerial))
+  return [certificate, ...(await instance.authorities.chain(record!.authorityId)).slice(0, -1)]
 }
 
 /** Certificate and key of the service, in files too: for `openssl s_server`. */

@@ -64,7 +64,8 @@ export async function startServer(instance: Instance, options: ServerOptions): P
     listeners[0]?.useCertificate(next)
     logger.info('server.certificate_renewed', { serialNumber: next.identity.record.serialNumber })
   }
-  const jobs = new JobLoop(await createJobs(instance, responders, renewCertificate), {
+  const signCheckpoint = await checkpointSigner(instance)
+  const jobs = new JobLoop(createJobs(instance, { responders, renewCertificate, signCheckpoint }), {
     changeMarker: () => store.read.changeMarker(),
     logger,
   })
@@ -97,7 +98,10 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   const http = stack.use(await openPlainListener(host, routes, instance, options, warnings))
 
   await record(instance, 'server.started')
-  stack.defer(() => record(instance, 'server.stopped'))
+  stack.defer(async () => {
+    await record(instance, 'server.stopped')
+    await signCheckpoint()
+  })
   jobs.start()
   stack.use(jobs)
   const url = `https://${urlHost(host)}:${https.port}`
@@ -107,21 +111,15 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   return { url, httpUrl, warnings, [Symbol.asyncDispose]: () => stop(running, [https, http], logger) }
 }
 
+interface JobPorts {
+  readonly responders: OcspResponders
+  renewCertificate(): Promise<void>
+  signCheckpoint(): Promise<void>
+}
+
 /** Everything that goes on beside the requests, and when. */
-async function createJobs(
-  instance: Instance,
-  responders: OcspResponders,
-  renewCertificate: () => Promise<void>,
-): Promise<Job[]> {
-  const { store, clock, authorities, keyStore, configuration } = instance
-  const { origin } = configuration.log
-  const logKey = (await keyStore.list()).find(key => key.label === LOG_KEY_LABEL)
-  if (!logKey) {
-    throw new TouchmarkError('keystore.log_key_missing', 'unavailable', 'The key store holds no key of the log.', {
-      next: 'Restore the folder keys from a backup.',
-    })
-  }
-  const noteSigner = logSigner(origin, await keyStore.signer(logKey.keyUri))
+function createJobs(instance: Instance, { responders, renewCertificate, signCheckpoint }: JobPorts): Job[] {
+  const { store, clock, authorities } = instance
   const shardUrl = async () => {
     const settings = await authorities.settings()
     return (authority: string, shard: number) => crlUrl(settings, authority, shard)
@@ -158,9 +156,22 @@ async function createJobs(
       name: 'checkpoint',
       onChange: { atMostEverySeconds: 2 },
       everySeconds: 60,
-      run: async () => void (await signDueCheckpoint({ store, clock, origin, signer: noteSigner })),
+      run: signCheckpoint,
     },
   ]
+}
+
+/** Signs the head of the log with the log's own key. Throws `keystore.log_key_missing`. */
+async function checkpointSigner({ store, clock, keyStore, configuration }: Instance): Promise<() => Promise<void>> {
+  const { origin } = configuration.log
+  const key = (await keyStore.list()).find(candidate => candidate.label === LOG_KEY_LABEL)
+  if (!key) {
+    throw new TouchmarkError('keystore.log_key_missing', 'unavailable', 'The key store holds no key of the log.', {
+      next: 'Restore the folder keys from a backup.',
+    })
+  }
+  const signer = logSigner(origin, await keyStore.signer(key.keyUri))
+  return async () => void (await signDueCheckpoint({ store, clock, origin, signer }))
 }
 
 /** Keys that this server makes for devices travel under its own signature (RFC 7030 §4.4.2). */
