@@ -1,0 +1,102 @@
+// The command line as scripts use it: real processes, their output and exit codes, a server on free ports, folders that go away.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+export interface CliResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface CliOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  readonly input?: string
+}
+
+/** Runs one command line to its end. */
+export async function touchmark(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  const child = start(args, options)
+  let stdout = ''
+  let stderr = ''
+  child.stdout!.setEncoding('utf8').on('data', text => (stdout += text))
+  child.stderr!.setEncoding('utf8').on('data', text => (stderr += text))
+  child.stdin!.end(options.input ?? '')
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, stdout, stderr }
+}
+
+/** As `touchmark` with `--json`: the one document. Throws where the command did not succeed. */
+export async function touchmarkJson<T = Record<string, unknown>>(
+  args: readonly string[],
+  options: CliOptions = {},
+): Promise<T> {
+  const { code, stdout, stderr } = await touchmark([...args, '--json'], options)
+  if (code !== 0) throw new Error(`touchmark ${args.join(' ')} ended with ${code}: ${stderr}`)
+  return JSON.parse(stdout) as T
+}
+
+export interface ServerProcess {
+  readonly url: string
+  readonly httpUrl: string
+  readonly warnings: readonly string[]
+  /** What it wrote to standard output and standard error so far. */
+  output(): { stdout: string; stderr: string }
+  readonly pid: number
+  /** Sends SIGTERM and waits; answers the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+}
+
+/** `touchmark serve --json` on free ports; resolves with its ready line. */
+export async function serve(args: readonly string[], options: CliOptions = {}): Promise<ServerProcess> {
+  const child = start(['serve', '--port', '0', '--http-port', '0', '--json', ...args], options)
+  let stdout = ''
+  let stderr = ''
+  const ready = Promise.withResolvers<{ url: string; httpUrl: string; warnings: string[] }>()
+  child.stdout!.setEncoding('utf8').on('data', text => {
+    stdout += text
+    if (stdout.includes('\n')) ready.resolve(JSON.parse(stdout.slice(0, stdout.indexOf('\n'))))
+  })
+  child.stderr!.setEncoding('utf8').on('data', text => (stderr += text))
+  const closed = once(child, 'close') as Promise<[number | null]>
+  void closed.then(([code]) => ready.reject(new Error(`serve ended with ${code}: ${stderr}`)))
+  child.stdin!.end()
+  const { url, httpUrl, warnings } = await ready.promise
+  return {
+    url,
+    httpUrl,
+    warnings,
+    output: () => ({ stdout, stderr }),
+    pid: child.pid!,
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal)
+      return (await closed)[0]
+    },
+  }
+}
+
+function start(args: readonly string[], { env, cwd }: CliOptions): ChildProcess {
+  const { TOUCHMARK_PASSPHRASE_FILE: _file, TOUCHMARK_DATA: _data, ...inherited } = process.env
+  return spawn(process.execPath, [MAIN, ...args], { env: { ...inherited, ...env }, ...(cwd ? { cwd } : {}) })
+}
+
+export interface TestFolder extends Disposable {
+  readonly path: string
+  join(...names: string[]): string
+}
+
+/** A folder that goes away with the test. */
+export function testFolder(): TestFolder {
+  const path = mkdtempSync(join(tmpdir(), 'touchmark-test-'))
+  return {
+    path,
+    join: (...names) => join(path, ...names),
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+  }
+}
