@@ -39,8 +39,9 @@ function invalid(code: string, message: string, cause?: unknown): TouchmarkError
   return new TouchmarkError(code, 'malformed', message, { next, cause })
 }
 
+/** Lines end in LF: OpenSSL and what is built on it read both ends, `base64 -d` of the GNU tools refuses a CR. */
 export function encodeBody(der: Uint8Array, form: Base64Form): string {
-  return form === 'wrapped' ? toBase64Lines(der, 76, '\r\n') : toBase64(der)
+  return form === 'wrapped' ? toBase64Lines(der, 76, '\n') : toBase64(der)
 }
 
 /** A 200 with base64. `no-store`: what is in it was made for this device. */
