@@ -201,7 +201,7 @@ const root: ProfileConfig = {
   holder: 'authority',
   validity: { noExpiry: true, backdateSeconds: 3600 },
   subject: [{ O: '{settings.organization}' }, { CN: '{fields.commonName}' }],
-  keyAlgorithms: [...STRONG_ALGORITHMS],
+  keyAlgorithms: [...EVERY_ALGORITHM],
   keyUsage: ['keyCertSign', 'cRLSign'],
   basicConstraints: { cA: true },
 }
@@ -216,7 +216,7 @@ const subCa: ProfileConfig = {
   holder: 'authority',
   validity: { days: 5475, backdateSeconds: 3600 },
   subject: [{ O: '{settings.organization}' }, { CN: '{fields.commonName}' }],
-  keyAlgorithms: [...STRONG_ALGORITHMS],
+  keyAlgorithms: [...EVERY_ALGORITHM],
   keyUsage: ['keyCertSign', 'cRLSign'],
   basicConstraints: { cA: true, pathLenConstraint: 0 },
   crlDistributionPoint: true,

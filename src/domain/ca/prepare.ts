@@ -242,6 +242,12 @@ export function prepareCertificate(
 
   const shared = issuance.shard(crlShard)
   const issuer = authority.certificate?.subject.raw ?? subject
+  if (profile.influence.strict) {
+    profile.influence.checkRest(
+      { subject: request.requestedSubject, extensions: request.requestedExtensions ?? [] },
+      { subject, extensions: [...shared.extensions, ...extensions] },
+    )
+  }
   const tbs = encodeTbsCertificate({
     serialNumber: serial.octets,
     signatureAlgorithm: issuance.algorithm.algorithmIdentifier,

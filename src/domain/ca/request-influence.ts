@@ -1,6 +1,7 @@
 // What of a certification request may reach the certificate, and what happens to the rest. The key always does; everything else only
 // where the profile names it (RFC 2986 §2: the CA decides; RFC 5280 §4 for what the names must be).
 
+import { readDer } from '../../core/asn1/reader.ts'
 import { equalBytes } from '../../core/bytes/bytes.ts'
 import { toHex } from '../../core/bytes/hex.ts'
 import { TouchmarkError } from '../../core/errors.ts'
@@ -8,7 +9,7 @@ import { type Extension, findExtension } from '../../core/pki/extension.ts'
 import { parseSubjectAltName } from '../../core/pki/extensions.ts'
 import { encodeGeneralName, type GeneralName } from '../../core/pki/general-name.ts'
 import { type IpRange, ipRangeContains, parseIpRange } from '../../core/pki/ip-address.ts'
-import { attributeValue, type Name } from '../../core/pki/name.ts'
+import { attributeValue, type Name, parseName } from '../../core/pki/name.ts'
 import { OID } from '../../core/pki/oids.ts'
 import { attributeType, isDnsName } from './name-text.ts'
 import { type Pattern, parsePattern } from './pattern.ts'
@@ -23,7 +24,9 @@ export interface RequestInfluence {
    * Throws `profile.request_not_allowed`, and `DerError` where the requested extension is malformed.
    */
   addNames(own: readonly GeneralName[], requested: readonly Extension[], values: TemplateValues): GeneralName[]
-  /** Throws `profile.request_not_allowed` where the profile refuses wishes that the certificate does not fulfil. */
+  /** Whether wishes that the certificate does not fulfil are refused, and not passed over. */
+  readonly strict: boolean
+  /** Where `strict`: throws `profile.request_not_allowed` for a wish that is not fulfilled. */
   checkRest(requested: RequestedFields, issued: IssuedFields): void
 }
 
@@ -33,7 +36,8 @@ export interface RequestedFields {
 }
 
 export interface IssuedFields {
-  readonly subject: Name
+  /** Name DER. */
+  readonly subject: Uint8Array
   readonly extensions: readonly Extension[]
 }
 
@@ -51,8 +55,9 @@ export function compileInfluence(config: CompleteProfileConfig['requestInfluence
     patterns: patterns.map(source => parsePattern(source)),
   }))
   const rules = config.subjectAltName.map(compileNameRule)
-  const refuses = config.unlisted === 'refuse'
+  const strict = config.unlisted === 'refuse'
   return {
+    strict,
     readSubject(requested, values) {
       const out: Record<string, string> = {}
       if (requested === undefined) return out
@@ -74,7 +79,7 @@ export function compileInfluence(config: CompleteProfileConfig['requestInfluence
         if (present.has(key)) continue
         const rule = rules.find(candidate => candidate.kind === name.kind)
         if (rule === undefined) {
-          if (refuses) throw notAllowed(`a subjectAltName of kind ${name.kind}`)
+          if (strict) throw notAllowed(`a subjectAltName of kind ${name.kind}`)
           continue
         }
         if (!rule.allows(name, values)) throw notAllowed(`this subjectAltName of kind ${name.kind}`)
@@ -87,7 +92,7 @@ export function compileInfluence(config: CompleteProfileConfig['requestInfluence
       return added
     },
     checkRest(requested, issued) {
-      if (!refuses) return
+      if (!strict) return
       for (const wanted of requested.extensions) {
         // subjectAltName was judged name by name.
         if (wanted.oid === OID.subjectAltName) continue
@@ -95,8 +100,9 @@ export function compileInfluence(config: CompleteProfileConfig['requestInfluence
         if (given === undefined || !equalBytes(given.value, wanted.value))
           throw notAllowed(`the extension ${wanted.oid}`)
       }
+      const subject = readDer(issued.subject, parseName).rdns.flat()
       for (const { type, value } of requested.subject?.rdns.flat() ?? []) {
-        const fulfilled = issued.subject.rdns.flat().some(given => given.type === type && given.value === value)
+        const fulfilled = subject.some(given => given.type === type && given.value === value)
         if (!fulfilled && !attributes.some(listed => listed.type === type))
           throw notAllowed(`the subject attribute ${type}`)
       }
