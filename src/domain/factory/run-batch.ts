@@ -206,25 +206,31 @@ class BatchRun {
     if (this.#failure !== undefined) throw this.#failure
     const { store, clock } = this.#ports
     const at = clock.now()
-    const current = await store.read.batch(this.#batch.id)
     const counts = { ...this.#counts }
+    const entry: AuditEntry = {
+      at,
+      actor: { kind: 'operator', id: this.#request.operator },
+      action: 'batch.finished',
+      outcome: 'done',
+      subject: { batchId: this.#batch.id },
+      detail: counts,
+    }
     const done = counts.issued + counts.existing + counts.rejected
-    await store.commit({
-      writes: [
-        { kind: 'batch.progress', id: this.#batch.id, from: current?.done ?? 0, done, ...counts, finishedAt: at },
-      ],
-      audit: [
-        {
-          at,
-          actor: { kind: 'operator', id: this.#request.operator },
-          action: 'batch.finished',
-          outcome: 'done',
-          subject: { batchId: this.#batch.id },
-          detail: counts,
-        },
-      ],
-    })
-    return counts
+    for (;;) {
+      const current = await store.read.batch(this.#batch.id)
+      // The record keeps what the first complete run counted; that it was run again is in the log.
+      const writes: Write[] =
+        current?.state === 'running'
+          ? [{ kind: 'batch.progress', id: current.id, from: current.done, done, ...counts, finishedAt: at }]
+          : []
+      try {
+        await store.commit({ writes, audit: [entry] })
+        return counts
+      } catch (thrown) {
+        // Another process ran the same batch and came to its end in this moment.
+        if (!(thrown instanceof TouchmarkError && thrown.code === 'batch.state_changed')) throw thrown
+      }
+    }
   }
 
   /** Fills `results` for units that are done or refused, and returns those that get a certificate. */
