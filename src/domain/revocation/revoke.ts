@@ -185,8 +185,10 @@ async function change(
     audit.push(statusEntry(record, action, { reason }, actor, now))
   }
   if (reason === 'keyCompromise') {
-    const key = records[0] && (await ports.store.read.key(records[0].keyId))
-    if (key && key.state !== 'compromised' && key.state !== 'destroyed') {
+    // Every key, not the first: a device that is lost loses the key that it was born with as well.
+    for (const id of new Set(records.map(record => record.keyId))) {
+      const key = await ports.store.read.key(id)
+      if (!key || key.state === 'compromised' || key.state === 'destroyed') continue
       writes.push({ kind: 'key.state', id: key.id, from: key.state, to: 'compromised', at: now })
       audit.push({
         at: now,
