@@ -1,13 +1,15 @@
 // The log's key: Ed25519, in the key store, under the name that the configuration gives the log. The verifier key stands in
 // `touchmark.json`, so that anybody who has the folder can verify the log without a passphrase.
 import type { Bytes } from '../core/bytes/bytes.ts'
-import { type Checkpoint, signCheckpoint } from '../core/merkle/checkpoint.ts'
+import { toUtf8 } from '../core/bytes/utf8.ts'
+import { type Checkpoint, parseCheckpoint, signCheckpoint } from '../core/merkle/checkpoint.ts'
 import {
   ed25519NoteSigner,
   ed25519NoteVerifier,
   formatVerifierKey,
   type NoteSigner,
   type NoteVerifier,
+  parseSignedNote,
   parseVerifierKey,
   SIGNATURE_TYPES,
   verifierKey,
@@ -17,6 +19,7 @@ import { keyAlgorithm, readSpki, signatureAlgorithm } from '../crypto/algorithms
 import { sha256 } from '../crypto/digest.ts'
 import type { Signer } from '../crypto/signer.ts'
 import { checkSignatureWith } from '../crypto/verify.ts'
+import { checkContinuity } from '../domain/audit/continuity.ts'
 import type { Clock, Store, StoredCheckpoint } from '../domain/ports.ts'
 
 /** Label of the key in the key store. */
@@ -50,11 +53,19 @@ export interface CheckpointPorts {
   readonly signer: NoteSigner
 }
 
-/** Signs the head of the log where it has grown since the last checkpoint. Answers the new checkpoint, if one was made. */
+/**
+ * Signs the head of the log where it has grown since the last checkpoint. Answers the new checkpoint, if one was made. Throws
+ * `audit.log_not_continued` where the log does not extend what was signed last: a store that was restored from an old copy, or altered.
+ */
 export async function signDueCheckpoint(ports: CheckpointPorts): Promise<StoredCheckpoint | undefined> {
   const { store, clock, origin, signer } = ports
-  const [head, latest] = [await store.read.auditHead(), await store.read.latestCheckpoint()]
-  if (head.size === 0 || head.size <= (latest?.size ?? 0)) return undefined
+  const latest = await store.read.latestCheckpoint()
+  const head = await store.read.auditHead()
+  if (head.size === (latest?.size ?? 0)) return undefined
+  if (latest) {
+    const signed = parseCheckpoint(parseSignedNote(toUtf8(latest.note)).text)
+    await checkContinuity(sha256, signed, head, (level, index) => store.read.auditTile(level, index))
+  }
   const statement: Checkpoint = { origin, size: head.size, root: new Uint8Array(head.root), extensions: [] }
   const checkpoint = { size: head.size, note: await signCheckpoint(statement, [signer]), at: clock.now() }
   await store.saveCheckpoint(checkpoint)
