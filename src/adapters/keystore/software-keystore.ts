@@ -258,13 +258,14 @@ export class SoftwareKeyStore implements KeyStore {
 
   /** Reads one file and opens its box: every header that is believed has been vouched for. */
   async #read(label: string): Promise<{ readonly header: KeyHeader; readonly secret: Bytes }> {
+    const key = this.#key()
     const path = this.#pathOf(label)
     const text = await readSmallFile(path)
     if (text === undefined) throw notFound(uriOf(label))
     const file = readSealedFile(keySchema, text, path)
     let secret: Bytes
     try {
-      secret = unsealFile(this.#key(), KEY_PURPOSE, file)
+      secret = unsealFile(key, KEY_PURPOSE, file)
     } catch (cause) {
       throw forged(path, cause)
     }
