@@ -1,14 +1,15 @@
 // RFC 7030 4.1 (CA certificates), 4.5 (CSR attributes), 3.2.2 (paths and labels), 4.3 (Full CMC); RFC 8951 3.1 (base64).
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { fromBase64, fromBase64Lines } from '../../src/core/bytes/base64.ts'
+import { fromBase64, fromBase64Lines, toBase64 } from '../../src/core/bytes/base64.ts'
 import { parseCertsOnly } from '../../src/core/cms/certs-only.ts'
-import { parseCsrAttrs } from '../../src/core/messages/csr-attributes.ts'
+import { encodeCsrAttrs, parseCsrAttrs } from '../../src/core/messages/csr-attributes.ts'
 import { parseCertificate } from '../../src/core/pki/certificate.ts'
 import { formatName } from '../../src/core/pki/name.ts'
 import { profileCatalogue } from '../../src/domain/ca/catalogue.ts'
 import { estDoor } from '../support/est-door.ts'
 import { auditLog, OPERATOR, type TestInstance, testInstance, useRules } from '../support/instance.ts'
+import { assertOnlyTypedErrors } from '../support/mutate.ts'
 
 describe('4.1 distribution of CA certificates', () => {
   test('anybody gets the issuing authority of the label and everything above it, down from the root', async t => {
@@ -110,6 +111,18 @@ describe('4.5 CSR attributes', () => {
       )
       assert.deepEqual(read, expected, algorithm)
     }
+  })
+
+  test('reads the example of the RFC: two OIDs, two attributes', () => {
+    const example = 'MEEGCSqGSIb3DQEJBzASBgcqhkjOPQIBMQcGBSuBBAAiMBYGCSqGSIb3DQEJDjEJBgcrBgEBAQEWBggqhkjOPQQDAw=='
+    const members = parseCsrAttrs(fromBase64(example))
+    assert.deepEqual(
+      members.map(member => (member.kind === 'oid' ? member.oid : member.attribute.oid)),
+      // challengePassword, id-ecPublicKey, extensionRequest, ecdsa-with-SHA384
+      ['1.2.840.113549.1.9.7', '1.2.840.10045.2.1', '1.2.840.113549.1.9.14', '1.2.840.10045.4.3.3'],
+    )
+    assert.equal(toBase64(encodeCsrAttrs(members)), example)
+    assertOnlyTypedErrors([fromBase64(example)], parseCsrAttrs, 500)
   })
 
   test('challengePassword where a rule wants the channel binding, extensionRequest where the profile listens to it', async t => {

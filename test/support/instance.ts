@@ -32,7 +32,7 @@ import type { Store } from '../../src/domain/ports.ts'
 import { enrol } from '../../src/domain/ra/enrol.ts'
 import { createRegistration, type Registration } from '../../src/domain/ra/registration.ts'
 import { type RulesConfig, rulesDocument } from '../../src/domain/ra/rules.ts'
-import { parseTrustAnchors, type TrustAnchorsConfig } from '../../src/domain/ra/trust-anchors.ts'
+import { type TrustAnchorsConfig, trustAnchorsDocument } from '../../src/domain/ra/trust-anchors.ts'
 import { MemoryKeyStore } from './memory-key-store.ts'
 
 export const TEST_START = 1_900_000_000
@@ -191,15 +191,8 @@ export async function useRules(instance: TestInstance, rules: RulesConfig['rules
 
 /** Trusts a manufacturer. */
 export async function trustManufacturer(instance: TestInstance, config: TrustAnchorsConfig): Promise<void> {
-  parseTrustAnchors(config)
   const at = instance.clock.now()
-  const document = {
-    kind: 'trust-anchors',
-    name: config.name,
-    version: 1,
-    body: JSON.stringify(config),
-    createdAt: at,
-  } as const
+  const document = trustAnchorsDocument(config, 1, at)
   await instance.store.commit({
     writes: [{ kind: 'document.insert', document }],
     audit: [

@@ -1,4 +1,4 @@
-// CSR attributes (RFC 7030 §4.5.2, clarified by RFC 8951 §3.4 and RFC 9908): what a server would like to find in a request.
+// CSR attributes (RFC 7030 §4.5.2, clarified by RFC 8951 §4 and RFC 9908): what a server would like to find in a request.
 // Grammar only: which attributes belong to which profile is the server's question, what to make of them the client's.
 import type { DerReader } from '../asn1/reader.ts'
 import { readDer } from '../asn1/reader.ts'

@@ -17,7 +17,9 @@ import {
 import { ATTRIBUTE, attributeValue } from '../../core/pki/name.ts'
 import { OID } from '../../core/pki/oids.ts'
 import { isDeviceSerialNumber } from '../device/device-name.ts'
+import type { UnixSeconds } from '../ids.ts'
 import { type DocumentProblem, documentError, parseDocument } from '../parse-document.ts'
+import type { DocumentVersion } from '../ports.ts'
 import { modelPattern } from './model-pattern.ts'
 
 /** CA certificates in one list, and octets of PEM in one entry of it. */
@@ -80,6 +82,21 @@ export function parseTrustAnchors(json: unknown): TrustAnchors {
   }
   if (problems.length > 0) throw documentError('trust_anchors.invalid', 'trust anchor list', problems)
   return { ...config, certificates }
+}
+
+/** The document to store; throws `trust_anchors.invalid` first where it would not be readable again. */
+export function trustAnchorsDocument(
+  config: TrustAnchorsConfig,
+  version: number,
+  createdAt: UnixSeconds,
+): DocumentVersion {
+  const { name } = parseTrustAnchors(config)
+  return { kind: 'trust-anchors', name, version, body: JSON.stringify(config, null, 2), createdAt }
+}
+
+/** JSON Schema (draft 2020-12) of a trust anchor list, for editors. */
+export function trustAnchorsJsonSchema(): unknown {
+  return z.toJSONSchema(trustAnchorsSchema, { io: 'input', unrepresentable: 'any' })
 }
 
 export interface ClaimedIdentity {

@@ -1,4 +1,4 @@
-// Bodies of EST are base64 of DER, whatever the headers say (RFC 8951 §3.1): read with and without line breaks, written with lines of 76
+// Bodies of EST are base64 of DER, whatever the headers say (RFC 8951 §3, §3.1): read with and without line breaks, written with lines of 76
 // characters by default and on one line where the label asks for it.
 import { fromBase64Lines, toBase64, toBase64Lines } from '../../core/bytes/base64.ts'
 import type { Bytes } from '../../core/bytes/bytes.ts'

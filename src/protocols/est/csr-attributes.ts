@@ -21,7 +21,7 @@ export function attributesFor(profile: Profile, rules: Rules): AttrOrOid[] {
   return members
 }
 
-/** RFC 8951 §3.4, RFC 9908 §3: the algorithm as an attribute whose value is the curve or the size; bare where it has neither. */
+/** RFC 7030 §4.5.2, RFC 9908: the algorithm as an attribute whose value is the curve or the size; bare where it has neither. */
 function keyType(key: KeyAlgorithm): AttrOrOid[] {
   switch (key.keyType) {
     case 'ec': {

@@ -109,6 +109,7 @@ describe('the rules of a new instance', () => {
       'renew-operational',
     ],
     ['a token for what it names', input({ evidence: [token()] }), 'token'],
+    ['a token in its last second', input({ evidence: [token({ expiresAt: NOW })] }), 'token'],
     ['a token beside a certificate of the same device', input({ evidence: [token(), shows('ldevid')] }), 'token'],
     ['the word of an operator', input({ evidence: [{ kind: 'operator', name: 'ann', device }] }), 'operator'],
   ]
