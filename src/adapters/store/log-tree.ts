@@ -11,7 +11,7 @@ import {
   treeRoot,
 } from '../../core/merkle/appender.ts'
 import { edgeTiles, hashesInTile } from '../../core/merkle/tile.ts'
-import { HASH_LENGTH, leafHash } from '../../core/merkle/tree.ts'
+import { HASH_LENGTH } from '../../core/merkle/tree.ts'
 import { sha256 } from '../../crypto/digest.ts'
 import type { Head } from './tables/log.ts'
 
@@ -45,13 +45,9 @@ export class LogTree {
     this.#root = root
   }
 
-  /** The tree with these entries; `keep` it once it is durable. */
-  append(entries: readonly Uint8Array[]): Appended {
-    return appendLeaves(
-      sha256,
-      this.#state,
-      entries.map(entry => leafHash(sha256, entry)),
-    )
+  /** The tree with the leaves of these hashes; `keep` it once it is durable. */
+  append(leafHashes: readonly Uint8Array[]): Appended {
+    return appendLeaves(sha256, this.#state, leafHashes)
   }
 
   keep(appended: Appended): void {

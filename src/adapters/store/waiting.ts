@@ -5,8 +5,51 @@ import { conflictOf } from './plan.ts'
 
 export interface Waiting {
   readonly change: ChangeSet
-  readonly resolve: (committed: Committed) => void
-  readonly reject: (error: Error) => void
+  /** Whoever is to be told what became of the change set, and as which of theirs. */
+  readonly asker: Asker
+  readonly place: number
+}
+
+export interface Asker {
+  settle(place: number, outcome: Committed | Error): void
+}
+
+/** Waits for one change set. */
+export class One implements Asker {
+  readonly #resolve: (committed: Committed) => void
+  readonly #reject: (error: Error) => void
+
+  constructor(resolve: (committed: Committed) => void, reject: (error: Error) => void) {
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  settle(_place: number, outcome: Committed | Error): void {
+    if (outcome instanceof Error) this.#reject(outcome)
+    else this.#resolve(outcome)
+  }
+}
+
+/** Waits for many at the cost of one: a batch commits tens of thousands of change sets a second. */
+export class Many implements Asker {
+  readonly outcomes: Promise<(Committed | Error)[]>
+  readonly #settled: (Committed | Error)[]
+  #resolve: (outcomes: (Committed | Error)[]) => void = () => undefined
+  #missing: number
+
+  constructor(count: number) {
+    this.#settled = new Array<Committed | Error>(count)
+    this.#missing = count
+    this.outcomes = new Promise(resolve => {
+      this.#resolve = resolve
+    })
+    if (count === 0) this.#resolve(this.#settled)
+  }
+
+  settle(place: number, outcome: Committed | Error): void {
+    this.#settled[place] = outcome
+    if (--this.#missing === 0) this.#resolve(this.#settled)
+  }
 }
 
 /** What became of a group: where in the log it begins, and which of its change sets failed. */
@@ -39,26 +82,26 @@ export function closed(): TouchmarkError {
 export function settle(waiting: readonly Waiting[], { firstAuditIndex, failures }: GroupResult): void {
   const failed = new Map(failures.map(failure => [failure.set, failure]))
   let index = firstAuditIndex
-  for (const [set, { change, resolve, reject }] of waiting.entries()) {
+  for (let set = 0; set < waiting.length; set++) {
+    const { change, asker, place } = waiting[set]!
     const failure = failed.get(set)
     if (failure === undefined) {
-      resolve({ firstAuditIndex: index })
+      asker.settle(place, { firstAuditIndex: index })
       index += change.audit.length
-    } else if (failure.refused === undefined) {
-      reject(conflictOf(change.writes[failure.write]!))
     } else {
-      reject(refused(failure.refused))
+      const { write, refused: cause } = failure
+      asker.settle(place, cause === undefined ? conflictOf(change.writes[write]!) : refused(cause))
     }
   }
 }
 
-/** One outcome for each, whatever became of the others. */
-export async function outcomes(commits: readonly Promise<Committed>[]): Promise<(Committed | Error)[]> {
-  const settled = await Promise.allSettled(commits)
-  return settled.map(outcome => {
-    if (outcome.status === 'fulfilled') return outcome.value
-    return outcome.reason instanceof Error ? outcome.reason : new Error(String(outcome.reason))
-  })
+export function settleAll(waiting: readonly Waiting[], error: Error): void {
+  for (const { asker, place } of waiting) asker.settle(place, error)
+}
+
+/** As an error, for an outcome. */
+export function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }
 
 function refused(cause: string): TouchmarkError {

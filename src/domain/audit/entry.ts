@@ -89,7 +89,17 @@ export function auditText(text: string): string {
   return cut.toWellFormed().replaceAll(/\p{Cc}/gu, '\ufffd')
 }
 
-/** The text of an entry that is fit to be written: the catalogue knows its action, and it names what the action must name. */
+/**
+ * What `encodeAuditEntry` encodes, as text, for a caller with a buffer of its own: the text of an entry that is fit to be written,
+ * because the catalogue knows its action and it names what the action must name. Errors: as `encodeAuditEntry`.
+ */
+export function auditEntryText(entry: AuditEntry): string {
+  const text = checkedText(entry)
+  // In UTF-8 a code unit takes three octets at most.
+  if (text.length * 3 > MAX_ENTRY_LENGTH && toUtf8(text).length > MAX_ENTRY_LENGTH) throw tooLarge(entry)
+  return text
+}
+
 function checkedText(entry: AuditEntry): string {
   const row = auditActionRow(entry.action)
   if (row === undefined) throw invalid(`The catalogue has no action ${entry.action}.`)

@@ -3,7 +3,18 @@
 import type pg from 'pg'
 import type { ChangeSet, Committed, Store, StoredCheckpoint, StoreReader, Work } from '../../../domain/ports.ts'
 import { storeReader } from '../reader.ts'
-import { closed, MAX_WAITING, outcomes, overloaded, settle, type Waiting } from '../waiting.ts'
+import {
+  type Asker,
+  closed,
+  errorOf,
+  MAX_WAITING,
+  Many,
+  One,
+  overloaded,
+  settle,
+  settleAll,
+  type Waiting,
+} from '../waiting.ts'
 import { storeErrorOf } from './postgres-error.ts'
 import { PostgresSession } from './session.ts'
 import { type PlannedSet, planChangeSet } from './steps.ts'
@@ -41,16 +52,13 @@ export class PostgresStore implements Store {
   }
 
   commit(change: ChangeSet): Promise<Committed> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed !== undefined) throw closed()
-      if (this.#waiting.length >= MAX_WAITING) throw overloaded()
-      this.#waiting.push({ change, resolve, reject, planned: planChangeSet(change) })
-      this.#writeSoon()
-    })
+    return new Promise((resolve, reject) => this.#add(change, new One(resolve, reject), 0))
   }
 
   commitEach(changes: readonly ChangeSet[]): Promise<(Committed | Error)[]> {
-    return outcomes(changes.map(change => this.commit(change)))
+    const many = new Many(changes.length)
+    for (let i = 0; i < changes.length; i++) this.#add(changes[i]!, many, i)
+    return many.outcomes
   }
 
   lease(topic: Work['topic'], now: number, leaseSeconds: number, limit: number): Promise<Work[]> {
@@ -65,6 +73,17 @@ export class PostgresStore implements Store {
   [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
+  }
+
+  #add(change: ChangeSet, asker: Asker, place: number): void {
+    try {
+      if (this.#closed !== undefined) throw closed()
+      if (this.#waiting.length >= MAX_WAITING) throw overloaded()
+      this.#waiting.push({ change, asker, place, planned: planChangeSet(change) })
+      this.#writeSoon()
+    } catch (error) {
+      asker.settle(place, errorOf(error))
+    }
   }
 
   async #close(): Promise<void> {
@@ -90,7 +109,7 @@ export class PostgresStore implements Store {
       try {
         settle(group, await this.#writer.apply(group.map(({ planned }) => planned)))
       } catch (error) {
-        for (const { reject } of group) reject(storeErrorOf(error))
+        settleAll(group, storeErrorOf(error))
       }
       this.#grouping = false
       if (this.#waiting.length > 0) this.#writeSoon()

@@ -5,6 +5,8 @@ import type pg from 'pg'
 import { equalBytes } from '../../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../../core/errors.ts'
 import type { Appended } from '../../../core/merkle/appender.ts'
+import { leafHasher } from '../../../core/merkle/tree.ts'
+import { sha256 } from '../../../crypto/digest.ts'
 import type { StoredCheckpoint, Work } from '../../../domain/ports.ts'
 import { LogTree, logDamaged } from '../log-tree.ts'
 import { type Tally, tally } from '../plan.ts'
@@ -256,7 +258,7 @@ export class PostgresWriter {
     const { head, tally: counted, entries } = transaction
     let { logSize, logRoot } = head
     if (entries.length > 0) {
-      const tree = this.#tree.append(entries)
+      const tree = this.#tree.append(entries.map(leafHasher(sha256)))
       transaction.tree = tree
       await Promise.all(tree.tiles.map(({ level, index, hashes }) => session.ask(upsertTile, [level, index, hashes])))
       logSize = tree.state.size

@@ -25,7 +25,7 @@ export interface ConnectionOptions {
 export class SqliteConnection implements Queries {
   readonly engine = SQLITE
   readonly #database: DatabaseSync
-  readonly #prepared = new Map<string, StatementSync>()
+  readonly #prepared = new Map<Query, StatementSync>()
 
   /** The file exists. Throws what SQLite throws. */
   constructor(path: string, options: ConnectionOptions) {
@@ -54,7 +54,7 @@ export class SqliteConnection implements Queries {
 
   /** Rows of a statement in portable SQL. Synchronous at heart: a point query takes microseconds. */
   rows(query: Query, values: readonly Value[]): readonly Row[] {
-    return this.prepare(query.text).all(...values) as unknown as readonly Row[]
+    return this.#prepare(query).all(...values) as unknown as readonly Row[]
   }
 
   async all(query: Query, values: readonly Value[]): Promise<readonly Row[]> {
@@ -63,14 +63,14 @@ export class SqliteConnection implements Queries {
 
   /** How many rows the statement changed. */
   change(query: Query, values: readonly Value[]): number {
-    return Number(this.prepare(query.text).run(...values).changes)
+    return Number(this.#prepare(query).run(...values).changes)
   }
 
-  prepare(text: string): StatementSync {
-    let statement = this.#prepared.get(text)
+  #prepare(query: Query): StatementSync {
+    let statement = this.#prepared.get(query)
     if (statement === undefined) {
-      statement = this.#database.prepare(SQLITE.render(text))
-      this.#prepared.set(text, statement)
+      statement = this.#database.prepare(SQLITE.render(query.text))
+      this.#prepared.set(query, statement)
     }
     return statement
   }

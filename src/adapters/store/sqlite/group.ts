@@ -1,18 +1,20 @@
 // A group: the change sets that are written with one fsync, as they travel to the writer thread. All octets lie one behind the other
 // in one buffer that is handed over, not copied; everything else is one flat list of texts and numbers, which is what the
 // thread boundary carries cheapest. For each change set the list holds
-//   number of statements, then for each its position in WRITE_STATEMENTS and its values,
-//   number of audit entries, then the length of each;
-// a value in octets is `undefined` and its length (the octets come next in the buffer), and an index into the log is
-// `true` and the position of the entry within the change set.
+//   the number of its statements, and for each: its position in WRITE_STATEMENTS, a mask, and values;
+//   the number of its audit entries, and for each its length.
+// The units of a batch are much alike, so only what differs from the row before of the same statement travels: bit i of the mask
+// stands for value i. A value in octets is `undefined` with its length (the octets come next in the buffer), or, where the
+// same id has just been written, `false` with position and length; an index into the log is `true` and the position of
+// the entry within the change set. In the buffer each audit entry stands behind the octet 0x00 that its leaf hash begins with.
 import { Buffer } from 'node:buffer'
 import { TouchmarkError } from '../../../core/errors.ts'
-import { encodeAuditEntries } from '../../../domain/audit/entry.ts'
+import { auditEntryText } from '../../../domain/audit/entry.ts'
 import type { ChangeSet } from '../../../domain/ports.ts'
 import { checkChangeSet, planWrite, WRITE_STATEMENTS } from '../plan.ts'
 import { checkText, type StepSink, type Value, type WriteStatement } from '../sql.ts'
 
-export type GroupValue = string | number | null | undefined | true
+export type GroupValue = string | number | null | undefined | boolean
 
 export interface PackedGroup {
   readonly sets: number
@@ -26,12 +28,29 @@ export const MAX_SETS = 1024
 export const MAX_OCTETS = 4 * 1024 * 1024
 
 const POSITIONS = new Map(WRITE_STATEMENTS.map((statement, i) => [statement, i]))
+/** Ids that are looked for when one is written again: device, key and certificate name each other. */
+const RECENT = 4
+/** Octets that a character of text can need in UTF-8. */
+const OCTETS_PER_CHARACTER = 3
+
+/** What no value equals: stands where the row before does not count. */
+const UNKNOWN = Symbol('unknown')
+type LastValue = GroupValue | Uint8Array | typeof UNKNOWN
 
 export class GroupPacker implements StepSink {
   readonly #values: GroupValue[] = []
   #octets = Buffer.allocUnsafeSlow(64 * 1024)
   #used = 0
   #sets = 0
+  /** For each statement the values of its last row. */
+  readonly #rows: LastValue[][] = WRITE_STATEMENTS.map(({ arity }) => Array<LastValue>(arity).fill(UNKNOWN))
+  #row: LastValue[] = []
+  #column = 0
+  #maskAt = 0
+  #mask = 0
+  readonly #recent: string[] = Array<string>(RECENT).fill('')
+  readonly #recentAt: number[] = Array<number>(RECENT).fill(0)
+  #nextRecent = 0
 
   get sets(): number {
     return this.#sets
@@ -48,16 +67,19 @@ export class GroupPacker implements StepSink {
     try {
       checkChangeSet(change)
       this.#values.push(change.writes.length)
-      for (const write of change.writes) planWrite(write, this)
-      this.#values.push(change.audit.length)
-      for (const entry of encodeAuditEntries(change.audit)) {
-        this.#values.push(entry.length)
-        this.#append(entry)
+      for (const write of change.writes) {
+        planWrite(write, this)
+        this.#values[this.#maskAt] = this.#mask
       }
+      this.#values.push(change.audit.length)
+      for (const entry of change.audit) this.#appendEntry(auditEntryText(entry))
       this.#sets++
     } catch (error) {
       this.#values.length = length
       this.#used = used
+      // What the rows before and the recent ids refer to may be gone.
+      for (const row of this.#rows) row.fill(UNKNOWN)
+      this.#recent.fill('')
       throw error
     }
   }
@@ -69,54 +91,83 @@ export class GroupPacker implements StepSink {
   begin(statement: WriteStatement): this {
     const position = POSITIONS.get(statement)
     if (position === undefined) throw new TypeError('The statement is not in WRITE_STATEMENTS')
-    this.#values.push(position)
+    this.#row = this.#rows[position]!
+    this.#column = 0
+    this.#mask = 0
+    this.#maskAt = this.#values.push(position, 0) - 1
     return this
   }
 
   text(value: string | null): this {
-    this.#values.push(value === null ? null : checkText(value))
+    if (this.#differs(value)) this.#values.push(value === null ? null : checkText(value))
     return this
   }
 
   integer(value: number | null): this {
     if (value !== null && !Number.isSafeInteger(value)) throw notStorable('A number is not a safe integer.')
-    this.#values.push(value)
+    if (this.#differs(value)) this.#values.push(value)
     return this
   }
 
   bytes(value: Uint8Array | null): this {
+    if (!this.#differs(value)) return this
     if (value === null) {
       this.#values.push(null)
     } else {
+      this.#reserve(value.length)
+      this.#octets.set(value, this.#used)
+      this.#used += value.length
       this.#values.push(undefined, value.length)
-      this.#append(value)
     }
     return this
   }
 
   hex(value: string | null): this {
+    if (!this.#differs(value)) return this
     if (value === null) {
       this.#values.push(null)
       return this
     }
     const length = value.length / 2
+    const recent = this.#recent.indexOf(value)
+    if (recent >= 0 && length > 0) {
+      this.#values.push(false, this.#recentAt[recent]!, length)
+      return this
+    }
     this.#reserve(length)
-    if (length === 0 || this.#octets.write(value, this.#used, 'hex') !== length)
+    if (length === 0 || this.#octets.write(value, this.#used, 'hex') !== length) {
       throw notStorable('An id is not hexadecimal.')
+    }
+    this.#recent[this.#nextRecent] = value
+    this.#recentAt[this.#nextRecent] = this.#used
+    this.#nextRecent = (this.#nextRecent + 1) % RECENT
     this.#used += length
     this.#values.push(undefined, length)
     return this
   }
 
   auditIndex(position: number): this {
+    this.#differs(UNKNOWN)
+    this.#mask |= 1 << (this.#column - 1)
     this.#values.push(true, position)
     return this
   }
 
-  #append(bytes: Uint8Array): void {
-    this.#reserve(bytes.length)
-    this.#octets.set(bytes, this.#used)
-    this.#used += bytes.length
+  /** Whether the next value of the row is another than in the row before, and has to travel. */
+  #differs(value: LastValue): boolean {
+    const column = this.#column++
+    if (this.#row[column] === value) return false
+    this.#row[column] = value
+    this.#mask |= 1 << column
+    return true
+  }
+
+  #appendEntry(text: string): void {
+    this.#reserve(1 + text.length * OCTETS_PER_CHARACTER)
+    this.#octets[this.#used] = 0
+    const length = this.#octets.write(text, this.#used + 1, 'utf8')
+    this.#used += 1 + length
+    this.#values.push(length)
   }
 
   #reserve(length: number): void {
@@ -130,39 +181,48 @@ export class GroupPacker implements StepSink {
 /** Reads a group in the order in which it was packed. Octets are views into its buffer. */
 export class GroupReader {
   readonly #values: readonly GroupValue[]
-  readonly #octets: Uint8Array
+  readonly #octets: ArrayBuffer
+  readonly #rows: Value[][] = WRITE_STATEMENTS.map(({ arity }) => Array<Value>(arity).fill(null))
   #at = 0
   #octet = 0
 
   constructor(group: PackedGroup) {
     this.#values = group.values
-    this.#octets = new Uint8Array(group.octets)
+    this.#octets = group.octets
   }
 
   count(): number {
     return this.#values[this.#at++] as number
   }
 
-  /** The values of one statement; `logSize` is where the first entry of the change set will stand. */
-  values(arity: number, logSize: number): Value[] {
-    const values: Value[] = []
-    for (let i = 0; i < arity; i++) {
-      const value = this.#values[this.#at++]
-      if (value === undefined) values.push(this.#take(this.count()))
-      else if (value === true) values.push(logSize + this.count())
-      else values.push(value)
-    }
-    return values
+  /**
+   * The values of the statement at this position of WRITE_STATEMENTS, valid until the next row of the same statement.
+   * `logSize` is where the first entry of the change set will stand.
+   */
+  values(position: number, logSize: number): readonly Value[] {
+    const row = this.#rows[position]!
+    for (let mask = this.count(), i = 0; mask !== 0; mask >>>= 1, i++)
+      if ((mask & 1) === 1) row[i] = this.#value(logSize)
+    return row
   }
 
-  entries(): Uint8Array[] {
-    return Array.from({ length: this.count() }, () => this.#take(this.count()))
+  /** The octets that an audit entry is hashed as: 0x00, then the entry (RFC 9162 §2.1.1). */
+  leaf(): Uint8Array {
+    return this.#take(1 + this.count())
+  }
+
+  #value(logSize: number): Value {
+    const value = this.#values[this.#at++]
+    if (value === undefined) return this.#take(this.count())
+    if (value === false) return new Uint8Array(this.#octets, this.count(), this.count())
+    if (value === true) return logSize + this.count()
+    return value
   }
 
   #take(length: number): Uint8Array {
     const start = this.#octet
     this.#octet += length
-    return this.#octets.subarray(start, this.#octet)
+    return new Uint8Array(this.#octets, start, length)
   }
 }
 

@@ -4,7 +4,18 @@ import { Worker } from 'node:worker_threads'
 import { TouchmarkError } from '../../../core/errors.ts'
 import type { ChangeSet, Committed, Store, StoredCheckpoint, StoreReader, Work } from '../../../domain/ports.ts'
 import { storeReader } from '../reader.ts'
-import { closed, MAX_WAITING, outcomes, overloaded, settle, type Waiting } from '../waiting.ts'
+import {
+  type Asker,
+  closed,
+  errorOf,
+  MAX_WAITING,
+  Many,
+  One,
+  overloaded,
+  settle,
+  settleAll,
+  type Waiting,
+} from '../waiting.ts'
 import { SqliteConnection } from './connection.ts'
 import { GroupPacker } from './group.ts'
 import { errorFromWire, type WriterAnswer, type WriterRequest, type WriterThreadOptions } from './writer-thread.ts'
@@ -44,23 +55,13 @@ export class SqliteStore implements Store {
   }
 
   commit(change: ChangeSet): Promise<Committed> {
-    return new Promise((resolve, reject) => {
-      this.#checkOpen()
-      if (this.#waiting >= MAX_WAITING) throw overloaded()
-      let group = this.#groups.at(-1)
-      if (group === undefined || group.packer.full) {
-        group = { packer: new GroupPacker(), waiting: [] }
-        this.#groups.push(group)
-      }
-      group.packer.add(change)
-      group.waiting.push({ change, resolve, reject })
-      this.#waiting++
-      this.#sendSoon()
-    })
+    return new Promise((resolve, reject) => this.#add(change, new One(resolve, reject), 0))
   }
 
   commitEach(changes: readonly ChangeSet[]): Promise<(Committed | Error)[]> {
-    return outcomes(changes.map(change => this.commit(change)))
+    const many = new Many(changes.length)
+    for (let i = 0; i < changes.length; i++) this.#add(changes[i]!, many, i)
+    return many.outcomes
   }
 
   async lease(topic: Work['topic'], now: number, leaseSeconds: number, limit: number): Promise<Work[]> {
@@ -88,6 +89,24 @@ export class SqliteStore implements Store {
     const exited = new Promise<void>(resolve => thread.once('exit', () => resolve()))
     thread.postMessage({ kind: 'close' } satisfies WriterRequest)
     await exited
+  }
+
+  #add(change: ChangeSet, asker: Asker, place: number): void {
+    try {
+      this.#checkOpen()
+      if (this.#waiting >= MAX_WAITING) throw overloaded()
+      let group = this.#groups.at(-1)
+      if (group === undefined || group.packer.full) {
+        group = { packer: new GroupPacker(), waiting: [] }
+        this.#groups.push(group)
+      }
+      group.packer.add(change)
+      group.waiting.push({ change, asker, place })
+      this.#waiting++
+      this.#sendSoon()
+    } catch (error) {
+      asker.settle(place, errorOf(error))
+    }
   }
 
   get #idle(): boolean {
@@ -130,7 +149,7 @@ export class SqliteStore implements Store {
           },
           failed: error => {
             answered()
-            for (const { reject } of waiting) reject(error)
+            settleAll(waiting, error)
           },
         },
         [packed.octets],
@@ -177,7 +196,7 @@ export class SqliteStore implements Store {
     this.#inHand = []
     this.#groups = []
     for (const { failed } of inHand) failed(this.#failure)
-    for (const { waiting } of groups) for (const { reject } of waiting) reject(this.#failure)
+    for (const { waiting } of groups) settleAll(waiting, this.#failure)
     this.#whenIdle?.()
   }
 }

@@ -4,6 +4,7 @@
 import { equalBytes } from '../../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../../core/errors.ts'
 import type { Appended } from '../../../core/merkle/appender.ts'
+import { sha256 } from '../../../crypto/digest.ts'
 import type { StoredCheckpoint, Work } from '../../../domain/ports.ts'
 import { LogTree, logDamaged } from '../log-tree.ts'
 import { type Tally, tally, WRITE_STATEMENTS } from '../plan.ts'
@@ -40,7 +41,7 @@ export class SqliteWriter {
   readonly #tree = new LogTree()
   #connection: SqliteConnection
   /** What the transaction under way adds to the log. */
-  #added: { readonly first: number; readonly entries: readonly Uint8Array[]; readonly tree: Appended } | undefined
+  #added: { readonly first: number; readonly entry: Uint8Array; readonly tree: Appended } | undefined
 
   constructor(path: string, options: { readonly maxOctets?: number | undefined } = {}) {
     this.#open = () => new SqliteConnection(path, { role: 'writer', maxOctets: options.maxOctets })
@@ -117,11 +118,10 @@ export class SqliteWriter {
     try {
       this.#connection.close()
       this.#connection = this.#open()
-      const [first] = this.#added?.entries ?? []
-      if (this.#added === undefined || first === undefined) return false
+      if (this.#added === undefined) return false
       const [row] = this.#connection.rows(READ_ENTRY, [this.#added.first])
       const stored = row?.['bytes']
-      return stored instanceof Uint8Array && equalBytes(stored, first)
+      return stored instanceof Uint8Array && equalBytes(stored, this.#added.entry)
     } catch {
       return false
     }
@@ -148,15 +148,16 @@ export class SqliteWriter {
     const input = new GroupReader(group)
     let counted: Tally = { devices: 0, certificates: 0, configuration: false }
     const failures: SetFailure[] = []
-    const entries: Uint8Array[] = []
+    const leaves: Uint8Array[] = []
     for (let set = 0; set < group.sets; set++) {
       const before = savepoints ? { ...counted } : counted
       if (savepoints) connection.exec('SAVEPOINT change_set')
       let failure: SetFailure | undefined
       const writes = input.count()
       for (let write = 0; write < writes; write++) {
-        const statement = WRITE_STATEMENTS[input.count()]!
-        const values = input.values(statement.arity, head.logSize + entries.length)
+        const position = input.count()
+        const statement = WRITE_STATEMENTS[position]!
+        const values = input.values(position, head.logSize + leaves.length)
         if (failure !== undefined) continue
         try {
           const changes = connection.change(statement, values)
@@ -168,30 +169,33 @@ export class SqliteWriter {
         }
         if (failure !== undefined && !savepoints) return undefined
       }
-      const added = input.entries()
-      if (failure !== undefined) {
-        connection.exec('ROLLBACK TO change_set')
+      if (savepoints) {
+        if (failure !== undefined) connection.exec('ROLLBACK TO change_set')
         connection.exec('RELEASE change_set')
+      }
+      for (let entries = input.count(); entries > 0; entries--) {
+        const leaf = input.leaf()
+        if (failure !== undefined) continue
+        const changes = connection.change(insertEntry, [head.logSize + leaves.length, leaf.subarray(1)])
+        if (changes === 0) throw logDamaged()
+        leaves.push(leaf)
+      }
+      if (failure !== undefined) {
         failures.push(failure)
         counted = before
-        continue
-      }
-      if (savepoints) connection.exec('RELEASE change_set')
-      for (const entry of added) {
-        if (connection.change(insertEntry, [head.logSize + entries.length, entry]) === 0) throw logDamaged()
-        entries.push(entry)
       }
     }
-    if (failures.length < group.sets) this.#finish(head, counted, entries)
+    if (failures.length < group.sets) this.#finish(head, counted, leaves)
     return { firstAuditIndex: head.logSize, failures }
   }
 
   /** Once for the group: the tiles that grew, and the head. */
-  #finish(head: Head, counted: Tally, entries: readonly Uint8Array[]): void {
+  #finish(head: Head, counted: Tally, leaves: readonly Uint8Array[]): void {
     let { logSize, logRoot } = head
-    if (entries.length > 0) {
-      const tree = this.#tree.append(entries)
-      this.#added = { first: logSize, entries, tree }
+    const [first] = leaves
+    if (first !== undefined) {
+      const tree = this.#tree.append(leaves.map(sha256))
+      this.#added = { first: logSize, entry: first.subarray(1), tree }
       for (const { level, index, hashes } of tree.tiles) this.#connection.change(upsertTile, [level, index, hashes])
       logSize = tree.state.size
       logRoot = tree.root
