@@ -249,10 +249,11 @@ export class Listener {
   #write(request: IncomingMessage, response: ServerResponse, reply: HttpReply): void {
     if (response.headersSent || response.destroyed) return
     const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
-    const headers: Record<string, string | number> = { ...reply.headers, 'content-length': body.length }
+    // Spelled as RFC 9110 spells it: libest compares header names by case.
+    const headers: Record<string, string | number> = { ...reply.headers, 'Content-Length': body.length }
     // A body that was not read to its end would be taken for the next request: such a connection ends here.
     if (this.#closing || !(request.complete || request.method === 'GET' || request.method === 'HEAD'))
-      headers['connection'] = 'close'
+      headers['Connection'] = 'close'
     response.writeHead(reply.status, headers)
     response.end(request.method === 'HEAD' ? undefined : body)
   }
