@@ -26,7 +26,7 @@ export const UNLIMITED_POLICY: CryptoPolicy = {
   forbidden: [],
 }
 
-/** NIST IR 8547 (initial public draft, 2024) table 2: 112-bit signatures end with 2030, all quantum-vulnerable ones with 2035. */
+/** NIST IR 8547 (initial public draft, 2024) table 2: 112-bit signatures are deprecated after 2030 (here: end), all quantum-vulnerable ones end with 2035. */
 export const NIST_IR_8547_POLICY: CryptoPolicy = {
   name: 'nist-ir-8547',
   source:
