@@ -8,7 +8,7 @@ import { lintEncoding } from './lint/encoding.ts'
 import { lintExtensions } from './lint/extensions.ts'
 import { lintName } from './lint/names.ts'
 import { lintRoles } from './lint/roles.ts'
-import { collectFindings, type LintFinding } from './lint/rules.ts'
+import { collectFindings, type LintCode, type LintFinding } from './lint/rules.ts'
 import { OID } from './oids.ts'
 
 export type { LintCode, LintFinding } from './lint/rules.ts'
@@ -24,16 +24,24 @@ export interface LintContext {
 export function lintTbsCertificate(tbs: Uint8Array, context: LintContext = {}): LintFinding[] {
   const findings: LintFinding[] = []
   const report = collectFindings(findings)
+  let walked = false
   try {
     lintEncoding(tbs, report)
+    walked = true
     lintFields(parseTbsCertificate(tbs), context, findings)
   } catch (error) {
     if (!(error instanceof DerError)) throw error
-    // The parser refuses what the walk before it has named already (a negative serial number, a repeated extension).
-    if (findings.length === 0) report('lint.malformed', error.message)
+    // Some of what the walk has named already, the parser refuses: saying it twice helps nobody.
+    if (!walked || !findings.some(({ code }) => PARSER_REFUSES.has(code))) report('lint.malformed', error.message)
   }
   return findings
 }
+
+const PARSER_REFUSES: ReadonlySet<LintCode> = new Set([
+  'lint.version_not_3',
+  'lint.serial_not_positive',
+  'lint.extension_duplicate',
+])
 
 /** Lints a certificate, or the fields of one to be, that was parsed before. */
 export function lintCertificateFields(fields: CertificateFields, context: LintContext = {}): LintFinding[] {
