@@ -7,8 +7,8 @@ import { fromBase64Lines } from '../../src/core/bytes/base64.ts'
 import { parseCertsOnly } from '../../src/core/cms/certs-only.ts'
 import { parseCertificate } from '../../src/core/pki/certificate.ts'
 import { findExtension } from '../../src/core/pki/extension.ts'
-import { encodeSubjectAltName, extension } from '../../src/core/pki/extensions.ts'
-import { encodeName } from '../../src/core/pki/name.ts'
+import { encodeSubjectAltName, extension, parseSubjectAltName } from '../../src/core/pki/extensions.ts'
+import { encodeName, formatName } from '../../src/core/pki/name.ts'
 import { OID } from '../../src/core/pki/oids.ts'
 import { generateKeyPair } from '../../src/crypto/keys.ts'
 import { createToken } from '../../src/domain/ra/token.ts'
@@ -144,6 +144,45 @@ describe('4.2.2 simple re-enrolment of clients', () => {
         assert.equal((await auditLog(instance)).at(-1)!.outcome, 'refused')
       }
     }
+  })
+
+  test('one request for life: what was asked at first may be asked again, and nothing else (strongSwan pki --est --in)', async t => {
+    const instance = await testInstance(t)
+    const est = estDoor(instance)
+    const unit = await bornDevice(instance)
+    const key = await generateKeyPair('P-256')
+    const names = {
+      subject: 'C=FI,O=Test,CN=dev-1',
+      extensions: [
+        extension(OID.subjectAltName, false, encodeSubjectAltName([{ kind: 'dNSName', value: 'dev-1.local' }])),
+      ],
+    }
+    const body = testCsrDer(key, names)
+    let reply = await est('/.well-known/est/simpleenroll', { certificates: [unit.record.der], body })
+    for (let i = 0; i < 3; i++) {
+      assert.equal(reply.status, 200, reply.text)
+      const certificate = parseCertificate(parseCertsOnly(fromBase64Lines(reply.text))[0]!)
+      assert.equal(formatName(certificate.subject), `serialNumber=${unit.device.serialNumber},O=Example Devices`)
+      assert.equal(
+        parseSubjectAltName(findExtension(certificate.extensions, OID.subjectAltName)!.value).some(
+          ({ kind }) => kind === 'dNSName',
+        ),
+        false,
+      )
+      instance.clock.advance(45 * DAY)
+      const changed = await est(PATH, {
+        certificates: [certificate.raw],
+        body: testCsrDer(key, { ...names, subject: 'CN=dev-2' }),
+      })
+      assert.match(changed.text, /^renewal\.subject_changed: /)
+      const renamed = await est(PATH, {
+        certificates: [certificate.raw],
+        body: testCsrDer(key, { subject: names.subject }),
+      })
+      assert.match(renamed.text, /^renewal\.subject_changed: /, 'the subject of then without the other name of then')
+      reply = await est(PATH, { certificates: [certificate.raw], body })
+    }
+    await assertInvariants(instance.store)
   })
 
   test('a rule may take names from the profile, for clients that keep one request for life', async t => {

@@ -11,9 +11,9 @@ import type { Operation, Rule, Rules } from './rules.ts'
 
 /** How the names in a renewal request relate to those of the certificate being renewed (RFC 7030 §4.2.2). */
 export interface RequestedNames {
-  /** `empty`: an empty subject, which asks for nothing. */
-  readonly subject: 'same' | 'empty' | 'other'
-  readonly subjectAltName: 'same' | 'absent' | 'other'
+  /** `empty`: an empty subject, which asks for nothing. `as-before`: what the device asked when the certificate was issued. */
+  readonly subject: 'same' | 'empty' | 'as-before' | 'other'
+  readonly subjectAltName: 'same' | 'absent' | 'as-before' | 'other'
   /** The attribute ChangeSubjectName (RFC 6402 §2.8) is there. */
   readonly changeSubjectName: boolean
 }
@@ -201,7 +201,7 @@ export function decide(input: DecisionInput): Decision {
         rule,
       )
     }
-    pass('names', 'the request repeats the names of the certificate or asks for none')
+    pass('names', `the subject is ${input.names.subject}, the subjectAltName ${input.names.subjectAltName}`)
   }
 
   const quota = quotaOf(rule, subject, input.now)

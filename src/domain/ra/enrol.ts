@@ -5,7 +5,7 @@ import { type Certificate, parseCertificate } from '../../core/pki/certificate.t
 import type { CertificateRecord } from '../ca/certificate-record.ts'
 import type { Device } from '../device/device.ts'
 import { newDeviceId } from '../ids.ts'
-import { type Decision, decide, quotaCounters, type Subject, subjectOf } from './decide.ts'
+import { type Decision, decide, quotaCounters, type RequestedNames, type Subject, subjectOf } from './decide.ts'
 import { findEarlierEnrolment } from './earlier-enrolment.ts'
 import { type EnrolmentOutcome, type EnrolmentRequest, requestIdentity } from './enrolment-request.ts'
 import { type Evidence, evidenceReference } from './evidence.ts'
@@ -14,7 +14,7 @@ import { MAX_PENDING_A_DAY, pendingChanges, pendingCounterOf } from './pending-c
 import { type Refusal, refusal, refusalOf } from './refusal.ts'
 import type { Registration } from './registration.ts'
 import { readRequestedKey } from './requested-key.ts'
-import { compareNames, NO_NAMES, namesForRenewal } from './requested-names.ts'
+import { compareNames, NO_NAMES, namesForRenewal, requestBehind } from './requested-names.ts'
 
 /** What a device is told to wait while an operator makes up their mind. */
 export const PENDING_RETRY_SECONDS = 60
@@ -107,7 +107,7 @@ async function attemptEnrolment(request: EnrolmentRequest, registration: Registr
     profile,
     evidence: request.evidence,
     key: { id: key.id, algorithm: key.algorithm, origin: key.origin, known: known ?? null },
-    names: renewed ? compareNames(request.csr, renewed.certificate) : NO_NAMES,
+    names: renewed ? await renewalNames(request, renewed, registration) : NO_NAMES,
     channelBinding: request.channelBinding,
     approved: enrolment?.state.kind === 'approved',
     quotaTaken,
@@ -163,6 +163,17 @@ function certificateBeingRenewed(
 ): { readonly record: CertificateRecord; readonly certificate: Certificate } | undefined {
   const own = evidence.find(piece => piece.kind === 'own-certificate')
   return own && { record: own.record, certificate: parseCertificate(own.record.der) }
+}
+
+/** The request behind the certificate is looked up only where the names are not those of the certificate. */
+async function renewalNames(
+  { csr }: EnrolmentRequest,
+  renewed: { readonly record: CertificateRecord; readonly certificate: Certificate },
+  { store }: Registration,
+): Promise<RequestedNames> {
+  const names = compareNames(csr, renewed.certificate)
+  if (names.subject !== 'other' && names.subjectAltName !== 'other') return names
+  return compareNames(csr, renewed.certificate, await requestBehind(renewed.record, store.read))
 }
 
 async function readCounters(counters: readonly string[], registration: Registration): Promise<Record<string, number>> {

@@ -70,6 +70,7 @@ export function grantChanges(grant: Grant): GrantChanges {
   const position = audit.length
   const { write, audit: issued } = certificateWrites(signed, position, {
     actor,
+    subject: { requestDigest: digest },
     detail: {
       protocol: request.protocol,
       operation: request.operation,
