@@ -8,8 +8,9 @@ import { type Evidence, TouchmarkError } from '../../core/errors.ts'
 import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
 import { lintCertificateFields } from '../../core/pki/lint.ts'
 import { formatName, namesEqual, parseName } from '../../core/pki/name.ts'
+import { OID } from '../../core/pki/oids.ts'
 import { validateChain } from '../../core/pki/path.ts'
-import { readPathCertificate } from '../../core/pki/path-check.ts'
+import { checkPath, readPathCertificate } from '../../core/pki/path-check.ts'
 import { sha256 } from '../../crypto/digest.ts'
 import type { KeyStore } from '../../crypto/key-store.ts'
 import { verifySignature } from '../../crypto/verify.ts'
@@ -60,6 +61,7 @@ export async function importAuthorityCertificate(
   checkRights(record, certificate)
   const { issuer, path } = await findPath(certificate, options.above ?? [], authorities, now)
   const above = path.slice(1)
+  checkRoom(record, path)
   const findings = lintCertificateFields(certificate, { issuer: above[0], kind: 'ca' })
   if (findings.length > 0) {
     throw refused(
@@ -172,6 +174,17 @@ function checkRights(record: Authority, certificate: Certificate): void {
       evidence,
     )
   }
+}
+
+/** Whether the CAs above let certificates below this one be valid: it stands for one of them here (RFC 5280 §4.2.1.9). */
+function checkRoom(record: Authority, path: readonly Certificate[]): void {
+  const [leaf, ...above] = path.map(readPathCertificate)
+  const problem = checkPath([leaf!, leaf!, ...above], {
+    at: leaf!.certificate.notBefore,
+    purpose: undefined,
+    processed: new Set([OID.policyConstraints, OID.policyMappings, OID.inhibitAnyPolicy]),
+  })
+  if (problem) throw refused('path_length', problem.message, { authorityId: record.id, reason: problem.code })
 }
 
 /** The chain to a root: through our own authorities where one of them signed, else through what came along. */

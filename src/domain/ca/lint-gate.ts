@@ -298,11 +298,13 @@ function constrainsNames(authority: SigningAuthority): boolean {
 }
 
 /** Path length and name constraints of every CA above (RFC 5280 §6.1): what would not validate is not signed. */
-function lintPath(fields: CertificateFields, { authority, facts }: LintIntent, report: ReportFinding): void {
+function lintPath(fields: CertificateFields, { authority, facts, request }: LintIntent, report: ReportFinding): void {
   const above = pathOf(authority)
   if (above.length === 0) return
-  const candidate = { ...fields, raw: fields.tbs, signature: new Uint8Array(0) }
-  const problem = checkPath([readPathCertificate(candidate), ...above], {
+  const candidate = readPathCertificate({ ...fields, raw: fields.tbs, signature: new Uint8Array(0) })
+  // A CA is judged as what it is for: an issuer in the path of a certificate below it (§4.2.1.9 counts it then). It stands for that one too.
+  const below = request.profile.holder === 'authority' ? [candidate, candidate] : [candidate]
+  const problem = checkPath([...below, ...above], {
     at: facts.notBefore,
     purpose: undefined,
     processed: POLICY_EXTENSIONS,

@@ -1,0 +1,122 @@
+// Adding authorities to a hierarchy that exists: under one of ours, under somebody else's (request out, certificate in), or certifying
+// an authority that lives elsewhere. Recipes around `create-authority.ts`: each is one change of the store.
+import type { Bytes } from '../../core/bytes/bytes.ts'
+import { TouchmarkError } from '../../core/errors.ts'
+import type { KeyStore } from '../../crypto/key-store.ts'
+import type { AuditEntry } from '../audit/entry.ts'
+import { ChangeBuilder } from '../change-builder.ts'
+import type { AuthorityId, UnixSeconds } from '../ids.ts'
+import type { Random, Store } from '../ports.ts'
+import { AuthorityDirectory } from './authorities.ts'
+import type { Authority } from './authority.ts'
+import {
+  type AuthorityPlan,
+  authorityProfile,
+  authorityProfileName,
+  type CreatePorts,
+  certifyRequest,
+  createAwaiting,
+  createSubordinate,
+} from './create-authority.ts'
+import { putIntoService } from './import-authority.ts'
+import { certificateWrites } from './issuer.ts'
+import type { IssuingAuthority } from './prepare.ts'
+import { type Profile, parseProfile } from './profile.ts'
+
+export interface AddPorts {
+  readonly store: Store
+  /** Where the new key is made. */
+  readonly keyStore: KeyStore
+  /** Where the key of the issuer is; absent: in `keyStore`. An offline root has a store of its own. */
+  readonly issuerKeyStore?: KeyStore
+  readonly random: Random
+  readonly now: UnixSeconds
+  readonly actor: AuditEntry['actor']
+}
+
+/** An authority under `issuer`, at once in service. Throws as `createSubordinate`; `authority.exists`. */
+export async function addSubordinate(plan: AuthorityPlan, issuer: AuthorityId, ports: AddPorts): Promise<Authority> {
+  const { store, keyStore, actor } = ports
+  await checkVacant(plan, ports)
+  const change = new ChangeBuilder()
+  const { record } = await createSubordinate(plan, await openIssuer(issuer, ports), await createPorts(ports), change)
+  await store.commit(change)
+  await putIntoService(record.keyUri, keyStore, actor, `The authority ${record.id} was certified by ${issuer}.`)
+  return record
+}
+
+/**
+ * An authority that waits for its certificate: returns the PKCS#10 request to carry to whoever signs it. `certificationRequestFor` makes
+ * it again, `importAuthorityCertificate` takes the certificate in. Throws as `createAwaiting`; `authority.exists`.
+ */
+export async function addAwaiting(plan: AuthorityPlan, ports: AddPorts): Promise<Bytes> {
+  await checkVacant(plan, ports)
+  const change = new ChangeBuilder()
+  const request = await createAwaiting(plan, await createPorts(ports), change)
+  await ports.store.commit(change)
+  return request
+}
+
+/**
+ * Certifies an authority from its request, under one of ours: one that waits in this instance, or one of another instance. Returns its
+ * certificate and the chain above it. Of the request only the key counts. Throws as `certifyRequest`.
+ */
+export async function signAuthorityRequest(
+  request: Uint8Array,
+  plan: AuthorityPlan,
+  issuer: AuthorityId,
+  ports: AddPorts,
+): Promise<{ readonly certificate: Bytes; readonly chain: readonly Bytes[] }> {
+  const { store, now, actor } = ports
+  const change = new ChangeBuilder()
+  const signing = await openIssuer(issuer, ports)
+  const known = await store.read.document('profile', authorityProfileName(plan))
+  let profile: Profile
+  if (known) {
+    profile = parseProfile(JSON.parse(known.body))
+  } else {
+    const derived = authorityProfile(plan, issuer, ports)
+    profile = derived.profile
+    change.write({ kind: 'document.insert', document: derived.document })
+    change.record({
+      at: now,
+      actor,
+      action: 'profile.changed',
+      outcome: 'done',
+      subject: { name: profile.name },
+      detail: { version: profile.version },
+    })
+  }
+  const signed = await certifyRequest(request, profile, signing, await createPorts(ports))
+  const { write, audit } = certificateWrites(signed, change.position, { actor })
+  change.write(write).record(audit)
+  await store.commit(change)
+  return { certificate: signed.der, chain: await directory(ports).chain(issuer) }
+}
+
+function directory({ store, keyStore, issuerKeyStore }: AddPorts): AuthorityDirectory {
+  return new AuthorityDirectory({ store, keyStore: issuerKeyStore ?? keyStore })
+}
+
+/** The issuer, with its key. Throws `authority.not_active` for one that issues no more. */
+async function openIssuer(id: AuthorityId, ports: AddPorts): Promise<IssuingAuthority> {
+  const issuer = await directory(ports).signing(id)
+  if (issuer.record.state === 'active') return issuer
+  throw new TouchmarkError('authority.not_active', 'unavailable', `The authority ${id} issues no more.`, {
+    evidence: { authorityId: id },
+  })
+}
+
+async function createPorts(ports: AddPorts): Promise<CreatePorts> {
+  const { random, keyStore, now, actor } = ports
+  return { settings: await directory(ports).settings(), random, keyStore, now, actor }
+}
+
+/** Before a key is made: the store would refuse the same id, but the key would be there. */
+async function checkVacant(plan: AuthorityPlan, ports: AddPorts): Promise<void> {
+  if ((await directory(ports).byId(plan.id)) === undefined) return
+  throw new TouchmarkError('authority.exists', 'conflict', `There is an authority ${plan.id} already.`, {
+    next: 'Take the next generation: the number at the end of the id.',
+    evidence: { authorityId: plan.id },
+  })
+}
