@@ -1,0 +1,201 @@
+// A whole installation for tests with real clients: a data folder made by `init`, a `serve` process on ports of its own, and what a client
+// needs in files. The addresses inside its certificates are true, so that relying parties can follow them.
+import assert from 'node:assert/strict'
+import { createHash, X509Certificate } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import type { Store } from '../../src/domain/ports.ts'
+import { trustAnchorsDocument } from '../../src/domain/ra/trust-anchors.ts'
+import { dataFolder, readConfiguration } from '../../src/server/data-folder.ts'
+import { openStore } from '../../src/server/open-store.ts'
+import {
+  type CliOptions,
+  type CliResult,
+  type ServerProcess,
+  serve,
+  type TestFolder,
+  testFolder,
+  touchmark,
+  touchmarkJson,
+} from './cli.ts'
+import { type RunOptions, type RunResult, shell } from './client.ts'
+import { assertInvariants } from './invariants.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+export interface LiveServerOptions {
+  /** Further arguments of `init`. */
+  readonly init?: readonly string[]
+}
+
+export class LiveServer implements AsyncDisposable {
+  /** Files of the test: `path` is where clients run. */
+  readonly folder: TestFolder
+  readonly data: string
+  readonly passphraseFile: string
+  /** PEM file with the trust anchors. */
+  readonly roots: string
+  readonly httpUrl: string
+  #process: ServerProcess | undefined
+
+  private constructor(folder: TestFolder, httpUrl: string) {
+    this.folder = folder
+    this.data = folder.join('data')
+    this.passphraseFile = folder.join('passphrase')
+    this.roots = folder.join('roots.pem')
+    this.httpUrl = httpUrl
+  }
+
+  /** Makes the installation and starts it. */
+  static async start(options: LiveServerOptions = {}): Promise<LiveServer> {
+    const server = await LiveServer.prepare(options)
+    await server.serve()
+    return server
+  }
+
+  /** Makes the installation and leaves it at rest. */
+  static async prepare(options: LiveServerOptions = {}): Promise<LiveServer> {
+    const server = new LiveServer(testFolder(), `http://localhost:${await freePort()}`)
+    writeFileSync(server.passphraseFile, 'correct horse battery staple\n', { mode: 0o600 })
+    const names = ['--organization', 'Acme Devices', '--public-http-url', server.httpUrl]
+    const made = await server.cli(['init', ...names, ...(options.init ?? [])])
+    if (made.code !== 0) throw new Error(`init ended with ${made.code}: ${made.stderr}`)
+    writeFileSync(server.roots, (await server.cli(['trust'])).stdout)
+    return server
+  }
+
+  get url(): string {
+    return this.#running.url
+  }
+
+  /** `https://localhost:PORT/.well-known/est`. */
+  get est(): string {
+    return `${this.url}/.well-known/est`
+  }
+
+  get pid(): number {
+    return this.#running.pid
+  }
+
+  get #running(): ServerProcess {
+    if (!this.#process) throw new Error('The server is not running.')
+    return this.#process
+  }
+
+  /** Log lines of the running process so far. */
+  stderr(): string {
+    return this.#running.output().stderr
+  }
+
+  async serve(options: CliOptions = {}): Promise<void> {
+    const port = new URL(this.httpUrl).port
+    const args = ['--data', this.data, '--passphrase-file', this.passphraseFile, '--http-port', port]
+    this.#process = await serve(args, options)
+  }
+
+  /** Stops the process and waits for its end; answers its exit code. */
+  async stop(signal?: NodeJS.Signals): Promise<number | null> {
+    const running = this.#running
+    this.#process = undefined
+    return running.stop(signal)
+  }
+
+  /** A command line on this installation, in a process of its own. */
+  cli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+    return touchmark(args, this.#commandOptions(options))
+  }
+
+  /** The same with `--json`; throws where the command does not succeed. */
+  json<T = Record<string, unknown>>(args: readonly string[]): Promise<T> {
+    return touchmarkJson<T>(args, this.#commandOptions({}))
+  }
+
+  #commandOptions(options: CliOptions): CliOptions {
+    const env = { TOUCHMARK_DATA: this.data, TOUCHMARK_PASSPHRASE_FILE: this.passphraseFile, ...options.env }
+    return { cwd: this.folder.path, ...options, env }
+  }
+
+  /**
+   * Runs lines of shell in the folder, with EST, URL, HTTP and ROOTS in the environment and `touchmark` on the path, and asserts that all
+   * succeed; answers what they printed on standard output.
+   */
+  async sh(script: string, options: RunOptions = {}): Promise<string> {
+    const { code, stdout, text } = await this.run(script, options)
+    assert.equal(code, 0, `${script}\n${text}`)
+    return stdout
+  }
+
+  /** As `sh`, for lines that may fail. */
+  run(script: string, options: RunOptions = {}): Promise<RunResult> {
+    const { data: TOUCHMARK_DATA, passphraseFile: TOUCHMARK_PASSPHRASE_FILE, roots: ROOTS, httpUrl: HTTP } = this
+    const running = this.#process ? { EST: this.est, URL: this.url } : {}
+    const PATH = `${this.#commandFolder()}:${process.env['PATH']}`
+    const env = { TOUCHMARK_DATA, TOUCHMARK_PASSPHRASE_FILE, ROOTS, HTTP, ...running, PATH, ...options.env }
+    return shell(script, { cwd: this.folder.path, ...options, env })
+  }
+
+  #commandFolder(): string {
+    const folder = this.folder.join('bin')
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(`${folder}/touchmark`, `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, { mode: 0o755 })
+    return folder
+  }
+
+  /** The store, opened in this process beside the server's. */
+  async store(): Promise<Store> {
+    const folder = dataFolder(this.data)
+    return openStore(folder, await readConfiguration(folder))
+  }
+
+  /** A one-time token for a device of the model `gateway`. */
+  async token(serialNumber: string, profile = 'ldevid'): Promise<string> {
+    const args = ['token', 'create', '--device', serialNumber, '--model', 'gateway', '--profile', profile]
+    return (await this.json<{ token: string }>(args)).token
+  }
+
+  /** Devices, certificates and log entries: what a refused request must leave as it was, but for its one entry. */
+  async counts(): Promise<{ readonly devices: number; readonly certificates: number; readonly auditEntries: number }> {
+    await using store = await this.store()
+    return await store.read.counts()
+  }
+
+  /** What is true of the store after every scenario. The server may run, but nobody may write. */
+  async assertInvariants(): Promise<void> {
+    await using store = await this.store()
+    await assertInvariants(store)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#process) await this.stop()
+    this.folder[Symbol.dispose]()
+  }
+}
+
+/** Lets a maker's CA speak for its devices, of the model `other`; while the server runs. */
+export async function acceptMaker(server: LiveServer, certificate: string): Promise<void> {
+  await using store = await server.store()
+  const now = Math.floor(Date.now() / 1000)
+  const config = { name: 'other-maker', certificates: [certificate], model: { fixed: 'other' } }
+  await store.commit({
+    writes: [{ kind: 'document.insert', document: trustAnchorsDocument(config, 1, now) }],
+    audit: [
+      {
+        at: now,
+        actor: { kind: 'operator', id: 'test' },
+        action: 'trust.anchor_added',
+        outcome: 'done',
+        subject: { certificateSha256: createHash('sha256').update(new X509Certificate(certificate).raw).digest('hex') },
+      },
+    ],
+  })
+}
+
+/** A port that is free now. Certificates name it, so it must be known before the server starts. */
+export async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>((resolve, reject) => probe.once('error', reject).listen(0, '127.0.0.1', resolve))
+  const { port } = probe.address() as import('node:net').AddressInfo
+  await new Promise<void>(resolve => probe.close(() => resolve()))
+  return port
+}
