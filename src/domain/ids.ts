@@ -1,6 +1,6 @@
 // Identifiers that look alike and must not be mixed up. Each is minted in exactly one function.
 import { toHex } from '../core/bytes/hex.ts'
-import type { Clock, Random } from './ports.ts'
+import type { Random } from '../crypto/random.ts'
 
 declare const brand: unique symbol
 type Brand<Base, Name extends string> = Base & { readonly [brand]: Name }
@@ -41,9 +41,9 @@ function timeOrdered(now: UnixSeconds, random: Random): string {
   return now.toString(16).padStart(8, '0') + toHex(random.bytes(12))
 }
 
-export const newDeviceId = (clock: Clock, random: Random): DeviceId => timeOrdered(clock.now(), random) as DeviceId
-export const newBatchId = (clock: Clock, random: Random): BatchId => timeOrdered(clock.now(), random) as BatchId
-export const newTokenId = (clock: Clock, random: Random): TokenId => timeOrdered(clock.now(), random) as TokenId
+export const newDeviceId = (now: UnixSeconds, random: Random): DeviceId => timeOrdered(now, random) as DeviceId
+export const newBatchId = (now: UnixSeconds, random: Random): BatchId => timeOrdered(now, random) as BatchId
+export const newTokenId = (now: UnixSeconds, random: Random): TokenId => timeOrdered(now, random) as TokenId
 
 /**
  * A fresh certificate serial number (RFC 5280 §4.1.2.2): 16 octets, positive, the first four the time of issue and 96 bits of

@@ -17,9 +17,7 @@ export interface Clock {
 }
 
 /** The only source of randomness: serial numbers, tokens, nonces, salts. */
-export interface Random {
-  bytes(count: number): Uint8Array<ArrayBuffer>
-}
+export type { Random } from '../crypto/random.ts'
 
 /** A versioned document that an operator edits: profile, rule set, trust anchor list. The highest version is in force. */
 export interface DocumentVersion {

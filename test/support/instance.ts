@@ -79,7 +79,7 @@ let devices = 0
 export async function registerDevice(instance: TestInstance, fields: Partial<Device> = {}): Promise<Device> {
   const now = instance.clock.now()
   const device: Device = {
-    id: newDeviceId(instance.clock, instance.random),
+    id: newDeviceId(now, instance.random),
     model: 'sensor-9',
     serialNumber: `SN-${++devices}`,
     state: 'manufactured',

@@ -109,7 +109,7 @@ async function openBatch(request: BatchRequest, ports: BatchPorts): Promise<{ ba
     return { batch: known, resumed: true }
   }
   const batch: Batch = {
-    id: newBatchId(clock, random),
+    id: newBatchId(at, random),
     inputDigest: request.inputDigest,
     profile: request.profile.name,
     state: 'running',
@@ -344,9 +344,9 @@ class BatchRun {
     knownKey: DeviceKey | undefined,
     now: UnixSeconds,
   ): GrantedUnit | TouchmarkError {
-    const { clock, random } = this.#ports
+    const { random } = this.#ports
     const device = knownDevice ?? {
-      id: newDeviceId(clock, random),
+      id: newDeviceId(now, random),
       model: unit.unit.model,
       serialNumber: unit.unit.serialNumber,
       state: 'manufactured',

@@ -187,7 +187,7 @@ function deviceOf(subject: Subject, { clock, random }: Registration): Device {
   const now = clock.now()
   const { model, serialNumber } = subject
   return {
-    id: newDeviceId(clock, random),
+    id: newDeviceId(now, random),
     model,
     serialNumber,
     state: 'active',

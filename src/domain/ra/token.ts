@@ -86,7 +86,7 @@ export async function createToken(
     }
     const device = known ?? newDevice(request, now, ports)
     const token: Token = {
-      id: newTokenId(ports.clock, ports.random),
+      id: newTokenId(now, ports.random),
       secretHash: hashTokenSecret(secret),
       deviceId: device.id,
       profile: profile.name,
@@ -106,7 +106,7 @@ export async function createToken(
 
 function newDevice(request: TokenRequest, now: UnixSeconds, ports: TokenPorts): Device {
   return {
-    id: newDeviceId(ports.clock, ports.random),
+    id: newDeviceId(now, ports.random),
     model: request.model,
     serialNumber: request.serialNumber,
     state: 'manufactured',
