@@ -28,12 +28,13 @@ export async function readJsonFile(file: string): Promise<unknown> {
   }
 }
 
-/** Stores `body` as the next version. Throws `document.version_exists` where somebody else was faster. */
+/** Stores `body` as the next version; `subject` is what the audit entry names besides the document. Throws `document.version_exists` where somebody else was faster. */
 export async function putDocument(
   store: Store,
   document: Pick<DocumentVersion, 'kind' | 'name'> & { body(version: number): string },
   action: AuditAction,
   now: number,
+  subject: Readonly<Record<string, string>> = {},
 ): Promise<number> {
   const current = await store.read.document(document.kind, document.name)
   const version = (current?.version ?? 0) + 1
@@ -45,7 +46,14 @@ export async function putDocument(
       },
     ],
     audit: [
-      { at: now, actor: OPERATOR, action, outcome: 'done', subject: { name: document.name }, detail: { version } },
+      {
+        at: now,
+        actor: OPERATOR,
+        action,
+        outcome: 'done',
+        subject: { name: document.name, ...subject },
+        detail: { version },
+      },
     ],
   })
   return version

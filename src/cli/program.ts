@@ -18,6 +18,8 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     .version(version(), '-V, --version', 'the version')
     .helpOption('-h, --help', 'this text')
     .showSuggestionAfterError()
+    // Options belong to the command that they stand after: `trust` has some of its own and subcommands with the same.
+    .enablePositionalOptions()
     .configureHelp({ sortSubcommands: false })
     .helpCommand('help [command]', 'help for a command')
     .addHelpText(

@@ -1,10 +1,11 @@
 // The passphrase of the key stores: from a file that somebody names, from a person, or, where `init` runs without either, a random one
 // in the data folder. The last is honest convenience for trying things out, and `doctor` and `serve` say so.
-import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { toBase64 } from '../core/bytes/base64.ts'
 import type { Bytes } from '../core/bytes/bytes.ts'
 import { TouchmarkError } from '../core/errors.ts'
+import { systemRandom } from '../crypto/random.ts'
 import type { DataFolder } from './data-folder.ts'
 
 export interface Passphrase {
@@ -58,7 +59,7 @@ export function passphraseBytes(text: string): Bytes {
   return new TextEncoder().encode(line)
 }
 
-/** 256 random bits as text. */
+/** 256 random bits as text that survives every shell and editor (RFC 4648 §5, without padding). */
 export function newPassphrase(): string {
-  return randomBytes(32).toString('base64url')
+  return toBase64(systemRandom.bytes(32)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
 }
