@@ -1,6 +1,7 @@
 // Documents that operators edit (profiles, rules, trust anchors, settings) from the command line: read from a file, checked whole,
 // stored as the next version together with its audit entry.
 import { readFile } from 'node:fs/promises'
+import { text as wholeText } from 'node:stream/consumers'
 import { TouchmarkError } from '../core/errors.ts'
 import type { AuditAction } from '../domain/audit/actions.ts'
 import type { DocumentVersion, Store } from '../domain/ports.ts'
@@ -14,7 +15,8 @@ const MAX_DOCUMENT = 4 * 1024 * 1024
 export async function readJsonFile(file: string): Promise<unknown> {
   let text: string
   try {
-    text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8')
+    // /dev/stdin cannot be opened where standard input is a socket, as it is under many supervisors.
+    text = file === '-' ? await wholeText(process.stdin) : await readFile(file, 'utf8')
   } catch (cause) {
     throw usageError(`${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unknown'}).`)
   }
