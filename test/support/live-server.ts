@@ -5,7 +5,13 @@ import { createHash, X509Certificate } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { systemClock } from '../../src/cli/store.ts'
+import { storedProfile } from '../../src/cli/stored-profile.ts'
+import { systemRandom } from '../../src/crypto/random.ts'
+import type { CertificateRecord } from '../../src/domain/ca/certificate-record.ts'
+import type { DeviceKey } from '../../src/domain/device/device-key.ts'
 import type { Store } from '../../src/domain/ports.ts'
+import { createToken } from '../../src/domain/ra/token.ts'
 import { trustAnchorsDocument } from '../../src/domain/ra/trust-anchors.ts'
 import { dataFolder, readConfiguration } from '../../src/server/data-folder.ts'
 import { openStore } from '../../src/server/open-store.ts'
@@ -150,8 +156,26 @@ export class LiveServer implements AsyncDisposable {
 
   /** A one-time token for a device of the model `gateway`. */
   async token(serialNumber: string, profile = 'ldevid'): Promise<string> {
-    const args = ['token', 'create', '--device', serialNumber, '--model', 'gateway', '--profile', profile]
-    return (await this.json<{ token: string }>(args)).token
+    await using store = await this.store()
+    const { secret } = await createToken(
+      { model: 'gateway', serialNumber, profile, actor: { kind: 'operator', id: 'test' } },
+      {
+        store,
+        clock: systemClock,
+        random: systemRandom,
+        authorities: { profile: name => storedProfile(store.read, name) },
+      },
+    )
+    return secret
+  }
+
+  /** What the registry knows of a device: its certificates, newest first, and its keys. */
+  async device(serialNumber: string): Promise<{ certificates: CertificateRecord[]; keys: DeviceKey[] }> {
+    await using store = await this.store()
+    const [device] = await store.read.devicesBySerial(serialNumber)
+    if (!device) return { certificates: [], keys: [] }
+    const certificates = await store.read.certificatesOfDevice(device.id)
+    return { certificates, keys: await store.read.keysOfDevice(device.id) }
   }
 
   /** Devices, certificates and log entries: what a refused request must leave as it was, but for its one entry. */
