@@ -4,13 +4,14 @@ import { asTouchmarkError, type ErrorKind, TouchmarkError } from '../../core/err
 import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
 import type { CertificateRecord } from '../ca/certificate-record.ts'
 import type { Device } from '../device/device.ts'
-import { newDeviceId } from '../ids.ts'
+import { newDeviceId, type RequestDigest, type UnixSeconds } from '../ids.ts'
 import { type Decision, decide, quotaCounters, type RequestedNames, type Subject, subjectOf } from './decide.ts'
 import { findEarlierEnrolment } from './earlier-enrolment.ts'
+import type { Enrolment } from './enrolment.ts'
 import { type EnrolmentOutcome, type EnrolmentRequest, requestIdentity } from './enrolment-request.ts'
 import { type Evidence, evidenceReference } from './evidence.ts'
 import { grantChanges } from './grant-changes.ts'
-import { MAX_PENDING_A_DAY, pendingChanges, pendingCounterOf } from './pending-changes.ts'
+import { MAX_PENDING_A_DAY, pendingChanges, pendingCounter } from './pending-changes.ts'
 import { type Refusal, refusal, refusalOf } from './refusal.ts'
 import type { Registration } from './registration.ts'
 import { readRequestedKey } from './requested-key.ts'
@@ -86,10 +87,7 @@ async function attemptEnrolment(request: EnrolmentRequest, registration: Registr
   // 2. The same request, asked before.
   const identity = requestIdentity(request)
   const earlier = await findEarlierEnrolment(identity, request, profile, now, registration)
-  if (earlier.kind === 'replay') {
-    const chain = await authorities.chain(earlier.record.authorityId)
-    return { kind: 'issued', record: earlier.record, chain, replayed: true }
-  }
+  if (earlier.kind === 'replay') return issued(earlier.record, true, registration)
   const { digest, enrolment } = earlier
   if (enrolment?.state.kind === 'rejected')
     return refuseEnrolment(request, refusal('enrolment.rejected'), {}, registration)
@@ -97,10 +95,9 @@ async function attemptEnrolment(request: EnrolmentRequest, registration: Registr
   // 3. Facts and decision.
   const renewed = request.operation === 'renew' ? certificateBeingRenewed(request.evidence) : undefined
   const rules = await registration.rules()
-  const pendingCounter = pendingCounterOf(request.evidence, now)
   const [known, quotaTaken] = await Promise.all([
     store.read.key(key.id),
-    readCounters([...quotaCounters(rules, request.evidence, now), ...pendingCounter], registration),
+    readCounters(quotaCounters(rules, request.evidence, now), registration),
   ])
   const decision = decide({
     operation: request.operation,
@@ -117,14 +114,8 @@ async function attemptEnrolment(request: EnrolmentRequest, registration: Registr
   switch (decision.outcome) {
     case 'denied':
       return refuseEnrolment(request, decision.refusal, refusalDetail(decision), registration)
-    case 'pending': {
-      const isFull = pendingCounter.some(counter => quotaTaken[counter]! >= MAX_PENDING_A_DAY)
-      if (enrolment === undefined && isFull) {
-        return refuseEnrolment(request, refusal('enrolment.too_many_pending'), {}, registration)
-      }
-      if (enrolment === undefined) await store.commit(pendingChanges(request, decision, digest, now))
-      return { kind: 'pending', digest, retryAfterSeconds: PENDING_RETRY_SECONDS }
-    }
+    case 'pending':
+      return wait(request, decision, digest, enrolment, now, registration)
     case 'granted':
       break
     default:
@@ -155,7 +146,30 @@ async function attemptEnrolment(request: EnrolmentRequest, registration: Registr
   })
   const { firstAuditIndex } = await store.commit(changes)
   const record: CertificateRecord = { ...certificate, auditIndex: firstAuditIndex + position }
-  return { kind: 'issued', record, chain: await authorities.chain(record.authorityId), replayed: false }
+  return issued(record, false, registration)
+}
+
+function issued(record: CertificateRecord, replayed: boolean, { authorities }: Registration): EnrolmentOutcome {
+  return { kind: 'issued', record, replayed, chain: () => authorities.chain(record.authorityId) }
+}
+
+/** A row, an entry and a count, once; who asks again only hears that it still waits. */
+async function wait(
+  request: EnrolmentRequest,
+  decision: Extract<Decision, { readonly outcome: 'granted' | 'pending' }>,
+  digest: RequestDigest,
+  enrolment: Enrolment | undefined,
+  now: UnixSeconds,
+  registration: Registration,
+): Promise<EnrolmentOutcome> {
+  if (enrolment === undefined) {
+    const taken = await registration.store.read.quotaTaken(pendingCounter(decision.subject, now))
+    if (taken >= MAX_PENDING_A_DAY) {
+      return refuseEnrolment(request, refusal('enrolment.too_many_pending'), {}, registration)
+    }
+    await registration.store.commit(pendingChanges(request, decision, digest, now))
+  }
+  return { kind: 'pending', digest, retryAfterSeconds: PENDING_RETRY_SECONDS }
 }
 
 function certificateBeingRenewed(

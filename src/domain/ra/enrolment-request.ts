@@ -31,8 +31,8 @@ export type EnrolmentOutcome =
   | {
       readonly kind: 'issued'
       readonly record: CertificateRecord
-      /** The issuer and above, ending with the root. */
-      readonly chain: readonly Uint8Array[]
+      /** The issuer and above, ending with the root; for protocols that send it along. */
+      chain(): Promise<readonly Uint8Array[]>
       /** The same request came before, and this is what it got then. */
       readonly replayed: boolean
     }

@@ -2,18 +2,17 @@
 import { copyBytes } from '../../core/bytes/bytes.ts'
 import type { RequestDigest, UnixSeconds } from '../ids.ts'
 import type { ChangeSet } from '../ports.ts'
-import { type Decision, subjectName, subjectOf } from './decide.ts'
+import { type Decision, type Subject, subjectName } from './decide.ts'
 import type { EnrolmentRequest } from './enrolment-request.ts'
-import { type Evidence, evidenceReference } from './evidence.ts'
+import { evidenceReference } from './evidence.ts'
 import { actorOf } from './grant-changes.ts'
 
 /** A device that makes a new key at each attempt would fill the operator's list. */
 export const MAX_PENDING_A_DAY = 10
 
-/** The counter of requests that this device left waiting today; none without evidence. */
-export function pendingCounterOf(evidence: readonly Evidence[], now: UnixSeconds): string[] {
-  const [first] = evidence
-  return first === undefined ? [] : [`pending/${subjectName(subjectOf(first))}@${Math.floor(now / 86_400)}`]
+/** The counter of requests that this device left waiting today. */
+export function pendingCounter(subject: Subject, now: UnixSeconds): string {
+  return `pending/${subjectName(subject)}@${Math.floor(now / 86_400)}`
 }
 
 export function pendingChanges(
@@ -40,9 +39,7 @@ export function pendingChanges(
           createdAt: now,
         },
       },
-      ...pendingCounterOf(request.evidence, now).map(
-        counter => ({ kind: 'quota.take', counter, amount: 1, limit: MAX_PENDING_A_DAY }) as const,
-      ),
+      { kind: 'quota.take', counter: pendingCounter(subject, now), amount: 1, limit: MAX_PENDING_A_DAY },
     ],
     audit: [
       {

@@ -73,9 +73,10 @@ export async function authenticate(exchange: Labelled, ports: EstPorts): Promise
   const found = await authenticateDevice(exchange.request, reader, clock.now())
   if (found.kind === 'refused') return refuse(exchange, found.refusal, found.detail, ports)
   const { evidence } = found
-  const named = exchange.label.profile ?? profileOf(evidence, operationOf(exchange)) ?? defaultProfile(ports)
-  const profile = await deviceProfile(named, ports.registration.authorities)
-  return { ...exchange, evidence, profile: profile.name }
+  const { label } = exchange
+  if (label.profile !== null) await deviceProfile(label.profile, ports.registration.authorities)
+  const profile = label.profile ?? profileOf(evidence, operationOf(exchange)) ?? defaultProfile(ports)
+  return { ...exchange, evidence, profile }
 }
 
 /** §4.2.1: base64 of a PKCS#10 request. */

@@ -99,7 +99,7 @@ for (const [engine, open] of ENGINES) {
       assert.equal(record.deviceId, unit.device.id)
       assert.equal(record.profile, 'ldevid')
       assert.equal(record.replaces, null, 'the birth certificate is not replaced')
-      assert.equal(chain.length, 2)
+      assert.equal((await chain()).length, 2)
       assert.equal((await instance.store.read.device(unit.device.id))?.state, 'active', 'it was seen in the field')
       const keys = await instance.store.read.keysOfDevice(unit.device.id)
       const state = new Map(keys.map(each => [each.id, each.state]))
@@ -183,6 +183,28 @@ for (const [engine, open] of ENGINES) {
       assert.notEqual(again.record.serialNumber, first.record.serialNumber)
       await revokeCertificate({ serialNumber: again.record.serialNumber }, 'keyCompromise', OPERATOR, instance)
       assert.equal(denied(await ask(instance, [await shown(instance, unit.record.der)], key)), 'key.compromised')
+    })
+
+    test('a suspended device is not even given what it had', async t => {
+      const instance = await open(t)
+      const unit = await bornDevice(instance)
+      const key = await generateKeyPair('P-256')
+      issued(await ask(instance, [await shown(instance, unit.record.der)], key))
+      const at = instance.clock.now()
+      await instance.store.commit({
+        writes: [{ kind: 'device.state', id: unit.device.id, from: 'active', to: 'suspended', at }],
+        audit: [
+          {
+            at,
+            actor: OPERATOR,
+            action: 'device.state_changed',
+            outcome: 'done',
+            subject: { deviceId: unit.device.id },
+            detail: { from: 'active', to: 'suspended' },
+          },
+        ],
+      })
+      assert.equal(denied(await ask(instance, [await shown(instance, unit.record.der)], key)), 'device.suspended')
     })
 
     test('a used token gives the same certificate for the same request, and nothing for another', async t => {
