@@ -6,7 +6,11 @@ import { errorFields, type Logger } from './logger.ts'
 export interface Job {
   readonly name: string
   /** Runs at once when the store has changed, and not more often than every so many seconds. */
-  readonly onChange?: { readonly atMostEverySeconds: number }
+  readonly onChange?: {
+    readonly atMostEverySeconds: number
+    /** Grows with the changes that matter to this job; every change of the store where it is left out. */
+    readonly marker?: () => Promise<number>
+  }
   /** Runs after so many seconds even if nothing changed. */
   readonly everySeconds: number
   run(signal: AbortSignal): Promise<void>
@@ -56,9 +60,10 @@ export class JobLoop {
 
   /** Runs everything that is due now, once. Job errors are logged and answered with a later try, never thrown. */
   async runDue(): Promise<void> {
-    const marker = await this.#ports.changeMarker()
+    const changed = await this.#ports.changeMarker()
     for (const state of this.#states) {
       if (this.#stop.signal.aborted) return
+      const marker = (await state.job.onChange?.marker?.()) ?? changed
       if (isDue(state, marker, this.#elapsed())) await this.#runJob(state, marker)
     }
   }

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { type Bytes, EMPTY } from '../core/bytes/bytes.ts'
 import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
-import type { HttpReply, Peer, Route } from '../protocols/http.ts'
+import type { HttpReply, HttpRequest, Peer, Route } from '../protocols/http.ts'
 import { errorReply } from './error-reply.ts'
 import { errorFields, type Logger } from './logger.ts'
 import { createRouter, type Router } from './router.ts'
@@ -221,8 +221,7 @@ export class Listener {
     const target = pathOf(request)
     const mark = target.indexOf('?')
     const { route, path, params } = this.#router.find(request.method ?? '', mark < 0 ? target : target.slice(0, mark))
-    const body = await this.#body(request, response, route)
-    return route.handle({
+    const asked = (body: Bytes): HttpRequest => ({
       method: route.method,
       path,
       query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
@@ -232,6 +231,14 @@ export class Listener {
       params,
       signal: flight.abort.signal,
     })
+    let body: Bytes
+    try {
+      body = await this.#body(request, response, route)
+    } catch (thrown) {
+      if (route.tooLarge && asTouchmarkError(thrown).code === 'http.body_too_large') return route.tooLarge(asked(EMPTY))
+      throw thrown
+    }
+    return route.handle(asked(body))
   }
 
   #peer(request: IncomingMessage): Peer {

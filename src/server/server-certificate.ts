@@ -1,7 +1,6 @@
 // The server's own TLS certificate: an identity of the platform like others, under the profile `server-tls`, for the names by which
 // clients reach this server. The one place where a private key of the key store is handed to something else than a signer.
 import { isIP } from 'node:net'
-import type { SoftwareKeyStore } from '../adapters/keystore/software-keystore.ts'
 import { toPem } from '../core/asn1/pem.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import type { Certificate } from '../core/pki/certificate.ts'
@@ -9,6 +8,7 @@ import { findExtension } from '../core/pki/extension.ts'
 import { parseSubjectAltName } from '../core/pki/extensions.ts'
 import { parseIpAddress } from '../core/pki/ip-address.ts'
 import { OID } from '../core/pki/oids.ts'
+import type { PrivateKey } from '../crypto/keys.ts'
 import {
   destroyOldKeys,
   ensureIdentity,
@@ -27,10 +27,11 @@ export interface TlsMaterial {
 }
 
 export interface ServerCertificatePorts extends IdentityPorts {
-  readonly keyStore: SoftwareKeyStore
+  /** A store that can hand out a key: TLS in this process needs it whole. */
+  readonly keyStore: IdentityPorts['keyStore'] & { privateKey(keyUri: string): Promise<PrivateKey> }
 }
 
-/** The server in use, and the one before it: another process on this folder may still be starting with it. */
+/** The key in use, and the one before it: another process on this folder may still be starting with it. */
 const KEPT_KEYS = 2
 
 /**

@@ -99,6 +99,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
 
   await record(instance, 'server.started')
   stack.defer(async () => {
+    await registration.refusals[Symbol.asyncDispose]()
     await record(instance, 'server.stopped')
     await signCheckpoint()
   })
@@ -119,7 +120,9 @@ interface JobPorts {
 
 /** Everything that goes on beside the requests, and when. */
 function createJobs(instance: Instance, { responders, renewCertificate, signCheckpoint }: JobPorts): Job[] {
-  const { store, clock, authorities } = instance
+  const { store, clock, authorities, registration } = instance
+  // A new authority has its CRL and its OCSP signer within seconds, however busy the store is otherwise.
+  const onConfiguration = { atMostEverySeconds: 1, marker: () => store.read.configurationMarker() }
   const shardUrl = async () => {
     const settings = await authorities.settings()
     return (authority: string, shard: number) => crlUrl(settings, authority, shard)
@@ -127,6 +130,7 @@ function createJobs(instance: Instance, { responders, renewCertificate, signChec
   return [
     {
       name: 'ocsp signers',
+      onChange: onConfiguration,
       everySeconds: 60,
       run: async () => void (await responders.refresh()),
     },
@@ -141,6 +145,7 @@ function createJobs(instance: Instance, { responders, renewCertificate, signChec
     },
     {
       name: 'due CRLs',
+      onChange: onConfiguration,
       everySeconds: 60,
       async run(signal) {
         const url = await shardUrl()
@@ -151,6 +156,7 @@ function createJobs(instance: Instance, { responders, renewCertificate, signChec
         }
       },
     },
+    { name: 'counted refusals', everySeconds: 60, run: () => registration.refusals.flush() },
     { name: 'server certificate', everySeconds: 3600, run: renewCertificate },
     {
       name: 'checkpoint',

@@ -53,9 +53,13 @@ export interface ServerProcess {
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
-/** `touchmark serve --json` on free ports; resolves with its ready line. */
-export async function serve(args: readonly string[], options: CliOptions = {}): Promise<ServerProcess> {
-  const child = start(['serve', '--port', '0', '--http-port', '0', '--json', ...args], options)
+/** `touchmark serve --json` on free ports; resolves with its ready line. `configured`: the plain port is that of touchmark.json. */
+export async function serve(
+  args: readonly string[],
+  { httpPort = 'free', ...options }: CliOptions & { readonly httpPort?: 'free' | 'configured' } = {},
+): Promise<ServerProcess> {
+  const plain = httpPort === 'free' ? ['--http-port', '0'] : []
+  const child = start(['serve', '--port', '0', ...plain, '--json', ...args], options)
   let stdout = ''
   let stderr = ''
   const ready = Promise.withResolvers<{ url: string; httpUrl: string; warnings: string[] }>()
