@@ -12,6 +12,7 @@ import { toHex } from '../bytes/hex.ts'
 import { type AlgorithmIdentifier, parseAlgorithmIdentifier } from './algorithm-identifier.ts'
 import { type Extension, parseExtensions } from './extension.ts'
 import { type Name, parseName } from './name.ts'
+import { MAX_SERIAL_OCTETS } from './serial-number.ts'
 import { parseSigned, type Signed } from './signed.ts'
 import { parseSubjectPublicKeyInfo, type SubjectPublicKeyInfo } from './spki.ts'
 
@@ -41,9 +42,6 @@ export interface Certificate extends Signed, CertificateFields {}
 /** Octets of one certificate that we read: the largest signatures in use (SLH-DSA) take 50 KB, a thousand names 40 KB. */
 export const MAX_CERTIFICATE_OCTETS = 256 * 1024
 const LIMITS = { maxInput: MAX_CERTIFICATE_OCTETS }
-
-/** Octets of a serial number that we read. RFC 5280 §4.1.2.2 allows CAs 20; a few in the field have more. */
-const MAX_SERIAL_OCTETS = 64
 
 /** Throws `DerError`, also where the two signature algorithms differ or the serial number is negative. */
 export function parseCertificate(der: Uint8Array): Certificate {
