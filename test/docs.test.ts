@@ -1,0 +1,37 @@
+// The documentation is held to what is there: links lead somewhere, the page of error codes is what the sources say, and nothing names a
+// folder of somebody's machine.
+import assert from 'node:assert/strict'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { errorCatalogue } from '../scripts/error-catalogue.ts'
+
+const pages = ['README.md', 'SECURITY.md', 'CHANGELOG.md', ...globSync('docs/**/*.md')]
+
+test('every relative link leads to a file', () => {
+  const broken: string[] = []
+  for (const page of pages) {
+    for (const [, target] of readFileSync(page, 'utf8').matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)) {
+      if (!existsSync(join(dirname(page), target!))) broken.push(`${page}: ${target}`)
+    }
+  }
+  assert.deepEqual(broken, [])
+})
+
+test('docs/errors.md is what the sources say', () => {
+  assert.equal(
+    readFileSync('docs/errors.md', 'utf8'),
+    errorCatalogue(),
+    'run: node scripts/error-catalogue.ts > docs/errors.md',
+  )
+})
+
+test('tests that the conformance pages name exist', () => {
+  const missing: string[] = []
+  for (const page of globSync('docs/**/*.md')) {
+    for (const [, file] of readFileSync(page, 'utf8').matchAll(/`(test\/[\w./-]+\.ts)`/g)) {
+      if (!existsSync(file!)) missing.push(`${page}: ${file}`)
+    }
+  }
+  assert.deepEqual(missing, [])
+})
