@@ -17,26 +17,38 @@ process.env.NODE_COMPILE_CACHE ??= here('../node_modules/.cache/touchmark')
 const [major, minor] = process.versions.node.split('.').map(Number)
 const isAtLeast = wanted => major > wanted[0] || (major === wanted[0] && minor >= wanted[1])
 
-if (isAtLeast(PREFERRED) || (isAtLeast(MINIMUM) && !existsSync(own))) {
+const isInstalled = here('..').includes('/node_modules/')
+
+if (isInstalled && isAtLeast(MINIMUM)) {
+  const hook = new URL('./strip-types.js', import.meta.url).href
+  start(process.execPath, ['--disable-warning=ExperimentalWarning', '--import', hook])
+} else if (isAtLeast(PREFERRED) || (isAtLeast(MINIMUM) && !existsSync(own))) {
   nodeModule.enableCompileCache(process.env.NODE_COMPILE_CACHE)
   const { main } = await import('../src/cli/program.ts')
   process.exitCode = await main(process.argv.slice(2))
 } else if (existsSync(own)) {
-  const child = spawn(own, [here('../src/cli/main.ts'), ...process.argv.slice(2)], { stdio: 'inherit' })
-  // Ctrl-C reaches the child from the terminal as well; this process waits for what the child makes of it.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  child.on('error', error => {
-    process.stderr.write(`touchmark: ${own} cannot be started: ${error.message}\n`)
-    process.exitCode = 3
-  })
-  child.on('exit', (code, signal) => {
-    if (signal) process.kill(process.pid, signal)
-    else process.exitCode = code ?? 1
-  })
+  start(own, [])
 } else {
   process.stderr.write(
     `touchmark: node.too_old\n  Touchmark needs Node ${MINIMUM.join('.')} or newer; this is ${process.version}.\n` +
       '  Install a newer Node, or run npm ci in a clone of the repository, which brings one.\n',
   )
   process.exitCode = 3
+}
+
+/** Hands over to another process and ends as it ends. */
+function start(node, options) {
+  const child = spawn(node, [...options, here('../src/cli/main.ts'), ...process.argv.slice(2)], { stdio: 'inherit' })
+  // Ctrl-C reaches the child from the terminal as well; this process waits for what the child makes of it.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('error', error => {
+    process.stderr.write(`touchmark: ${node} cannot be started: ${error.message}\n`)
+    process.exitCode = 3
+  })
+  child.on('exit', (code, signal) => {
+    if (signal) {
+      process.removeAllListeners(signal)
+      process.kill(process.pid, signal)
+    } else process.exitCode = code ?? 1
+  })
 }
