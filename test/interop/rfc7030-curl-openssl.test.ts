@@ -25,10 +25,8 @@ describe('EST with curl and openssl', () => {
       cmp by-coreutils by-openssl
       openssl pkcs7 -inform DER -in by-openssl -print_certs -noout
       cat headers`)
-    assert.match(
-      printed,
-      /subject=O = Acme Devices, CN = Root CA 1\r?\n.*\n\nsubject=O = Acme Devices, CN = LDevID CA 1/,
-    )
+    for (const name of ['Root CA 1', 'LDevID CA 1'])
+      assert.match(printed, new RegExp(`subject=O = Acme Devices, CN = ${name}\n`))
     assert.match(printed, /Content-Type: application\/pkcs7-mime\r\n/)
     assert.match(printed, /Content-Transfer-Encoding: base64\r\n/)
   })

@@ -9,7 +9,7 @@ import { defaultRules, parseRules, RULES_NAME, type Rules } from './rules.ts'
 
 export interface RegistrationPorts {
   readonly store: Store
-  readonly authorities: Pick<AuthorityDirectory, 'profile' | 'issuing' | 'certificate' | 'chain'>
+  readonly authorities: Pick<AuthorityDirectory, 'profile' | 'issuing' | 'certificate' | 'chain' | 'trustBundle'>
   readonly issuer: Pick<CertificateIssuer, 'prepare' | 'sign'>
   readonly clock: Clock
   readonly random: Random
