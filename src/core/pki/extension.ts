@@ -29,8 +29,7 @@ export function parseExtensions(reader: DerReader): Extension[] {
   return list
 }
 
-/** `Extension ::= SEQUENCE { extnID, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING }`. */
-export function parseExtension(reader: DerReader): Extension {
+function parseExtension(reader: DerReader): Extension {
   const fields = reader.enter(TAG.SEQUENCE)
   const oid = fields.oid()
   // DEFAULT FALSE: some CAs write it out all the same; lint reports it, reading does not care.

@@ -4,11 +4,10 @@ import { DerReader } from '../../core/asn1/reader.ts'
 import { contextConstructed, TAG } from '../../core/asn1/tag.ts'
 import { NO_EXPIRY } from '../../core/asn1/time.ts'
 import { writeDer } from '../../core/asn1/writer.ts'
-import { equalBytes } from '../../core/bytes/bytes.ts'
+import { copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
 import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
 import { type CertificateFields, parseTbsCertificate } from '../../core/pki/certificate.ts'
-import { type Extension, findExtension, parseExtension } from '../../core/pki/extension.ts'
-import { lintEncoding } from '../../core/pki/lint/encoding.ts'
+import { type Extension, findExtension } from '../../core/pki/extension.ts'
 import { lintExtensions } from '../../core/pki/lint/extensions.ts'
 import { lintName } from '../../core/pki/lint/names.ts'
 import { lintCertificateFields } from '../../core/pki/lint.ts'
@@ -46,8 +45,16 @@ export interface SharedParts {
   readonly extensions: readonly Extension[]
   /** The same as Extension elements, one after the other. */
   readonly compiled: Uint8Array
-  /** See `shapeOf`. */
-  readonly passed: Set<string>
+  /** The newest certificate of each shape that passed as a whole. See `shapeOf`. */
+  readonly passed: Map<string, PassedCertificate>
+}
+
+/** What the next certificate of the same shape is compared with. */
+export interface PassedCertificate {
+  readonly notBefore: number
+  readonly notAfter: number
+  /** The Validity as encoded. */
+  readonly validity: Uint8Array
 }
 
 /** One objection. Codes: those of `core/pki/lint`, `profile.*` and `crypto_policy.*` from here, `path.*` from the CAs above. */
@@ -69,11 +76,14 @@ export function lintGate(tbs: Uint8Array, intent: LintIntent): void {
   // CA certificates are rare, and names under constraints are a question about the unit and the whole chain.
   const wholly = request.profile.holder === 'authority' || constrainsNames(authority)
   const shape = wholly ? '' : shapeOf(intent)
-  if (!wholly && shared.passed.has(shape) && passesAsUnit(tbs, intent)) return
+  const passed = shared.passed.get(shape)
+  if (passed !== undefined && passesAsUnit(tbs, intent, passed)) return
   const findings = judge(tbs, intent)
   if (findings.length > 0) throw lintFailed(findings)
+  if (wholly) return
+  const { notBefore, notAfter } = intent.facts
   // Bounded: algorithms times the few combinations of optional parts that a profile has.
-  if (!wholly) shared.passed.add(shape)
+  shared.passed.set(shape, { notBefore, notAfter, validity: validityOf(tbs) })
 }
 
 function lintFailed(findings: readonly GateFinding[]): TouchmarkError {
@@ -92,15 +102,17 @@ function shapeOf({ facts, subject, issuer, variableExtensions }: LintIntent): st
   return shape
 }
 
-/** Whether nothing is to be said against the certificate. Where something may be, the answer is no and the whole lint says what. */
-function passesAsUnit(tbs: Uint8Array, intent: LintIntent): boolean {
+/**
+ * Whether nothing is to be said against the certificate. Where something might be, or is only unusual, the answer is no and the whole lint
+ * decides: a validity that was not seen yet (once a second), a serial number of a strange length, a default that is written out.
+ */
+function passesAsUnit(tbs: Uint8Array, intent: LintIntent, passed: PassedCertificate): boolean {
   const { request, shared, facts, variableExtensions } = intent
   let objections = 0
   const object = (): void => {
     objections++
   }
   try {
-    lintEncoding(tbs, object)
     const outer = new DerReader(tbs)
     const fields = outer.enter(TAG.SEQUENCE)
     outer.finish()
@@ -108,10 +120,7 @@ function passesAsUnit(tbs: Uint8Array, intent: LintIntent): boolean {
     const serial = fields.unsignedBytes()
     const signatureAlgorithm = fields.raw(TAG.SEQUENCE)
     const issuer = fields.raw(TAG.SEQUENCE)
-    const validity = fields.enter(TAG.SEQUENCE)
-    const notBefore = validity.time()
-    const notAfter = validity.time()
-    validity.finish()
+    const validity = fields.raw(TAG.SEQUENCE)
     const subject = parseName(fields)
     const spki = fields.raw(TAG.SEQUENCE)
     const list = fields.enter(EXTENSIONS_TAG)
@@ -119,26 +128,24 @@ function passesAsUnit(tbs: Uint8Array, intent: LintIntent): boolean {
     const extensions = list.content(TAG.SEQUENCE)
     list.finish()
     if (
+      serial.length < MIN_USUAL_SERIAL_OCTETS ||
+      serial.length > MAX_USUAL_SERIAL_OCTETS ||
+      facts.notBefore !== passed.notBefore ||
+      facts.notAfter !== passed.notAfter ||
       !equalBytes(version, VERSION_3) ||
       !equalBytes(serial, intent.serialNumber) ||
       !equalBytes(signatureAlgorithm, shared.signatureAlgorithm) ||
       !equalBytes(issuer, intent.issuer) ||
-      notBefore !== facts.notBefore ||
-      notAfter !== facts.notAfter ||
+      !equalBytes(validity, passed.validity) ||
       !equalBytes(subject.raw, intent.subject) ||
       !equalBytes(spki, request.spki) ||
       !equalBytes(extensions.subarray(0, shared.compiled.length), shared.compiled)
     ) {
       return false
     }
-    const own = variableExtensions.length === 0 ? [] : parseExtensionsAfter(extensions, shared.compiled.length)
-    if (
-      !sameExtensions(own, variableExtensions) ||
-      !datesAllowed(facts, intent) ||
-      !subjectTypesAllowed(subject, request.profile)
-    ) {
-      return false
-    }
+    const own = readOwnExtensions(extensions, shared.compiled.length)
+    if (own === undefined || !sameExtensions(own, variableExtensions)) return false
+    if (!datesAllowed(facts, intent) || !subjectTypesAllowed(subject, request.profile)) return false
     lintName(subject, object)
     lintExtensions(own, false, object)
     lintCryptoPolicy(intent, object)
@@ -152,13 +159,34 @@ function passesAsUnit(tbs: Uint8Array, intent: LintIntent): boolean {
 const VERSION_TAG = contextConstructed(0)
 const EXTENSIONS_TAG = contextConstructed(3)
 const VERSION_3 = writeDer(w => w.constructed(VERSION_TAG, () => w.integer(2)))
+/** Not zero and, with a sign octet, not beyond the 20 of RFC 5280 §4.1.2.2. */
+const MIN_USUAL_SERIAL_OCTETS = 8
+const MAX_USUAL_SERIAL_OCTETS = 19
 
-/** The extensions that begin at this octet of the list. */
-function parseExtensionsAfter(list: Uint8Array, from: number): Extension[] {
+/** The extensions that begin at this octet of the list; `undefined` where `critical` is written out as FALSE. */
+function readOwnExtensions(list: Uint8Array, from: number): Extension[] | undefined {
   const reader = new DerReader(list, { start: from })
   const out: Extension[] = []
-  while (!reader.empty) out.push(parseExtension(reader))
+  while (!reader.empty) {
+    const fields = reader.enter(TAG.SEQUENCE)
+    const oid = fields.oid()
+    const critical = fields.peekTag() === TAG.BOOLEAN
+    if (critical && !fields.boolean()) return undefined
+    const value = fields.octetString()
+    fields.finish()
+    out.push({ oid, critical, value })
+  }
   return out
+}
+
+/** Validity DER of a TBSCertificate that was parsed before. */
+function validityOf(tbs: Uint8Array): Uint8Array {
+  const fields = new DerReader(tbs).enter(TAG.SEQUENCE)
+  fields.raw(VERSION_TAG)
+  fields.raw(TAG.INTEGER)
+  fields.raw(TAG.SEQUENCE)
+  fields.raw(TAG.SEQUENCE)
+  return copyBytes(fields.raw(TAG.SEQUENCE))
 }
 
 function sameExtensions(given: readonly Extension[], wanted: readonly Extension[]): boolean {

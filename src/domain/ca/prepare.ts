@@ -360,7 +360,7 @@ function issuanceOf(profile: Profile, authority: SigningAuthority, settings: Set
         signatureAlgorithm: signer.algorithm.algorithmIdentifier,
         extensions,
         compiled: compileExtensions(extensions),
-        passed: new Set(),
+        passed: new Map(),
       }
       shards.set(crlShard, made)
     }
