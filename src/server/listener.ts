@@ -72,6 +72,9 @@ export interface ListenerOptions {
   readonly limits?: Partial<ListenerLimits>
 }
 
+/** Octets of an unwanted body that are read and thrown away. What is larger is cut off, in the middle of a reply if need be. */
+const MAX_DISCARDED = 32 * 1024 * 1024
+
 /** A request on its way through a handler. */
 interface Flight {
   readonly id: string
@@ -258,11 +261,27 @@ export class Listener {
     const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
     // Spelled as RFC 9110 spells it: libest compares header names by case.
     const headers: Record<string, string | number> = { ...reply.headers, 'Content-Length': body.length }
-    // A body that was not read to its end would be taken for the next request: such a connection ends here.
-    if (this.#closing || !(request.complete || request.method === 'GET' || request.method === 'HEAD'))
-      headers['Connection'] = 'close'
+    if (this.#closing) headers['connection'] = 'close'
+    if (!request.complete && request.method !== 'GET' && request.method !== 'HEAD') this.#discard(request, headers)
     response.writeHead(reply.status, headers)
     response.end(request.method === 'HEAD' ? undefined : body)
+  }
+
+  /**
+   * A body that nobody wants is read on and thrown away for a while: a connection that is closed under a client that still sends loses
+   * the reply with it. Who waits for `100 Continue` has sent nothing yet; there the end of the connection is the only way.
+   */
+  #discard(request: IncomingMessage, headers: Record<string, string | number>): void {
+    if (request.headers.expect !== undefined) {
+      headers['connection'] = 'close'
+      return
+    }
+    let discarded = 0
+    request.on('data', (chunk: Buffer) => {
+      discarded += chunk.length
+      if (discarded > MAX_DISCARDED) request.destroy()
+    })
+    request.resume()
   }
 
   #sweep(): void {
@@ -304,14 +323,15 @@ function readBody(request: IncomingMessage, route: Route): Promise<Bytes> {
   const { promise, resolve, reject } = Promise.withResolvers<Bytes>()
   const chunks: Buffer[] = []
   let length = 0
-  request.on('data', (chunk: Buffer) => {
+  const take = (chunk: Buffer) => {
     length += chunk.length
     if (length > route.maxBody) {
-      request.pause()
-      request.removeAllListeners('data')
+      request.off('data', take)
+      chunks.length = 0
       reject(tooLarge(route))
     } else chunks.push(chunk)
-  })
+  }
+  request.on('data', take)
   request.once('end', () => {
     const body = new Uint8Array(length)
     let at = 0

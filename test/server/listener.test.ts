@@ -125,7 +125,28 @@ describe('the plain listener', () => {
       'x'.repeat(1001),
     )
     assert.equal(answer.status, 413)
-    assert.equal(answer.headers['connection'], 'close')
+  })
+
+  test('a client that goes on sending hears the refusal all the same', async () => {
+    const size = 5_000_000
+    for (const headers of [{ 'content-length': String(size) }, { 'transfer-encoding': 'chunked' }]) {
+      const answer = await ask(`${url}/echo`, { method: 'POST', agent: false, headers }, Buffer.alloc(size))
+      assert.equal(answer.status, 413)
+    }
+  })
+
+  test('a client that never stops is cut off', async () => {
+    const socket = tcpConnect(listener.port, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.write(`POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: ${2 ** 40}\r\n\r\n`)
+    const chunk = Buffer.alloc(1 << 20)
+    const feed = () => {
+      while (!socket.destroyed && socket.write(chunk));
+      socket.once('drain', feed)
+    }
+    feed()
+    await new Promise(resolve => socket.resume().on('close', resolve))
+    assert.ok(socket.bytesWritten < 200 * (1 << 20))
   })
 
   test('takes a body of exactly the limit', async () => {
