@@ -279,19 +279,30 @@ function parseAttributeText(text: string): AttributeInput {
     )
   }
   const written = trimUnescaped(text.slice(equals + 1))
-  if (!written.startsWith('#')) return { type, value: unescapeText(written) }
-  const { tag, value } = readDer(fromHex(written.slice(1)), reader => {
+  try {
+    return written.startsWith('#') ? { type, ...hexText(written) } : { type, value: unescapeText(written) }
+  } catch (cause) {
+    if (!(cause instanceof TouchmarkError) || cause.code === 'name.text_invalid') throw cause
+    throw new TouchmarkError('name.text_invalid', 'malformed', `"${written}" is not written as RFC 4514 wants.`, {
+      cause,
+    })
+  }
+}
+
+/** `#` and the DER of a value. */
+function hexText(text: string): { readonly value: string; readonly tag: number } {
+  return readDer(fromHex(text.slice(1)), reader => {
     const tag = reader.peekTag() ?? 0
     return { tag, value: isStringTag(tag) ? reader.inPlace(decodeStringAt) : `#${toHex(reader.any().raw)}` }
   })
-  return { type, value, tag }
 }
 
-/** Without spaces at both ends; an escaped last space stays. */
+/** Without spaces at both ends; an escaped last space (an odd number of backslashes before it) stays. */
 function trimUnescaped(text: string): string {
   const start = text.trimStart()
   const end = start.trimEnd()
-  return end.endsWith('\\') && !end.endsWith('\\\\') && end.length < start.length ? `${end} ` : end
+  const backslashes = /\\*$/.exec(end)![0].length
+  return backslashes % 2 === 1 && end.length < start.length ? `${end} ` : end
 }
 
 function unescapeText(text: string): string {

@@ -51,6 +51,11 @@ export type PathResult =
       readonly path?: Certificate[]
     }
 
+interface Candidate {
+  readonly certificate: Certificate
+  readonly anchor: boolean
+}
+
 /** Signatures checked for one leaf: the longest path needs 7, the rest is for cross-certificates and renewed CA keys. */
 const MAX_SIGNATURES = 16
 /** Candidates looked at for one leaf. */
@@ -74,9 +79,9 @@ export function validateChain(input: PathInput): PathResult {
     })
   }
   const leaf = readPathCertificate(input.leaf)
-  const candidates = [
-    ...input.anchors.map(certificate => ({ ...readPathCertificate(certificate), anchor: true })),
-    ...input.intermediates.map(certificate => ({ ...readPathCertificate(certificate), anchor: false })),
+  const candidates: Candidate[] = [
+    ...input.anchors.map(certificate => ({ certificate, anchor: true })),
+    ...input.intermediates.map(certificate => ({ certificate, anchor: false })),
   ]
   const processed = new Set(input.processed)
   const budget = { nodes: MAX_NODES, signatures: MAX_SIGNATURES }
@@ -88,7 +93,10 @@ export function validateChain(input: PathInput): PathResult {
 
   const search = (path: readonly PathCertificate[]): Certificate[] | undefined => {
     const child = path[path.length - 1]!
-    const issuers = candidates.filter(candidate => mayHaveIssued(candidate, child, path))
+    // Extensions are read only where the name fits: a server trusts hundreds of anchors, and few have this name.
+    const issuers = candidates
+      .filter(candidate => mayHaveIssued(candidate.certificate, child, path))
+      .map(({ certificate, anchor }) => ({ ...readPathCertificate(certificate), anchor }))
     if (issuers.length === 0) note(noIssuer(child))
     issuers.sort((a, b) => preference(b, child) - preference(a, child))
     for (const issuer of issuers) {
@@ -162,12 +170,12 @@ function rank(problem: PathProblem): number {
 }
 
 /** Name chaining; a certificate stands in a path once, and so does a name with its key (a loop would not end otherwise). */
-function mayHaveIssued(candidate: PathCertificate, child: PathCertificate, path: readonly PathCertificate[]): boolean {
-  if (!namesEqual(candidate.certificate.subject, child.certificate.issuer)) return false
+function mayHaveIssued(candidate: Certificate, child: PathCertificate, path: readonly PathCertificate[]): boolean {
+  if (!namesEqual(candidate.subject, child.certificate.issuer)) return false
   return !path.some(
     member =>
-      equalBytes(member.certificate.subjectPublicKeyInfo.raw, candidate.certificate.subjectPublicKeyInfo.raw) &&
-      namesEqual(member.certificate.subject, candidate.certificate.subject),
+      equalBytes(member.certificate.subjectPublicKeyInfo.raw, candidate.subjectPublicKeyInfo.raw) &&
+      namesEqual(member.certificate.subject, candidate.subject),
   )
 }
 
