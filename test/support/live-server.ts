@@ -9,7 +9,9 @@ import { systemClock } from '../../src/cli/store.ts'
 import { storedProfile } from '../../src/cli/stored-profile.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
 import type { CertificateRecord } from '../../src/domain/ca/certificate-record.ts'
+import type { Device } from '../../src/domain/device/device.ts'
 import type { DeviceKey } from '../../src/domain/device/device-key.ts'
+import { newDeviceId } from '../../src/domain/ids.ts'
 import type { Store } from '../../src/domain/ports.ts'
 import { createToken } from '../../src/domain/ra/token.ts'
 import { trustAnchorsDocument } from '../../src/domain/ra/trust-anchors.ts'
@@ -212,6 +214,32 @@ export async function acceptMaker(server: LiveServer, certificate: string): Prom
         subject: { certificateSha256: createHash('sha256').update(new X509Certificate(certificate).raw).digest('hex') },
       },
     ],
+  })
+}
+
+/** Registers a device of the model `gateway` with labels, while the server runs. */
+export async function registerDevice(
+  server: LiveServer,
+  serialNumber: string,
+  labels: Readonly<Record<string, string>>,
+): Promise<void> {
+  await using store = await server.store()
+  const now = systemClock.now()
+  const id = newDeviceId(now, systemRandom)
+  const device: Device = {
+    id,
+    model: 'gateway',
+    serialNumber,
+    state: 'manufactured',
+    batch: null,
+    createdAt: now,
+    stateChangedAt: now,
+    labels,
+  }
+  const actor = { kind: 'operator', id: 'test' } as const
+  await store.commit({
+    writes: [{ kind: 'device.insert', device }],
+    audit: [{ at: now, actor, action: 'device.registered', outcome: 'done', subject: { deviceId: id } }],
   })
 }
 
