@@ -18,13 +18,15 @@ export interface TestCertificateOptions {
   readonly authority?: boolean
   readonly dns?: readonly string[]
   readonly notAfter?: Date
+  /** Those of another certificate; absent: new ones. */
+  readonly keys?: TestCertificate['keys']
 }
 
 const makeKeys = () => crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
 
 /** A P-256 certificate; self-signed without an issuer. */
 export async function testCertificate(options: TestCertificateOptions): Promise<TestCertificate> {
-  const keys = await makeKeys()
+  const keys = options.keys ?? (await makeKeys())
   const extensions: x509.Extension[] = [new x509.BasicConstraintsExtension(options.authority === true, undefined, true)]
   if (options.dns)
     extensions.push(new x509.SubjectAlternativeNameExtension(options.dns.map(value => ({ type: 'dns', value }))))

@@ -13,10 +13,10 @@ import { sha256 } from '../../crypto/digest.ts'
 import { verifySignature } from '../../crypto/verify.ts'
 import type { CertificateRecord } from '../ca/certificate-record.ts'
 import type { DeviceKey } from '../device/device-key.ts'
-import { keyId, serialNumber, type UnixSeconds } from '../ids.ts'
+import { type KeyId, keyId, serialNumber, type UnixSeconds } from '../ids.ts'
 import type { StoreReader } from '../ports.ts'
 import { DocumentCache } from './document-cache.ts'
-import type { Evidence } from './evidence.ts'
+import type { Evidence, ManufacturerCertificateEvidence } from './evidence.ts'
 import { type Refusal, type RefusalCode, refusal } from './refusal.ts'
 import { hashTokenSecret } from './token.ts'
 import { type ClaimedIdentity, claimedIdentity, parseTrustAnchors, type TrustAnchors } from './trust-anchors.ts'
@@ -27,6 +27,8 @@ export type EvidenceFinding =
   | { readonly kind: 'none' }
   /** What was presented is not acceptable. `detail` is for the audit log and names no secret. */
   | { readonly kind: 'refused'; readonly refusal: Refusal; readonly detail: Readonly<Record<string, string>> }
+
+type Refused = Extract<EvidenceFinding, { readonly kind: 'refused' }>
 
 /** Characters of a serial number and of a token that are looked up at all; both are shorter. */
 const MAX_CREDENTIAL = 256
@@ -76,10 +78,7 @@ export class EvidenceReader {
   async refresh(
     evidence: readonly Evidence[],
     now: UnixSeconds,
-  ): Promise<
-    | { readonly kind: 'evidence'; readonly evidence: readonly Evidence[] }
-    | Extract<EvidenceFinding, { readonly kind: 'refused' }>
-  > {
+  ): Promise<{ readonly kind: 'evidence'; readonly evidence: readonly Evidence[] } | Refused> {
     const fresh: Evidence[] = []
     for (const piece of evidence) {
       const finding = await this.#refreshOne(piece, now)
@@ -97,11 +96,8 @@ export class EvidenceReader {
         return record ? this.#ownCertificate(record, now) : refused('evidence.certificate_unrecorded')
       }
       case 'manufacturer-certificate': {
-        const [device, key] = await Promise.all([
-          this.#store.deviceBySerial(piece.model, piece.serialNumber),
-          this.#store.key(piece.keyId),
-        ])
-        return { kind: 'evidence', evidence: { ...piece, device: device ?? null, key: key ?? null } }
+        const known = await this.#manufacturerDevice(piece, piece.keyId, { fingerprint: piece.fingerprint })
+        return 'refusal' in known ? known : { kind: 'evidence', evidence: { ...piece, ...known } }
       }
       case 'token': {
         const [token, device] = await Promise.all([
@@ -179,27 +175,35 @@ export class EvidenceReader {
     const reference = { anchor: anchors.name, fingerprint }
     const claimed = readIdentity(anchors, leaf)
     if (claimed === undefined) return refused('evidence.identity_missing', reference)
-    const { model, serialNumber } = claimed
     const spki = leaf.subjectPublicKeyInfo.raw
     const id = keyId(sha256(spki))
-    const [device, key] = await Promise.all([this.#store.deviceBySerial(model, serialNumber), this.#store.key(id)])
-    if (key && key.deviceId !== device?.id) return refused('evidence.key_known_elsewhere', { ...reference, keyId: id })
-    const keyRefusal = judgeKey(key)
-    if (keyRefusal) return refused(keyRefusal, reference)
+    const known = await this.#manufacturerDevice(claimed, id, reference)
+    if ('refusal' in known) return known
     return {
       kind: 'evidence',
       evidence: {
         kind: 'manufacturer-certificate',
         anchor: anchors.name,
-        model,
-        serialNumber,
+        ...claimed,
         fingerprint,
-        device: device ?? null,
         keyId: id,
         keyAlgorithm: keyAlgorithmOf(spki),
-        key: key ?? null,
+        ...known,
       },
     }
+  }
+
+  /** The device that the certificate speaks for and what is known of its key, which may be the key of no other device. */
+  async #manufacturerDevice(
+    { model, serialNumber }: ClaimedIdentity,
+    id: KeyId,
+    reference: Readonly<Record<string, string>>,
+  ): Promise<Pick<ManufacturerCertificateEvidence, 'device' | 'key'> | Refused> {
+    const [device, key] = await Promise.all([this.#store.deviceBySerial(model, serialNumber), this.#store.key(id)])
+    if (key && key.deviceId !== device?.id) return refused('evidence.key_known_elsewhere', { ...reference, keyId: id })
+    const keyRefusal = judgeKey(key)
+    if (keyRefusal) return refused(keyRefusal, reference)
+    return { device: device ?? null, key: key ?? null }
   }
 
   /** A certificate that our key signed and our store does not know: a lost row, or somebody else with our key. */
@@ -227,7 +231,7 @@ export class EvidenceReader {
   }
 }
 
-function refused(code: RefusalCode, detail: Readonly<Record<string, string>> = {}): EvidenceFinding {
+function refused(code: RefusalCode, detail: Readonly<Record<string, string>> = {}): Refused {
   return { kind: 'refused', refusal: refusal(code), detail }
 }
 

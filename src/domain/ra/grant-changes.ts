@@ -66,6 +66,7 @@ export function grantChanges(grant: Grant): GrantChanges {
     writes.push(change.write)
     done(change.entry)
   }
+  writes.push(...standingFacts(grant, writes))
 
   const position = audit.length
   const { write, audit: issued } = certificateWrites(signed, position, {
@@ -121,6 +122,33 @@ export function actorOf(
 
 function showsCertificate(evidence: Evidence): boolean {
   return evidence.kind === 'own-certificate' || evidence.kind === 'manufacturer-certificate'
+}
+
+/**
+ * What the decision went by and the grant does not move must still be so when it is written: each fact as a move from its state to the
+ * same one, which fails where an operator suspended, revoked or held something since it was read.
+ */
+function standingFacts({ request, device, decision, known }: Grant, moves: readonly Write[]): Write[] {
+  const moved = new Set(moves.flatMap(write => ('id' in write ? [write.id] : [])))
+  const facts: Write[] = []
+  if (decision.subject.kind === 'known' && !moved.has(device.id)) {
+    const { id, state, stateChangedAt: at } = device
+    facts.push({ kind: 'device.state', id, from: state, to: state, at })
+  }
+  const keys = new Map<KeyId, DeviceKey>()
+  if (known) keys.set(known.id, known)
+  for (const piece of request.evidence) {
+    if (piece.kind !== 'own-certificate' && piece.kind !== 'manufacturer-certificate') continue
+    if (piece.key) keys.set(piece.key.id, piece.key)
+    if (piece.kind === 'own-certificate') {
+      const { authorityId, serialNumber, status } = piece.record
+      facts.push({ kind: 'certificate.status', authorityId, serialNumber, from: status.kind, to: status })
+    }
+  }
+  for (const { id, state, stateChangedAt: at } of keys.values()) {
+    if (!moved.has(id)) facts.push({ kind: 'key.state', id, from: state, to: state, at })
+  }
+  return facts
 }
 
 interface KeyChange {

@@ -65,37 +65,86 @@ export async function revokeCertificate(
   actor: AuditEntry['actor'],
   ports: RevocationPorts,
 ): Promise<RevocationOutcome> {
-  const record = await findCertificate(selector, ports.store)
-  checkReason(record, reason)
-  if (record.status.kind === 'revoked' && record.status.reason !== reason && reason !== 'keyCompromise') {
-    throw new TouchmarkError(
-      'certificate.already_revoked',
-      'conflict',
-      'The certificate was revoked before, for another reason.',
-      {
-        evidence: { serialNumber: record.serialNumber, reason: record.status.reason },
-        next: 'A revocation is final. Only keyCompromise may be added to it.',
-      },
-    )
-  }
-  const affected =
-    reason === 'keyCompromise' && record.deviceId !== null
-      ? (await ports.store.read.certificatesOfDevice(record.deviceId)).filter(other => other.keyId === record.keyId)
-      : [record]
-  return change(affected, reason, actor, ports)
+  return changeAll(
+    async () => {
+      const record = await findCertificate(selector, ports.store)
+      checkReason(record, reason)
+      if (record.status.kind === 'revoked' && record.status.reason !== reason && reason !== 'keyCompromise') {
+        throw new TouchmarkError(
+          'certificate.already_revoked',
+          'conflict',
+          'The certificate was revoked before, for another reason.',
+          {
+            evidence: { serialNumber: record.serialNumber, reason: record.status.reason },
+            next: 'A revocation is final. Only keyCompromise may be added to it.',
+          },
+        )
+      }
+      if (reason !== 'keyCompromise' || record.deviceId === null) return [record]
+      const records = await ports.store.read.certificatesOfDevice(record.deviceId)
+      return records.filter(other => other.keyId === record.keyId)
+    },
+    reason,
+    actor,
+    ports,
+  )
 }
 
-/** Revokes or holds everything that is live of a device, in one transaction. */
+/**
+ * Revokes or holds everything that is live of a device, in one transaction; and what the device was issued while that was written, in
+ * the next. Throws `revocation.reason_not_for_this`.
+ */
 export async function revokeDevice(
   deviceId: DeviceId,
   reason: RevocationReason,
   actor: AuditEntry['actor'],
   ports: RevocationPorts,
 ): Promise<RevocationOutcome> {
-  const now = ports.clock.now()
-  const records = await ports.store.read.certificatesOfDevice(deviceId)
-  const live = records.filter(record => record.status.kind !== 'revoked' && record.notAfter >= now)
-  return change(live, reason, actor, ports)
+  return changeAll(
+    async () => {
+      const now = ports.clock.now()
+      const records = await ports.store.read.certificatesOfDevice(deviceId)
+      for (const record of records) checkReason(record, reason)
+      return records.filter(record => record.status.kind !== 'revoked' && record.notAfter >= now)
+    },
+    reason,
+    actor,
+    ports,
+  )
+}
+
+/** Rounds until nothing is left to change: the second looks whether a request slipped through, a third needs another one to. */
+const MAX_ROUNDS = 8
+
+/**
+ * Changes what `select` finds until it finds nothing more. A request that was decided before is written only where its evidence still
+ * holds (`grant-changes.ts`), so that nothing comes after the round that found nothing.
+ */
+async function changeAll(
+  select: () => Promise<readonly CertificateRecord[]>,
+  reason: RevocationReason,
+  actor: AuditEntry['actor'],
+  ports: RevocationPorts,
+): Promise<RevocationOutcome> {
+  const changed: RevocationOutcome['changed'][number][] = []
+  let unchanged: number | undefined
+  for (let round = 1; ; round++) {
+    try {
+      const outcome = await change(await select(), reason, actor, ports)
+      if (outcome.changed.length === 0) return { changed, unchanged: unchanged ?? outcome.unchanged }
+      changed.push(...outcome.changed)
+      unchanged ??= outcome.unchanged
+    } catch (thrown) {
+      const met = thrown instanceof TouchmarkError && /^(certificate\.status|key\.state)_changed$/.test(thrown.code)
+      if (!met) throw thrown
+    }
+    if (round === MAX_ROUNDS) {
+      throw new TouchmarkError('revocation.contended', 'unavailable', 'Others keep changing these certificates.', {
+        evidence: { changed: changed.length },
+        next: 'Suspend the device, so that it is issued nothing more, and revoke again.',
+      })
+    }
+  }
 }
 
 /** Ends a hold. Throws `certificate.not_held`. */
