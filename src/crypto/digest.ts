@@ -13,6 +13,11 @@ export function sha256(bytes: Uint8Array): Bytes {
   return octets(hash('sha256', bytes, 'latin1'))
 }
 
+/** As `sha256`, in lower-case hexadecimal. */
+export function sha256Hex(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'hex')
+}
+
 export function sha384(bytes: Uint8Array): Bytes {
   return octets(hash('sha384', bytes, 'latin1'))
 }

@@ -17,6 +17,22 @@ export const systemRandom: Random = {
   },
 }
 
+/**
+ * A source whose first `octets` were drawn in one piece, because the call to the source costs more than a hundred serial numbers; what goes
+ * beyond them comes from the source itself. For ids, never for keys: what was drawn lies in memory until it is used.
+ */
+export function drawnAhead(random: Random, octets: number): Random {
+  const drawn = random.bytes(octets)
+  let at = 0
+  return {
+    bytes(count) {
+      if (at + count > drawn.length) return random.bytes(count)
+      at += count
+      return drawn.slice(at - count, at)
+    },
+  }
+}
+
 /** Samples drawn by the test. SP 800-90B §4.3 asks for at least 1024 consecutive ones at start-up. */
 export const HEALTH_TEST_SAMPLES = 4096
 /**

@@ -29,10 +29,15 @@ export const authorityId = (text: string): AuthorityId => text as AuthorityId
 export const batchId = (text: string): BatchId => text as BatchId
 export const tokenId = (text: string): TokenId => text as TokenId
 export const requestDigest = (sha256: Uint8Array): RequestDigest => toHex(sha256) as RequestDigest
-export const keyId = (sha256OfSpki: Uint8Array): KeyId => toHex(sha256OfSpki) as KeyId
+/** The digest as octets or in lower-case hexadecimal. */
+export const keyId = (sha256OfSpki: Uint8Array | string): KeyId =>
+  (typeof sha256OfSpki === 'string' ? sha256OfSpki : toHex(sha256OfSpki)) as KeyId
 /** Hex of any case, leading zero octets allowed, colons allowed (as `openssl x509 -serial` and browsers print them). */
 export const serialNumber = (text: string): SerialNumber => {
-  const digits = text.replaceAll(':', '').toLowerCase().replace(/^0+(?=.)/, '')
+  const digits = text
+    .replaceAll(':', '')
+    .toLowerCase()
+    .replace(/^0+(?=.)/, '')
   return (digits.length % 2 ? `0${digits}` : digits) as SerialNumber
 }
 
@@ -50,9 +55,16 @@ export const newTokenId = (now: UnixSeconds, random: Random): TokenId => timeOrd
  * randomness after them. The time part keeps the index of certificates local (see ADR 0004); the random part is what
  * nobody can predict.
  */
-export function newSerialNumber(now: UnixSeconds, random: Random): { readonly octets: Uint8Array; readonly text: SerialNumber } {
+export function newSerialNumber(
+  now: UnixSeconds,
+  random: Random,
+): { readonly octets: Uint8Array; readonly text: SerialNumber } {
   const octets = new Uint8Array(16)
-  new DataView(octets.buffer).setUint32(0, now & 0x7fffffff)
+  octets[0] = (now >>> 24) & 0x7f
+  octets[1] = now >>> 16
+  octets[2] = now >>> 8
+  octets[3] = now
   octets.set(random.bytes(12), 4)
-  return { octets, text: serialNumber(toHex(octets)) }
+  const digits = toHex(octets)
+  return { octets, text: octets[0] === 0 ? serialNumber(digits) : (digits as SerialNumber) }
 }

@@ -7,9 +7,10 @@ import { toHex } from '../../src/core/bytes/hex.ts'
 import { toUtf8 } from '../../src/core/bytes/utf8.ts'
 import { TouchmarkError } from '../../src/core/errors.ts'
 import { equalSecrets } from '../../src/crypto/constant-time.ts'
-import { sha1, sha256, sha384, sha512 } from '../../src/crypto/digest.ts'
+import { sha1, sha256, sha256Hex, sha384, sha512 } from '../../src/crypto/digest.ts'
 import {
   checkRandomSource,
+  drawnAhead,
   PROPORTION_CUTOFF,
   PROPORTION_WINDOW,
   type Random,
@@ -21,6 +22,7 @@ describe('digests', () => {
   test('"abc" as FIPS 180 gives it', () => {
     assert.equal(toHex(sha1(toUtf8('abc'))), 'a9993e364706816aba3e25717850c26c9cd0d89d')
     assert.equal(toHex(sha256(toUtf8('abc'))), 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
+    assert.equal(sha256Hex(toUtf8('abc')), toHex(sha256(toUtf8('abc'))))
     assert.equal(toHex(sha384(toUtf8('abc'))), createHash('sha384').update('abc').digest('hex'))
     assert.equal(toHex(sha512(toUtf8('abc'))), createHash('sha512').update('abc').digest('hex'))
   })
@@ -39,6 +41,29 @@ test('equalSecrets: equality, and lengths that differ are not equal', () => {
   assert.ok(equalSecrets(toUtf8('secret'), toUtf8('secret')))
   assert.ok(!equalSecrets(toUtf8('secret'), toUtf8('secreT')))
   assert.ok(!equalSecrets(toUtf8('secret'), toUtf8('secret ')))
+})
+
+test('drawnAhead: every octet is given once, and what is missing is drawn', () => {
+  let next = 0
+  const draws: number[] = []
+  const counter: Random = {
+    bytes(count) {
+      draws.push(count)
+      return new Uint8Array(count).map(() => next++)
+    },
+  }
+  const random = drawnAhead(counter, 10)
+  const given = [random.bytes(4), random.bytes(4), random.bytes(4), random.bytes(2)]
+  assert.deepEqual(
+    given.map(octets => [...octets]),
+    [
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+      [10, 11, 12, 13],
+      [8, 9],
+    ],
+  )
+  assert.deepEqual(draws, [10, 4])
 })
 
 describe('health test of the random source', () => {

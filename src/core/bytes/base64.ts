@@ -6,8 +6,12 @@ const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const VALUES = new Uint8Array(128).fill(255)
 for (let i = 0; i < 64; i++) VALUES[ALPHABET.charCodeAt(i)] = i
 
+/** ES2026 has it; the oldest engine that we run on does not. */
+const NATIVE = 'toBase64' in Uint8Array.prototype
+
 /** Base64 with padding, on one line. */
 export function toBase64(bytes: Uint8Array): string {
+  if (NATIVE) return bytes.toBase64()
   let out = ''
   let i = 0
   for (; i + 2 < bytes.length; i += 3) {

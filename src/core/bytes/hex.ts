@@ -4,9 +4,12 @@ import type { Bytes } from './bytes.ts'
 
 const DIGITS = '0123456789abcdef'
 const PAIRS: readonly string[] = Array.from({ length: 256 }, (_, i) => DIGITS[i >> 4]! + DIGITS[i & 15]!)
+/** ES2026 has it, and five times as fast; the oldest engine that we run on does not. */
+const NATIVE = 'toHex' in Uint8Array.prototype
 
 /** Lower-case hexadecimal, two digits an octet. */
 export function toHex(bytes: Uint8Array): string {
+  if (NATIVE) return bytes.toHex()
   let out = ''
   for (let i = 0; i < bytes.length; i++) out += PAIRS[bytes[i]!]
   return out

@@ -2,7 +2,7 @@
 // (RFC 5280 §4.1.1, §5.1.1; RFC 2986 §4.2; RFC 6960 §4.2.1). Verification works on `tbs` as received, never on a re-encoding.
 import type { DerReader } from '../asn1/reader.ts'
 import { TAG } from '../asn1/tag.ts'
-import { writeDer } from '../asn1/writer.ts'
+import { putHeader, sizeOf } from '../asn1/writer.ts'
 import type { Bytes } from '../bytes/bytes.ts'
 import { type AlgorithmIdentifier, parseAlgorithmIdentifier } from './algorithm-identifier.ts'
 
@@ -27,10 +27,16 @@ export function parseSigned(reader: DerReader, trailer?: (inner: DerReader) => v
   return { raw: reader.since(start), tbs, signatureAlgorithm, signature }
 }
 
-/** Joins the three parts. `signatureAlgorithm` is a whole AlgorithmIdentifier. */
+/** Joins the three parts. `signatureAlgorithm` is a whole AlgorithmIdentifier. Written in one pass: every certificate is joined here. */
 export function encodeSigned(tbs: Uint8Array, signatureAlgorithm: Uint8Array, signature: Uint8Array): Bytes {
-  return writeDer(
-    w => w.sequence(() => w.raw(tbs).raw(signatureAlgorithm).bitString(signature)),
-    tbs.length + signature.length + 64,
-  )
+  const length = tbs.length + signatureAlgorithm.length + sizeOf(1 + signature.length)
+  const out = new Uint8Array(sizeOf(length))
+  let at = putHeader(out, 0, TAG.SEQUENCE, length)
+  out.set(tbs, at)
+  at += tbs.length
+  out.set(signatureAlgorithm, at)
+  at = putHeader(out, at + signatureAlgorithm.length, TAG.BIT_STRING, 1 + signature.length)
+  // The octet at `at` counts unused bits: there are none.
+  out.set(signature, at + 1)
+  return out
 }
