@@ -49,12 +49,23 @@ export function selfCheckOf(algorithm: KeyAlgorithmName): SelfCheck {
 }
 
 /**
- * A signer over a key in this process. `algorithm` defaults to the first that the table names for the key. Throws
- * `signer.algorithm_unfit` where key and algorithm do not belong together.
+ * A signer over a key in this process. `algorithm` defaults to the first that the table names for the key; `bulk` gives threads for signing
+ * many at once, where there are any. Throws `signer.algorithm_unfit` where key and algorithm do not belong together.
  */
-export function softwareSigner(privateKey: PrivateKey, keyUri: string, algorithm?: SignatureAlgorithmName): Signer {
-  return new SoftwareSigner(privateKey, keyUri, algorithm)
+export function softwareSigner(
+  privateKey: PrivateKey,
+  keyUri: string,
+  algorithm?: SignatureAlgorithmName,
+  bulk?: () => BulkSigning,
+): Signer {
+  return new SoftwareSigner(privateKey, keyUri, algorithm, bulk)
 }
+
+/** What signs with the same key and algorithm on threads of its own: a `SigningPool`. */
+export type BulkSigning = Required<Pick<Signer, 'signMany'>>
+
+/** Fewer than this are signed where they are: waking a thread for them would take as long. */
+const BULK = 64
 
 /** Throws `signer.signature_wrong` unless the signature is the signer's own over these octets. */
 export function assertOwnSignature(signer: Signer, tbs: Uint8Array, signature: Uint8Array): void {
@@ -73,10 +84,11 @@ export class SoftwareSigner implements Signer {
   readonly #key: KeyObject
   readonly #publicKey: KeyObject
   readonly #check: SelfCheck
+  readonly #bulk: (() => BulkSigning) | undefined
   #made = 0
   #broken = false
 
-  constructor(privateKey: PrivateKey, keyUri: string, algorithm?: SignatureAlgorithmName) {
+  constructor(privateKey: PrivateKey, keyUri: string, algorithm?: SignatureAlgorithmName, bulk?: () => BulkSigning) {
     const row = keyAlgorithm(privateKey.algorithm)
     const name = algorithm ?? row.signatureAlgorithms[0]
     if (!row.signatureAlgorithms.includes(name)) {
@@ -91,6 +103,7 @@ export class SoftwareSigner implements Signer {
     this.#key = privateKey.keyObject
     this.#publicKey = createPublicKey(privateKey.keyObject)
     this.#check = selfCheckOf(privateKey.algorithm)
+    this.#bulk = bulk
   }
 
   async sign(tbs: Uint8Array, signal?: AbortSignal): Promise<Bytes> {
@@ -112,8 +125,20 @@ export class SoftwareSigner implements Signer {
   }
 
   async signMany(tbs: readonly Uint8Array[]): Promise<Bytes[]> {
+    if (this.#bulk !== undefined && tbs.length >= BULK) return this.#signOnThreads(tbs, this.#bulk())
     if (QUICK.includes(this.keyAlgorithm)) return tbs.map(one => this.signNow(one))
     return Promise.all(tbs.map(one => this.sign(one)))
+  }
+
+  /** The threads check themselves, each as this signer would. */
+  async #signOnThreads(tbs: readonly Uint8Array[], threads: BulkSigning): Promise<Bytes[]> {
+    this.#assertSound()
+    try {
+      return await threads.signMany(tbs)
+    } catch (thrown) {
+      this.#broken ||= thrown instanceof TouchmarkError && thrown.code === 'signer.signature_wrong'
+      throw thrown
+    }
   }
 
   /** Signs on this thread, whatever it costs: for threads that do nothing else. */

@@ -92,6 +92,19 @@ describe('the life of a key', () => {
     assertOwnSignature(pss, TBS, await pss.sign(TBS))
   })
 
+  test('many at once are signed on threads, which end with the store', async t => {
+    const store = await create(temporaryFolder(t))
+    await store.generate('P-256', 'ca')
+    const signer = await store.signer('software:ca')
+    const many = Array.from({ length: 100 }, (_, i) => toUtf8(`certificate ${i}`))
+    const signatures = await signer.signMany!(many)
+    for (const [i, tbs] of many.entries()) assertOwnSignature(signer, tbs, signatures[i]!)
+    const late = await store.signer('software:ca')
+    await store[Symbol.asyncDispose]()
+    await assert.rejects(late.signMany!(many), hasCode('keystore.closed'))
+    await assert.rejects(signer.signMany!(many), hasCode('signer.failed'))
+  })
+
   test('an imported key keeps its public key, and its label is taken for ever', async t => {
     await using store = await create(temporaryFolder(t))
     const key = await generateKeyPair('P-384')

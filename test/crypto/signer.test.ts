@@ -160,6 +160,32 @@ describe('signing pool', () => {
   })
 })
 
+describe('signing many at once', () => {
+  const many = Array.from({ length: 200 }, (_, i) => toUtf8(`certificate ${i}`))
+
+  test('goes to the threads where there are any, in order; a few do not', async () => {
+    await using pool = createSigningPool(p256, { workers: 2 })
+    let calls = 0
+    const signer = softwareSigner(p256, 'software:test', undefined, () => {
+      calls++
+      return pool
+    })
+    const signatures = await signer.signMany!(many)
+    for (const [i, tbs] of many.entries()) assertOwnSignature(signer, tbs, signatures[i]!)
+    assert.equal((await signer.signMany!(many.slice(0, 3))).length, 3)
+    assert.equal(calls, 1)
+  })
+
+  test('after a thread made a wrong signature the signer makes none either', async () => {
+    const faulty = faultyKey('P-256', 65)
+    await using pool = createSigningPool(faulty, { workers: 1 })
+    const signer = softwareSigner(faulty, 'software:faulty', undefined, () => pool)
+    await assert.rejects(signer.signMany!(many), hasCode('signer.signature_wrong'))
+    await assert.rejects(signer.signMany!([TBS]), hasCode('signer.signature_wrong'))
+    await assert.rejects(signer.sign(TBS), hasCode('signer.signature_wrong'))
+  })
+})
+
 test('packed lists come back as they went in', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 20 }), list => {

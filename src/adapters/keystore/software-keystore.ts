@@ -27,6 +27,7 @@ import {
 } from '../../crypto/passphrase-key.ts'
 import { systemRandom } from '../../crypto/random.ts'
 import { type Signer, softwareSigner } from '../../crypto/signer.ts'
+import { createSigningPool, type SigningPool } from '../../crypto/signing-pool.ts'
 import {
   createFile,
   finishShredding,
@@ -128,6 +129,8 @@ export class SoftwareKeyStore implements KeyStore {
   readonly #id: string
   readonly #now: () => number
   #storeKey: Bytes | undefined
+  /** Threads of the keys that signed in bulk. */
+  readonly #pools: SigningPool[] = []
 
   constructor(folder: string, id: string, storeKey: Bytes, now: () => number) {
     this.#folder = folder
@@ -147,7 +150,16 @@ export class SoftwareKeyStore implements KeyStore {
   }
 
   async signer(keyUri: string, algorithm?: SignatureAlgorithmName): Promise<Signer> {
-    return softwareSigner(await this.privateKey(keyUri), keyUri, algorithm)
+    const key = await this.privateKey(keyUri)
+    let pool: SigningPool | undefined
+    return softwareSigner(key, keyUri, algorithm, () => {
+      if (pool !== undefined) return pool
+      // A store that was closed starts no more threads.
+      this.#key()
+      pool = createSigningPool(key, { algorithm })
+      this.#pools.push(pool)
+      return pool
+    })
   }
 
   /**
@@ -232,6 +244,7 @@ export class SoftwareKeyStore implements KeyStore {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#storeKey) wipe(this.#storeKey)
     this.#storeKey = undefined
+    await Promise.all(this.#pools.splice(0).map(pool => pool[Symbol.asyncDispose]()))
   }
 
   async #add(key: PrivateKey, label: string): Promise<GeneratedKey> {
