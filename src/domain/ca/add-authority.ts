@@ -5,9 +5,9 @@ import { TouchmarkError } from '../../core/errors.ts'
 import type { KeyStore } from '../../crypto/key-store.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import { ChangeBuilder } from '../change-builder.ts'
-import type { AuthorityId, UnixSeconds } from '../ids.ts'
+import type { UnixSeconds } from '../ids.ts'
 import type { Random, Store } from '../ports.ts'
-import { AuthorityDirectory } from './authorities.ts'
+import type { AuthorityDirectory } from './authorities.ts'
 import type { Authority } from './authority.ts'
 import {
   type AuthorityPlan,
@@ -25,23 +25,34 @@ import { type Profile, parseProfile } from './profile.ts'
 
 export interface AddPorts {
   readonly store: Store
+  readonly authorities: AuthorityDirectory
   /** Where the new key is made. */
   readonly keyStore: KeyStore
-  /** Where the key of the issuer is; absent: in `keyStore`. An offline root has a store of its own. */
-  readonly issuerKeyStore?: KeyStore
   readonly random: Random
   readonly now: UnixSeconds
   readonly actor: AuditEntry['actor']
 }
 
-/** An authority under `issuer`, at once in service. Throws as `createSubordinate`; `authority.exists`. */
-export async function addSubordinate(plan: AuthorityPlan, issuer: AuthorityId, ports: AddPorts): Promise<Authority> {
+/**
+ * An authority under one of ours, at once in service. The issuer comes with its key, which may be in another key store: an offline root's is
+ * opened for this one act. Throws as `createSubordinate`; `authority.exists`.
+ */
+export async function addSubordinate(
+  plan: AuthorityPlan,
+  issuer: IssuingAuthority,
+  ports: AddPorts,
+): Promise<Authority> {
   const { store, keyStore, actor } = ports
   await checkVacant(plan, ports)
   const change = new ChangeBuilder()
-  const { record } = await createSubordinate(plan, await openIssuer(issuer, ports), await createPorts(ports), change)
+  const { record } = await createSubordinate(plan, issuer, await createPorts(ports), change)
   await store.commit(change)
-  await putIntoService(record.keyUri, keyStore, actor, `The authority ${record.id} was certified by ${issuer}.`)
+  await putIntoService(
+    record.keyUri,
+    keyStore,
+    actor,
+    `The authority ${record.id} was certified by ${issuer.record.id}.`,
+  )
   return record
 }
 
@@ -58,24 +69,23 @@ export async function addAwaiting(plan: AuthorityPlan, ports: AddPorts): Promise
 }
 
 /**
- * Certifies an authority from its request, under one of ours: one that waits in this instance, or one of another instance. Returns its
- * certificate and the chain above it. Of the request only the key counts. Throws as `certifyRequest`.
+ * Certifies an authority from its request, under one of ours: one that waits in this instance, or one of another instance. Of the request
+ * only the key counts; the rest is the plan's (of one that waits here: the profile that was made for it). Throws as `certifyRequest`.
  */
 export async function signAuthorityRequest(
   request: Uint8Array,
   plan: AuthorityPlan,
-  issuer: AuthorityId,
-  ports: AddPorts,
-): Promise<{ readonly certificate: Bytes; readonly chain: readonly Bytes[] }> {
-  const { store, now, actor } = ports
+  issuer: IssuingAuthority,
+  ports: Omit<AddPorts, 'keyStore'>,
+): Promise<Bytes> {
+  const { store, authorities, random, now, actor } = ports
   const change = new ChangeBuilder()
-  const signing = await openIssuer(issuer, ports)
   const known = await store.read.document('profile', authorityProfileName(plan))
   let profile: Profile
   if (known) {
     profile = parseProfile(JSON.parse(known.body))
   } else {
-    const derived = authorityProfile(plan, issuer, ports)
+    const derived = authorityProfile(plan, issuer.record.id, ports)
     profile = derived.profile
     change.write({ kind: 'document.insert', document: derived.document })
     change.record({
@@ -87,34 +97,20 @@ export async function signAuthorityRequest(
       detail: { version: profile.version },
     })
   }
-  const signed = await certifyRequest(request, profile, signing, await createPorts(ports))
+  const signed = await certifyRequest(request, profile, issuer, { settings: await authorities.settings(), random, now })
   const { write, audit } = certificateWrites(signed, change.position, { actor })
   change.write(write).record(audit)
   await store.commit(change)
-  return { certificate: signed.der, chain: await directory(ports).chain(issuer) }
+  return signed.der
 }
 
-function directory({ store, keyStore, issuerKeyStore }: AddPorts): AuthorityDirectory {
-  return new AuthorityDirectory({ store, keyStore: issuerKeyStore ?? keyStore })
-}
-
-/** The issuer, with its key. Throws `authority.not_active` for one that issues no more. */
-async function openIssuer(id: AuthorityId, ports: AddPorts): Promise<IssuingAuthority> {
-  const issuer = await directory(ports).signing(id)
-  if (issuer.record.state === 'active') return issuer
-  throw new TouchmarkError('authority.not_active', 'unavailable', `The authority ${id} issues no more.`, {
-    evidence: { authorityId: id },
-  })
-}
-
-async function createPorts(ports: AddPorts): Promise<CreatePorts> {
-  const { random, keyStore, now, actor } = ports
-  return { settings: await directory(ports).settings(), random, keyStore, now, actor }
+async function createPorts({ authorities, random, keyStore, now, actor }: AddPorts): Promise<CreatePorts> {
+  return { settings: await authorities.settings(), random, keyStore, now, actor }
 }
 
 /** Before a key is made: the store would refuse the same id, but the key would be there. */
-async function checkVacant(plan: AuthorityPlan, ports: AddPorts): Promise<void> {
-  if ((await directory(ports).byId(plan.id)) === undefined) return
+async function checkVacant(plan: AuthorityPlan, { authorities }: AddPorts): Promise<void> {
+  if ((await authorities.byId(plan.id)) === undefined) return
   throw new TouchmarkError('authority.exists', 'conflict', `There is an authority ${plan.id} already.`, {
     next: 'Take the next generation: the number at the end of the id.',
     evidence: { authorityId: plan.id },

@@ -3,8 +3,9 @@
 import { toHex } from '../../core/bytes/hex.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import { sha256 } from '../../crypto/digest.ts'
+import type { Signer } from '../../crypto/signer.ts'
 import type { AuditEntry } from '../audit/entry.ts'
-import { keyId } from '../ids.ts'
+import { type AuthorityId, keyId } from '../ids.ts'
 import type { Random, Write } from '../ports.ts'
 import type { AuthorityDirectory } from './authorities.ts'
 import { type IssuanceRequest, type PreparedCertificate, prepareCertificate, prepareMany } from './prepare.ts'
@@ -54,16 +55,23 @@ export class CertificateIssuer {
 
   /** Signs what was prepared, once. Throws as `signPrepared`, and `authority.*` where the authority issues no more. */
   async sign(prepared: PreparedCertificate, signal?: AbortSignal): Promise<SignedCertificate> {
-    const { signer } = await this.#ports.authorities.signing(prepared.facts.authorityId)
-    return signPrepared(prepared, signer, signal)
+    return signPrepared(prepared, await this.#signer(prepared.facts.authorityId), signal)
   }
 
   /** As `sign` for many of one authority, in order; all or none. */
   async signMany(prepared: readonly PreparedCertificate[], signal?: AbortSignal): Promise<SignedCertificate[]> {
     const [first] = prepared
     if (first === undefined) return []
-    const { signer } = await this.#ports.authorities.signing(first.facts.authorityId)
-    return signMany(prepared, signer, signal)
+    return signMany(prepared, await this.#signer(first.facts.authorityId), signal)
+  }
+
+  /** Asked again at the signature: an authority may have been retired since the certificate was prepared. */
+  async #signer(id: AuthorityId): Promise<Signer> {
+    const { record, signer } = await this.#ports.authorities.signing(id)
+    if (record.state === 'active') return signer
+    throw new TouchmarkError('authority.not_active', 'unavailable', `The authority ${id} issues no more.`, {
+      evidence: { authorityId: id, state: record.state },
+    })
   }
 
   /** As the function of this name. */

@@ -188,9 +188,10 @@ export function redeemMany(prepared: readonly PreparedCertificate[], signer: Sig
 /**
  * Makes the TBSCertificate for a decision and passes it through the lint gate.
  *
- * Errors: `profile.key_not_allowed`, `profile.holder_mismatch`, `profile.signature_unavailable`, `profile.value_missing`,
- * `profile.value_too_long`, `profile.name_invalid`, `profile.request_not_allowed`, `name.value_invalid`, `authority.expired`,
- * `lint.failed` with every finding; `DerError` and `key.algorithm_unsupported` for a key or wish that cannot be read.
+ * Errors: `authority.not_active`, `authority.expired`, `profile.key_not_allowed`, `profile.holder_mismatch`,
+ * `profile.signature_unavailable`, `profile.value_missing`, `profile.value_too_long`, `profile.name_invalid`,
+ * `profile.request_not_allowed`, `name.value_invalid`, `lint.failed` with every finding; `DerError` and
+ * `key.algorithm_unsupported` for a key or wish that cannot be read.
  */
 export function prepareCertificate(
   request: IssuanceRequest,
@@ -198,6 +199,16 @@ export function prepareCertificate(
   ports: PreparePorts,
 ): PreparedCertificate {
   const { profile, now } = request
+  if (authority.certificate !== null && authority.record.state !== 'active') {
+    throw new TouchmarkError(
+      'authority.not_active',
+      'unavailable',
+      `The authority ${authority.record.id} issues no more.`,
+      {
+        evidence: { authorityId: authority.record.id, state: authority.record.state },
+      },
+    )
+  }
   const issuance = issuanceOf(profile, authority, ports.settings)
   const spki = copyBytes(request.spki)
   const { keyAlgorithm, publicKey } = readKey(profile, spki)

@@ -69,9 +69,12 @@ async function newInstance(more: Partial<Parameters<typeof createInitialHierarch
   const hierarchy = await createInitialHierarchy({ ...options, ...more }, ports)
   const authorities = new AuthorityDirectory({ store, keyStore })
   const issuer = new CertificateIssuer({ authorities, random: systemRandom })
-  const add = { store, keyStore, issuerKeyStore: offlineKeyStore, random: systemRandom, now: NOW, actor: ACTOR }
+  const add = { store, authorities, keyStore, random: systemRandom, now: NOW, actor: ACTOR }
+  /** The offline root with its key, as `--issuer-keys` opens it. */
+  const offline = new AuthorityDirectory({ store, keyStore: offlineKeyStore })
+  const root = () => offline.signing(hierarchy.root.id)
   const taking = { store, authorities, keyStore, now: NOW, actor: ACTOR }
-  return { ...ports, hierarchy, authorities, issuer, add, taking }
+  return { ...ports, hierarchy, authorities, issuer, add, root, taking }
 }
 
 async function auditActions(store: Store): Promise<string[]> {
@@ -220,18 +223,18 @@ describe('authorities that are added', () => {
   it('issue at once when one of ours certifies them, to any depth that the path lengths allow', async () => {
     const { add, authorities } = instance
     const level = (id: string, pathLength: number) => plan(id, { kind: 'intermediate', pathLength })
-    await addSubordinate(level('region-1', 2), hierarchy.root.id, add)
-    const online = { ...add, issuerKeyStore: add.keyStore }
-    await addSubordinate(level('site-1', 1), authorityId('region-1'), online)
-    await addSubordinate(plan('line-1'), authorityId('site-1'), online)
+    await addSubordinate(level('region-1', 2), await instance.root(), add)
+    const by = (id: string) => authorities.signing(authorityId(id))
+    await addSubordinate(level('site-1', 1), await by('region-1'), add)
+    await addSubordinate(plan('line-1'), await by('site-1'), add)
     assert.equal((await authorities.chain(authorityId('line-1'))).length, 4)
     // RFC 5280 §4.2.1.9: no CA below path length 0, and none deeper than an upper CA allows.
-    await assert.rejects(addSubordinate(plan('below-1'), authorityId('line-1'), online), {
+    await assert.rejects(addSubordinate(plan('below-1'), await by('line-1'), add), {
       code: 'lint.failed',
       evidence: { 'lint.issuer_path_length': 'RFC 5280 6.1.4', 'path.length_exceeded': 'RFC 5280 6.1' },
     })
-    await addSubordinate(level('deep-1', 5), authorityId('site-1'), online)
-    await assert.rejects(addSubordinate(plan('deeper-1'), authorityId('deep-1'), online), {
+    await addSubordinate(level('deep-1', 5), await by('site-1'), add)
+    await assert.rejects(addSubordinate(plan('deeper-1'), await by('deep-1'), add), {
       code: 'lint.failed',
       evidence: { 'path.length_exceeded': 'RFC 5280 6.1' },
     })
@@ -246,9 +249,9 @@ describe('authorities that are added', () => {
       plan('x-1', { kind: 'intermediate', pathLength: 0 }),
       plan('x-1', { crlShards: 0 }),
     ]) {
-      await assert.rejects(addSubordinate(wrong, hierarchy.root.id, add), { code: 'authority.plan_invalid' })
+      await assert.rejects(addSubordinate(wrong, await instance.root(), add), { code: 'authority.plan_invalid' })
     }
-    await assert.rejects(addSubordinate(plan('idevid-1'), hierarchy.root.id, add), { code: 'authority.exists' })
+    await assert.rejects(addSubordinate(plan('idevid-1'), await instance.root(), add), { code: 'authority.exists' })
     await assert.rejects(addAwaiting(plan('x-1', { kind: 'root' }), add), { code: 'authority.plan_invalid' })
   })
 
@@ -263,8 +266,8 @@ describe('authorities that are added', () => {
       pathLength: 1,
       nameConstraints: { permitted: [...permitted], excluded: [{ kind: 'dNSName', value: 'secret.plant.example' }] },
     })
-    await addSubordinate(constrained, hierarchy.root.id, add)
-    await addSubordinate(plan('hall-1'), authorityId('plant-1'), { ...add, issuerKeyStore: add.keyStore })
+    await addSubordinate(constrained, await instance.root(), add)
+    await addSubordinate(plan('hall-1'), await authorities.signing(authorityId('plant-1')), add)
     const gateway = profile('gateway-tls-server', { authority: 'hall' })
     const issuing = await authorities.issuing(gateway)
     const names = async (labels: Record<string, string>) =>
@@ -300,7 +303,7 @@ describe('authorities that are added', () => {
     assert.equal((await authorities.issuing(ldevid)).record.id, 'ldevid-1')
 
     // The offline root signs it, on whichever machine its key is.
-    const { certificate } = await signAuthorityRequest(out, waiting, hierarchy.root.id, add)
+    const certificate = await signAuthorityRequest(out, waiting, await instance.root(), add)
     const record = await importAuthorityCertificate(waiting.id, certificate, {}, taking)
     assert.deepEqual([record.state, record.issuer], ['active', 'root-1'])
     // The profile names ldevid: the newest active generation issues now.
@@ -313,12 +316,20 @@ describe('authorities that are added', () => {
       code: 'authority.not_awaiting',
     })
 
+    const late = await issuer.prepare(await request(ldevid))
     await retireAuthority(waiting.id, taking)
+    await assert.rejects(issuer.sign(late), { code: 'authority.not_active' })
+    await assert.rejects(issuer.signMany([late]), { code: 'authority.not_active' })
     assert.equal((await issuer.prepare(await request(ldevid))).facts.authorityId, 'ldevid-1')
     await assert.rejects(authorities.issuing(profile('ldevid', { authority: 'ldevid-2' })), {
       code: 'authority.not_active',
     })
-    assert.ok(await authorities.signing(waiting.id), 'it still answers for what it issued')
+    const retired = await authorities.signing(waiting.id)
+    assert.ok(retired, 'it still answers for what it issued')
+    const wanted = await request(ldevid)
+    assert.throws(() => prepareCertificate(wanted, retired, { settings, random: systemRandom }), {
+      code: 'authority.not_active',
+    })
     const actions = await auditActions(instance.store)
     assert.ok(actions.includes('authority.certificate_imported') && actions.includes('authority.retired'))
   })
@@ -383,14 +394,18 @@ describe('authorities that are added', () => {
         },
       ],
     })
-    const out = await addAwaiting(theirs, { ...add, store: elsewhere, keyStore: new MemoryKeyStore() })
-    const { certificate, chain } = await signAuthorityRequest(out, theirs, hierarchy.root.id, add)
-    assert.equal(chain.length, 1)
+    const out = await addAwaiting(theirs, {
+      ...add,
+      store: elsewhere,
+      authorities: new AuthorityDirectory({ store: elsewhere, keyStore: new MemoryKeyStore() }),
+      keyStore: new MemoryKeyStore(),
+    })
+    const certificate = await signAuthorityRequest(out, theirs, await instance.root(), add)
     const parsed = parseCertificate(certificate)
     assert.ok(await store.read.certificate(hierarchy.root.id, parsed.serialNumber as never))
     const forged = new Uint8Array(out)
     forged[forged.length - 1]! ^= 1
-    await assert.rejects(signAuthorityRequest(forged, theirs, hierarchy.root.id, add), {
+    await assert.rejects(signAuthorityRequest(forged, theirs, await instance.root(), add), {
       code: 'csr.signature_invalid',
     })
   })
