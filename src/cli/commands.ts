@@ -72,6 +72,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./doctor.ts')).doctorCommand(),
   },
   {
+    name: 'passphrase',
+    summary: 'Change the passphrase of the key store',
+    load: async () => (await import('./passphrase.ts')).passphraseCommand(),
+  },
+  {
     name: 'completion',
     summary: 'Print a completion script for bash, zsh or fish',
     load: async () => (await import('./completion.ts')).completionCommand(),

@@ -1,9 +1,9 @@
 // `touchmark init`: an instance in a new data folder.
 import { existsSync } from 'node:fs'
-import { TouchmarkError } from '../core/errors.ts'
 import { DEFAULT_PUBLIC_URL, DEFAULT_STORE } from '../server/configuration.ts'
-import { type Passphrase, passphraseBytes, readPassphraseFile } from '../server/passphrase.ts'
+import type { Passphrase } from '../server/passphrase.ts'
 import { act, type Command, type Context, command, usageError, withPassphrase } from './command.ts'
+import { newPassphrase } from './new-passphrase.ts'
 import { OPERATOR } from './operator.ts'
 import { facts } from './output.ts'
 import { passphraseSources } from './passphrase-sources.ts'
@@ -61,10 +61,11 @@ export function initCommand(): Command {
     }
     const rootAlgorithm = algorithm(options.rootAlgorithm)
     const issuingAlgorithm = algorithm(options.issuingAlgorithm)
+    const passphrase = await choosePassphrase(context)
     const made = await initialise(data, {
       organization: options.organization,
       publicHttpUrl: (options.publicHttpUrl ?? DEFAULT_PUBLIC_HTTP_URL).replace(/\/$/, ''),
-      passphrase: await choosePassphrase(context),
+      passphrase,
       clock: systemClock,
       actor: OPERATOR,
       ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
@@ -104,16 +105,9 @@ export function initCommand(): Command {
   })
 }
 
-/** From a file, or from a person, twice; `undefined` where neither is there. */
-async function choosePassphrase({ options, data }: Context<InitOptions>): Promise<Passphrase | undefined> {
+/** `undefined` where there is no file and nobody to ask: then one is made. */
+async function choosePassphrase({ options, data, out }: Context<InitOptions>): Promise<Passphrase | undefined> {
   const { file, ask } = passphraseSources(options)
-  if (file !== undefined) return { bytes: await readPassphraseFile(file), source: 'file' }
-  if (!ask || existsSync(data.configurationFile)) return undefined
-  const first = await ask('New passphrase for the keys of this instance: ')
-  if ((await ask('The same again: ')) !== first) {
-    throw new TouchmarkError('passphrase.mismatch', 'malformed', 'The two differ.', {
-      next: 'Nothing was made; start again.',
-    })
-  }
-  return { bytes: passphraseBytes(first), source: 'person' }
+  if (file === undefined && (!ask || existsSync(data.configurationFile))) return undefined
+  return newPassphrase(file, out)
 }

@@ -1,5 +1,5 @@
 // Where a command may get the passphrase from: the option, the environment variable (commander reads both into one), a terminal.
-import { createInterface } from 'node:readline/promises'
+import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { TouchmarkError } from '../core/errors.ts'
 import type { PassphraseSources } from '../server/passphrase.ts'
@@ -9,18 +9,19 @@ export function passphraseSources(options: { readonly passphraseFile?: string })
   return { file: options.passphraseFile, ask: askable ? askHidden : undefined }
 }
 
-/** Asks on the terminal and shows nothing of the answer. */
+/** Asks on the terminal and shows nothing of the answer. Throws `passphrase.missing` on Ctrl-C and Ctrl-D. */
 export async function askHidden(question: string): Promise<string> {
-  process.stderr.write(question)
-  // What readline echoes goes nowhere.
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  // What readline echoes goes nowhere. It takes the terminal over before the question is shown, so that nothing typed early is echoed.
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const line = createInterface({ input: process.stdin, output: silent, terminal: true, historySize: 0 })
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true, historySize: 0 })
+  const cancel = () => reject(new TouchmarkError('passphrase.missing', 'unauthenticated', 'No passphrase was given.'))
+  lines.once('line', resolve).once('SIGINT', cancel).once('close', cancel)
+  process.stderr.write(question)
   try {
-    return await line.question('')
-  } catch (cause) {
-    throw new TouchmarkError('passphrase.missing', 'unauthenticated', 'No passphrase was given.', { cause })
+    return await promise
   } finally {
-    line.close()
+    lines.close()
     process.stderr.write('\n')
   }
 }

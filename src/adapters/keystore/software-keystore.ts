@@ -56,7 +56,6 @@ const STORE_FILE = 'store.json'
 const KEY_SUFFIX = '.key'
 const STORE_PURPOSE = 'touchmark software key store, store key, version 1'
 const KEY_PURPOSE = 'touchmark software key store, private key, version 1'
-const MIN_PASSPHRASE_OCTETS = 8
 /** So that no file outgrows what `readSmallFile` reads: changes of state kept, and characters in their evidence. */
 const MAX_HISTORY = 64
 const MAX_WHO = 128
@@ -94,9 +93,9 @@ const keySchema = z.strictObject({
 })
 type KeyHeader = z.infer<typeof keySchema>
 
-/** Makes an empty store. Throws `keystore.exists`, `keystore.passphrase_short`, `keystore.io_failed`. */
+/** Makes an empty store. Throws `keystore.exists`, `keystore.passphrase_empty`, `keystore.io_failed`. */
 export async function createSoftwareKeyStore(options: CreateSoftwareKeyStoreOptions): Promise<SoftwareKeyStore> {
-  assertLongEnough(options.passphrase)
+  assertNotEmpty(options.passphrase)
   await makePrivateFolder(options.folder)
   const id = toHex(systemRandom.bytes(16))
   const storeKey = systemRandom.bytes(32)
@@ -236,7 +235,7 @@ export class SoftwareKeyStore implements KeyStore {
     passphrase: Uint8Array,
     effort: PassphraseKeyParameters = PASSPHRASE_KEY_PARAMETERS,
   ): Promise<void> {
-    assertLongEnough(passphrase)
+    assertNotEmpty(passphrase)
     const text = await sealStoreKey(this.#id, this.#key(), passphrase, effort)
     await withFolderLock(this.#folder, () => replaceAndShred(join(this.#folder, STORE_FILE), text))
   }
@@ -379,10 +378,11 @@ async function unsealStoreKey(file: SealedFile<StoreHeader>, passphrase: Uint8Ar
   }
 }
 
-function assertLongEnough(passphrase: Uint8Array): void {
-  if (passphrase.length < MIN_PASSPHRASE_OCTETS) {
-    throw new TouchmarkError('keystore.passphrase_short', 'malformed', 'The passphrase is too short.', {
-      next: `Use at least ${MIN_PASSPHRASE_OCTETS} characters; a generated one of 20 or more is better.`,
+/** How long is long enough is the operator's to judge (`init` says what it thinks); nothing at all is a mistake. */
+function assertNotEmpty(passphrase: Uint8Array): void {
+  if (passphrase.length === 0) {
+    throw new TouchmarkError('keystore.passphrase_empty', 'malformed', 'The passphrase is empty.', {
+      next: 'Use a generated one of 20 characters or more.',
     })
   }
 }

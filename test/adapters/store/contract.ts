@@ -655,7 +655,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
         assert.equal(await read.auditTile(0, 0), undefined)
       })
 
-      it('pages through devices in order of id, of one model, of one batch, of both', async () => {
+      it('pages through devices in order of id, of one batch, of both, and of one model in order of serial number', async () => {
         const { store, devices } = await withDevices()
         const { read } = store
         const cases = [
