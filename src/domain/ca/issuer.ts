@@ -1,11 +1,10 @@
 // The CA's counter: a decision comes in, a certificate and the change that records it go out. It decides nothing about who may have what;
 // that is the registration side's, with code and log of its own.
-import { toHex } from '../../core/bytes/hex.ts'
 import { TouchmarkError } from '../../core/errors.ts'
-import { sha256 } from '../../crypto/digest.ts'
+import { sha256Hex } from '../../crypto/digest.ts'
 import type { Signer } from '../../crypto/signer.ts'
 import type { AuditEntry } from '../audit/entry.ts'
-import { type AuthorityId, keyId } from '../ids.ts'
+import type { AuthorityId } from '../ids.ts'
 import type { Random, Write } from '../ports.ts'
 import type { AuthorityDirectory } from './authorities.ts'
 import { type IssuanceRequest, type PreparedCertificate, prepareCertificate, prepareMany } from './prepare.ts'
@@ -106,7 +105,6 @@ export function certificateWrites(
 ): CertificateWrites {
   assertSigned(signed)
   const { facts, der } = signed
-  const key = keyId(sha256(facts.spki))
   return {
     write: {
       kind: 'certificate.insert',
@@ -115,7 +113,7 @@ export function certificateWrites(
         authorityId: facts.authorityId,
         serialNumber: facts.serialNumber,
         deviceId: facts.deviceId,
-        keyId: key,
+        keyId: facts.keyId,
         profile: facts.profile,
         profileVersion: facts.profileVersion,
         notBefore: facts.notBefore,
@@ -134,9 +132,9 @@ export function certificateWrites(
       subject: {
         ...context.subject,
         authorityId: facts.authorityId,
-        certificateSha256: toHex(sha256(der)),
+        certificateSha256: sha256Hex(der),
         ...(facts.deviceId === null ? {} : { deviceId: facts.deviceId }),
-        keyId: key,
+        keyId: facts.keyId,
         serialNumber: facts.serialNumber,
       },
       detail: {

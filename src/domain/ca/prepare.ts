@@ -23,9 +23,18 @@ import {
   readSpki,
   type SignatureAlgorithm,
 } from '../../crypto/algorithms.ts'
-import { sha1, sha256 } from '../../crypto/digest.ts'
+import { sha1, sha256, sha256Hex } from '../../crypto/digest.ts'
+import { drawnAhead } from '../../crypto/random.ts'
 import type { Signer } from '../../crypto/signer.ts'
-import { type AuthorityId, type DeviceId, newSerialNumber, type SerialNumber, type UnixSeconds } from '../ids.ts'
+import {
+  type AuthorityId,
+  type DeviceId,
+  type KeyId,
+  keyId,
+  newSerialNumber,
+  type SerialNumber,
+  type UnixSeconds,
+} from '../ids.ts'
 import type { Random } from '../ports.ts'
 import type { Authority } from './authority.ts'
 import type { CertificateRecord } from './certificate-record.ts'
@@ -50,8 +59,8 @@ export interface IssuanceRequest {
   /** SubjectPublicKeyInfo DER. */
   readonly spki: Uint8Array
   /** What the CSR asks for; the profile says what of it counts. */
-  readonly requestedSubject?: Name
-  readonly requestedExtensions?: readonly Extension[]
+  readonly requestedSubject?: Name | undefined
+  readonly requestedExtensions?: readonly Extension[] | undefined
   readonly replaces: CertificateRecord['replaces']
   readonly now: UnixSeconds
   /** Which authority, where the profile leaves it open (`*`). */
@@ -89,7 +98,7 @@ export interface CertificateFacts {
   readonly deviceId: DeviceId | null
   readonly profile: string
   readonly profileVersion: number
-  readonly spki: Bytes
+  readonly keyId: KeyId
   readonly keyAlgorithm: KeyAlgorithmName
   readonly notBefore: UnixSeconds
   readonly notAfter: UnixSeconds
@@ -210,7 +219,7 @@ export function prepareCertificate(
     )
   }
   const issuance = issuanceOf(profile, authority, ports.settings)
-  const spki = copyBytes(request.spki)
+  const { spki } = request
   const { keyAlgorithm, publicKey } = readKey(profile, spki)
   checkHolder(request)
   const serial = newSerialNumber(now, ports.random)
@@ -276,7 +285,7 @@ export function prepareCertificate(
     deviceId: request.device?.id ?? null,
     profile: profile.name,
     profileVersion: profile.version,
-    spki,
+    keyId: keyId(sha256Hex(spki)),
     keyAlgorithm,
     notBefore,
     notAfter,
@@ -308,7 +317,7 @@ export function prepareMany(
   authority: SigningAuthority,
   ports: PreparePorts,
 ): (PreparedCertificate | Error)[] {
-  const drawn = { settings: ports.settings, random: drawnBefore(ports.random, requests.length * SERIAL_RANDOM_OCTETS) }
+  const drawn = { settings: ports.settings, random: drawnAhead(ports.random, requests.length * SERIAL_RANDOM_OCTETS) }
   return requests.map(request => {
     try {
       return prepareCertificate(request, authority, drawn)
@@ -320,19 +329,6 @@ export function prepareMany(
 
 /** What `newSerialNumber` draws. */
 const SERIAL_RANDOM_OCTETS = 12
-
-/** Randomness that was drawn in one piece; what goes beyond it comes from the source. */
-function drawnBefore(random: Random, octets: number): Random {
-  const pool = random.bytes(octets)
-  let at = 0
-  return {
-    bytes(count) {
-      if (at + count > pool.length) return random.bytes(count)
-      at += count
-      return pool.slice(at - count, at)
-    },
-  }
-}
 
 /** What all certificates of a profile under an authority share, made once. */
 interface Issuance {
@@ -422,7 +418,7 @@ function shardExtensions(
   return out
 }
 
-function readKey(profile: Profile, spki: Bytes): { keyAlgorithm: KeyAlgorithmName; publicKey: Uint8Array } {
+function readKey(profile: Profile, spki: Uint8Array): { keyAlgorithm: KeyAlgorithmName; publicKey: Uint8Array } {
   const { algorithm, publicKey } = readSpki(spki)
   const keyAlgorithm = algorithm?.name ?? keyAlgorithmOfSpki(spki)
   if (!profile.keyAlgorithms.includes(keyAlgorithm)) {
@@ -482,7 +478,7 @@ function subjectKeyIdentifier(profile: Profile, publicKey: Uint8Array): Uint8Arr
   const method = profile.config.subjectKeyIdentifier
   switch (method) {
     case 'sha256':
-      return sha256(publicKey).subarray(0, 20)
+      return sha256(publicKey).slice(0, 20)
     case 'sha1':
       return sha1(publicKey)
     case 'absent':

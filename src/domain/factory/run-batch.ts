@@ -3,12 +3,13 @@
 // batch can be repeated after anything: each unit is done once.
 import type { Bytes } from '../../core/bytes/bytes.ts'
 import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
-import { parseCertificationRequest } from '../../core/pki/csr.ts'
+import { type CertificationRequest, parseCertificationRequest } from '../../core/pki/csr.ts'
 import type { Extension } from '../../core/pki/extension.ts'
 import type { Name } from '../../core/pki/name.ts'
 import { type KeyAlgorithmName, keyAlgorithmOfSpki } from '../../crypto/algorithms.ts'
-import { sha256 } from '../../crypto/digest.ts'
+import { sha256Hex } from '../../crypto/digest.ts'
 import { checkPublicKey } from '../../crypto/key-check.ts'
+import { drawnAhead } from '../../crypto/random.ts'
 import { verifySignature } from '../../crypto/verify.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import type { Batch } from '../batch.ts'
@@ -27,8 +28,10 @@ import { type FactoryUnit, isBadUnit, type UnitInput } from './unit.ts'
 
 /** Units that are decided, signed and committed together. */
 export const CHUNK_UNITS = 512
-/** Chunks on their way at once: one being made durable while the next is signed, and one to spare. */
-const CHUNKS_IN_FLIGHT = 3
+/** What `newDeviceId` draws. */
+const DEVICE_ID_OCTETS = 12
+/** Chunks on their way at once: one is made durable, one is signed, one is decided, and one to spare. */
+const CHUNKS_IN_FLIGHT = 4
 
 export type UnitResult =
   | {
@@ -139,28 +142,46 @@ async function openBatch(request: BatchRequest, ports: BatchPorts): Promise<{ ba
 /** A unit with its key read and checked, before anybody decided. */
 interface CheckedUnit {
   readonly unit: FactoryUnit
-  readonly spki: Bytes
+  /** Where it stands in its chunk. */
+  readonly slot: number
+  readonly spki: Uint8Array
   readonly keyId: KeyId
   readonly algorithm: KeyAlgorithmName
   readonly origin: KeyOrigin
-  readonly requestedSubject?: Name
-  readonly requestedExtensions?: readonly Extension[]
+  readonly requestedSubject: Name | undefined
+  readonly requestedExtensions: readonly Extension[] | undefined
 }
 
 /** A unit that was granted: what is to be written for it beside the certificate. */
-interface GrantedUnit extends CheckedUnit {
+interface GrantedUnit {
+  readonly checked: CheckedUnit
   readonly device: Device
   readonly deviceIsNew: boolean
   readonly key: DeviceKey
   readonly keyIsNew: boolean
-  readonly slot: number
+}
+
+/** Units with what is to be signed for them, in the same order. */
+interface PreparedUnits {
+  readonly units: readonly GrantedUnit[]
+  readonly prepared: readonly PreparedCertificate[]
+}
+
+/** A unit with its certificate, not yet durable. */
+interface IssuedUnit {
+  readonly granted: GrantedUnit
+  readonly signed: SignedCertificate
 }
 
 class BatchRun {
   readonly #batch: Batch
   readonly #request: BatchRequest
   readonly #ports: BatchPorts
+  readonly #actor: AuditEntry['actor']
+  readonly #subject: AuditEntry['subject']
   readonly #inFlight: Promise<void>[] = []
+  /** Chunks reach the store in input order, so that the first line that names a unit is the one that counts. */
+  #issued: Promise<unknown> = Promise.resolve()
   /** Results are written in input order: each chunk waits for the one before it. */
   #written: Promise<void> = Promise.resolve()
   #counts = { issued: 0, existing: 0, rejected: 0 }
@@ -170,26 +191,33 @@ class BatchRun {
     this.#batch = batch
     this.#request = request
     this.#ports = ports
+    this.#actor = { kind: 'operator', id: request.operator }
+    this.#subject = { batchId: batch.id }
   }
 
-  /** Decides and signs a chunk, and lets it become durable while the caller goes on. */
+  /** Decides a chunk, and lets it be signed and become durable while the caller goes on. */
   async take(inputs: readonly UnitInput[]): Promise<void> {
     while (this.#inFlight.length >= CHUNKS_IN_FLIGHT) await this.#inFlight[0]
     if (this.#failure !== undefined) throw this.#failure
     // A unit that stands in a chunk still on its way is not in the store yet: the store's conflict tells then.
     const results: (UnitResult | undefined)[] = new Array(inputs.length).fill(undefined)
     const granted = await this.#decide(inputs, results)
-    const issuance = await this.#issue(granted, results)
-    const before = this.#written
-    const settled = this.#settle(issuance, results)
+    const prepared = await this.#prepare(granted, results)
+    const before = { issued: this.#issued, written: this.#written }
+    const issued = (async () => {
+      const signed = await this.#sign(prepared)
+      await before.issued
+      return signed
+    })()
     const written = (async () => {
-      await settled
-      await before
+      await this.#settle(await issued, results)
+      await before.written
       const done = results.filter(result => result !== undefined)
       await this.#ports.sink.write(done)
       for (const result of done) this.#counts[result.outcome]++
       this.#ports.progress?.({ ...this.#counts })
     })()
+    this.#issued = issued
     this.#written = written
     const tracked = written
       .catch(thrown => {
@@ -209,10 +237,10 @@ class BatchRun {
     const counts = { ...this.#counts }
     const entry: AuditEntry = {
       at,
-      actor: { kind: 'operator', id: this.#request.operator },
+      actor: this.#actor,
       action: 'batch.finished',
       outcome: 'done',
-      subject: { batchId: this.#batch.id },
+      subject: this.#subject,
       detail: counts,
     }
     const done = counts.issued + counts.existing + counts.rejected
@@ -238,14 +266,17 @@ class BatchRun {
     const { profile } = this.#request
     const { read } = this.#ports.store
     const now = this.#ports.clock.now()
-    const checked: (CheckedUnit & { slot: number })[] = []
+    const random = drawnAhead(this.#ports.random, inputs.length * DEVICE_ID_OCTETS)
+    const checked: CheckedUnit[] = []
     for (const [slot, input] of inputs.entries()) {
       if (isBadUnit(input)) {
         results[slot] = { outcome: 'rejected', model: '', serialNumber: '', ...input }
         continue
       }
       try {
-        checked.push({ ...(await this.#check(input)), slot })
+        // Only a key that the station makes has to be waited for.
+        const made = input.key.kind === 'station' ? await this.#stationKey(input) : undefined
+        checked.push(this.#check(input, slot, made))
       } catch (thrown) {
         results[slot] = rejected(input, asTouchmarkError(thrown))
       }
@@ -281,11 +312,15 @@ class BatchRun {
       if (twin) {
         results[unit.slot] = rejected(
           unit.unit,
-          new TouchmarkError('factory.unit_repeated', 'conflict', `The unit stands on line ${twin.unit.line} already.`),
+          new TouchmarkError(
+            'factory.unit_repeated',
+            'conflict',
+            `The unit stands on line ${twin.checked.unit.line} already.`,
+          ),
         )
         continue
       }
-      const outcome = this.#grant(unit, known, keys.get(unit.keyId) ?? keysInChunk.get(unit.keyId), now)
+      const outcome = this.#grant(unit, known, keys.get(unit.keyId) ?? keysInChunk.get(unit.keyId), now, random)
       if (outcome instanceof TouchmarkError) results[unit.slot] = rejected(unit.unit, outcome)
       else {
         granted.push(outcome)
@@ -296,8 +331,15 @@ class BatchRun {
     return granted
   }
 
-  /** Reads the key, checks possession where a CSR proves it, and the key's hygiene. Throws what is wrong with the unit. */
-  async #check(unit: FactoryUnit): Promise<CheckedUnit> {
+  #stationKey({ model, serialNumber }: FactoryUnit): Promise<Bytes> {
+    return this.#ports.sink.stationKey(model, serialNumber, this.#request.profile.keyAlgorithms[0]!)
+  }
+
+  /**
+   * Reads the key, checks possession where a CSR proves it, and the key's hygiene. Throws what is wrong with the unit. `made` is the key
+   * of the station, where it makes the unit's.
+   */
+  #check(unit: FactoryUnit, slot: number, made: Bytes | undefined): CheckedUnit {
     const { key } = unit
     switch (key.kind) {
       case 'csr': {
@@ -307,15 +349,12 @@ class BatchRun {
             next: 'Make the CSR again, with the private key that belongs to it.',
           })
         }
-        const checked = checkedKey(unit, csr.subjectPublicKeyInfo.raw, 'device')
-        return { ...checked, requestedSubject: csr.subject, requestedExtensions: csr.requestedExtensions }
+        return checkedKey(unit, slot, csr.subjectPublicKeyInfo.raw, 'device', csr)
       }
       case 'public_key':
-        return checkedKey(unit, key.spki, 'imported')
-      case 'station': {
-        const algorithm = this.#request.profile.keyAlgorithms[0]!
-        return checkedKey(unit, await this.#ports.sink.stationKey(unit.model, unit.serialNumber, algorithm), 'station')
-      }
+        return checkedKey(unit, slot, key.spki, 'imported')
+      case 'station':
+        return checkedKey(unit, slot, made!, 'station')
       default:
         return key satisfies never
     }
@@ -339,16 +378,16 @@ class BatchRun {
 
   /** Asks the one place that decides. */
   #grant(
-    unit: CheckedUnit & { slot: number },
+    checked: CheckedUnit,
     knownDevice: Device | undefined,
     knownKey: DeviceKey | undefined,
     now: UnixSeconds,
+    random: Random,
   ): GrantedUnit | TouchmarkError {
-    const { random } = this.#ports
     const device = knownDevice ?? {
       id: newDeviceId(now, random),
-      model: unit.unit.model,
-      serialNumber: unit.unit.serialNumber,
+      model: checked.unit.model,
+      serialNumber: checked.unit.serialNumber,
       state: 'manufactured',
       batch: this.#batch.id,
       createdAt: now,
@@ -359,7 +398,7 @@ class BatchRun {
       operation: 'enrol',
       profile: this.#request.profile,
       evidence: [{ kind: 'operator', name: this.#request.operator, device }],
-      key: { id: unit.keyId, algorithm: unit.algorithm, origin: 'device', known: knownKey ?? null },
+      key: { id: checked.keyId, algorithm: checked.algorithm, origin: 'device', known: knownKey ?? null },
       names: { subject: 'empty', subjectAltName: 'absent', changeSubjectName: false },
       channelBinding: false,
       approved: true,
@@ -371,84 +410,84 @@ class BatchRun {
       return new TouchmarkError(decision.refusal.code, decision.refusal.kind, decision.refusal.message)
     }
     const key = knownKey ?? {
-      id: unit.keyId,
+      id: checked.keyId,
       deviceId: device.id,
-      algorithm: unit.algorithm,
-      origin: unit.origin,
+      algorithm: checked.algorithm,
+      origin: checked.origin,
       state: 'established',
       createdAt: now,
       stateChangedAt: now,
     }
-    return { ...unit, device, deviceIsNew: knownDevice === undefined, key, keyIsNew: knownKey === undefined }
+    return { checked, device, deviceIsNew: knownDevice === undefined, key, keyIsNew: knownKey === undefined }
   }
 
-  async #issue(
-    granted: readonly GrantedUnit[],
-    results: (UnitResult | undefined)[],
-  ): Promise<readonly { readonly unit: GrantedUnit; readonly signed: SignedCertificate }[]> {
+  /** Takes those units out that cannot get the certificate which was granted. */
+  async #prepare(granted: readonly GrantedUnit[], results: (UnitResult | undefined)[]): Promise<PreparedUnits> {
     const { issuer, clock } = this.#ports
     const now = clock.now()
-    const prepared = await issuer.prepareMany(
-      granted.map(unit => ({
+    const outcomes = await issuer.prepareMany(
+      granted.map(({ checked, device }) => ({
         profile: this.#request.profile,
-        device: unit.device,
-        spki: unit.spki,
-        ...(unit.requestedSubject ? { requestedSubject: unit.requestedSubject } : {}),
-        ...(unit.requestedExtensions ? { requestedExtensions: unit.requestedExtensions } : {}),
+        device,
+        spki: checked.spki,
+        requestedSubject: checked.requestedSubject,
+        requestedExtensions: checked.requestedExtensions,
         replaces: null,
         now,
       })),
     )
     const units: GrantedUnit[] = []
-    const ready: PreparedCertificate[] = []
+    const prepared: PreparedCertificate[] = []
     for (const [i, unit] of granted.entries()) {
-      const outcome = prepared[i]!
-      if (outcome instanceof Error) results[unit.slot] = rejected(unit.unit, asTouchmarkError(outcome))
+      const outcome = outcomes[i]!
+      if (outcome instanceof Error) results[unit.checked.slot] = rejected(unit.checked.unit, asTouchmarkError(outcome))
       else {
         units.push(unit)
-        ready.push(outcome)
+        prepared.push(outcome)
       }
     }
-    const signed = await issuer.signMany(ready)
-    return units.map((unit, i) => ({ unit, signed: signed[i]! }))
+    return { units, prepared }
+  }
+
+  async #sign({ units, prepared }: PreparedUnits): Promise<IssuedUnit[]> {
+    const signed = await this.#ports.issuer.signMany(prepared)
+    return units.map((granted, i) => ({ granted, signed: signed[i]! }))
   }
 
   /** One change set for the whole chunk; where something in it conflicts, one for each unit, so that only that unit fails. */
-  async #settle(
-    issued: readonly { readonly unit: GrantedUnit; readonly signed: SignedCertificate }[],
-    results: (UnitResult | undefined)[],
-  ): Promise<void> {
+  async #settle(issued: readonly IssuedUnit[], results: (UnitResult | undefined)[]): Promise<void> {
     const { store } = this.#ports
     const refused = results.filter(result => result?.outcome === 'rejected')
     const refusals = refused.map(result => this.#refusalEntry(result as Extract<UnitResult, { outcome: 'rejected' }>))
     const whole: { writes: Write[]; audit: AuditEntry[] } = { writes: [], audit: [] }
-    for (const { unit, signed } of issued) this.#append(whole, unit, signed)
+    for (const unit of issued) this.#append(whole, unit)
     whole.audit.push(...refusals)
     if (whole.audit.length === 0) return
     try {
       await store.commit(whole)
-      for (const { unit, signed } of issued) results[unit.slot] = certifiedBy(unit, signed)
+      for (const unit of issued) results[unit.granted.checked.slot] = certifiedBy(unit)
       return
     } catch (thrown) {
       if (!(thrown instanceof TouchmarkError) || thrown.kind !== 'conflict') throw thrown
     }
-    const alone = issued.map(({ unit, signed }) => {
+    const alone = issued.map(unit => {
       const change: ChangeSet & { writes: Write[]; audit: AuditEntry[] } = { writes: [], audit: [] }
-      this.#append(change, unit, signed)
+      this.#append(change, unit)
       return change
     })
     const outcomes = await store.commitEach(
       [...alone, { writes: [], audit: refusals }].filter(change => change.audit.length > 0),
     )
     const late: AuditEntry[] = []
-    for (const [i, { unit, signed }] of issued.entries()) {
+    for (const [i, unit] of issued.entries()) {
       const outcome = outcomes[i]!
-      if (!(outcome instanceof Error)) results[unit.slot] = certifiedBy(unit, signed)
+      const { slot } = unit.granted.checked
+      if (!(outcome instanceof Error)) results[slot] = certifiedBy(unit)
       else {
         const error = asTouchmarkError(outcome)
         if (error.kind !== 'conflict') throw error
-        const result = await this.#afterConflict(unit, error)
-        results[unit.slot] = result
+        const result = await this.#afterConflict(unit.granted.checked, error)
+        results[slot] = result
         if (result.outcome === 'rejected') late.push(this.#refusalEntry(result))
       }
     }
@@ -456,7 +495,7 @@ class BatchRun {
   }
 
   /** Somebody else did this unit meanwhile, or an earlier chunk of this very input: then that certificate is the answer. */
-  async #afterConflict(unit: GrantedUnit, conflict: TouchmarkError): Promise<UnitResult> {
+  async #afterConflict(unit: CheckedUnit, conflict: TouchmarkError): Promise<UnitResult> {
     const { read } = this.#ports.store
     const device = await read.deviceBySerial(unit.unit.model, unit.unit.serialNumber)
     const record = device && (await this.#liveCertificate(device))
@@ -472,16 +511,16 @@ class BatchRun {
     return records.find(record => record.profile === this.#request.profile.name && isLive(record, now))
   }
 
-  #append(change: { writes: Write[]; audit: AuditEntry[] }, unit: GrantedUnit, signed: SignedCertificate): void {
-    const actor = { kind: 'operator', id: this.#request.operator } as const
+  #append(change: { writes: Write[]; audit: AuditEntry[] }, { granted, signed }: IssuedUnit): void {
+    const { checked, device, deviceIsNew, key, keyIsNew } = granted
     const { write, audit } = certificateWrites(signed, change.audit.length, {
-      actor,
-      subject: { batchId: this.#batch.id },
+      actor: this.#actor,
+      subject: this.#subject,
       // One entry tells the whole birth of a unit: device, key and certificate come to be in one act.
-      detail: { deviceRegistered: unit.deviceIsNew, keyRegistered: unit.keyIsNew, keyOrigin: unit.origin },
+      detail: { deviceRegistered: deviceIsNew, keyRegistered: keyIsNew, keyOrigin: checked.origin },
     })
-    if (unit.deviceIsNew) change.writes.push({ kind: 'device.insert', device: unit.device })
-    if (unit.keyIsNew) change.writes.push({ kind: 'key.insert', key: unit.key })
+    if (deviceIsNew) change.writes.push({ kind: 'device.insert', device })
+    if (keyIsNew) change.writes.push({ kind: 'key.insert', key })
     change.writes.push(write)
     change.audit.push(audit)
   }
@@ -489,25 +528,34 @@ class BatchRun {
   #refusalEntry(result: Extract<UnitResult, { outcome: 'rejected' }>): AuditEntry {
     return {
       at: this.#ports.clock.now(),
-      actor: { kind: 'operator', id: this.#request.operator },
+      actor: this.#actor,
       action: 'batch.unit_rejected',
       outcome: 'refused',
       code: result.code,
-      subject: { batchId: this.#batch.id },
+      subject: this.#subject,
       detail: { line: result.line },
     }
   }
 }
 
-function checkedKey(unit: FactoryUnit, spki: Uint8Array, origin: KeyOrigin): CheckedUnit {
+function checkedKey(
+  unit: FactoryUnit,
+  slot: number,
+  spki: Uint8Array,
+  origin: KeyOrigin,
+  csr?: CertificationRequest,
+): CheckedUnit {
   const [finding] = checkPublicKey(spki)
   if (finding) throw new TouchmarkError(finding.code, 'malformed', finding.message)
   return {
     unit,
-    spki: new Uint8Array(spki),
-    keyId: keyId(sha256(spki)),
+    slot,
+    spki,
+    keyId: keyId(sha256Hex(spki)),
     algorithm: keyAlgorithmOfSpki(spki),
     origin,
+    requestedSubject: csr?.subject,
+    requestedExtensions: csr?.requestedExtensions,
   }
 }
 
@@ -520,8 +568,8 @@ function rejected(unit: FactoryUnit, error: TouchmarkError): UnitResult & { outc
   return { outcome: 'rejected', line, model, serialNumber, code: error.code, message: error.message }
 }
 
-function certifiedBy(unit: GrantedUnit, signed: SignedCertificate): UnitResult {
-  return certified('issued', unit.unit, signed.facts.serialNumber, signed.facts.notAfter, signed.der)
+function certifiedBy({ granted, signed }: IssuedUnit): UnitResult {
+  return certified('issued', granted.checked.unit, signed.facts.serialNumber, signed.facts.notAfter, signed.der)
 }
 
 function certified(

@@ -1,9 +1,11 @@
 // A factory batch: each unit exactly once, whatever the file says twice, whatever died in between.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import type { Bytes } from '../../../src/core/bytes/bytes.ts'
 import { parseCertificate } from '../../../src/core/pki/certificate.ts'
 import { generateKeyPair, type PrivateKey } from '../../../src/crypto/keys.ts'
+import type { CertificateIssuer } from '../../../src/domain/ca/issuer.ts'
 import {
   type BatchOutcome,
   CHUNK_UNITS,
@@ -170,8 +172,29 @@ test('the same unit in two chunks that are on their way at once is done once', a
   units.push(await keyUnit(CHUNK_UNITS + 2, 'U-1', key), await keyUnit(CHUNK_UNITS + 3, 'U-1'))
   const { outcome, results } = await run(instance, units)
   assert.equal(outcome.issued, CHUNK_UNITS + 1)
+  assert.equal(results[0]?.outcome, 'issued')
   assert.equal(results.at(-2)?.outcome, 'existing')
   assert.equal(results.at(-1)?.outcome, 'rejected')
+  await assertInvariants(instance.store)
+})
+
+test('the first line that names a unit counts, also where the second is signed sooner', async t => {
+  const instance = await testInstance(t)
+  const { issuer } = instance
+  let calls = 0
+  const slowAtFirst = {
+    prepareMany: issuer.prepareMany.bind(issuer),
+    async signMany(prepared: Parameters<CertificateIssuer['signMany']>[0]) {
+      if (calls++ === 0) await setTimeout(200)
+      return issuer.signMany(prepared)
+    },
+  }
+  const units = [await keyUnit(1, 'U-1')]
+  for (let line = 2; line <= CHUNK_UNITS; line++) units.push(await keyUnit(line))
+  units.push(await keyUnit(CHUNK_UNITS + 1, 'U-1'))
+  const { results } = await run({ ...instance, issuer: slowAtFirst as CertificateIssuer }, units)
+  assert.equal(calls, 2)
+  assert.deepEqual([results[0]?.outcome, results.at(-1)?.outcome], ['issued', 'rejected'])
   await assertInvariants(instance.store)
 })
 
