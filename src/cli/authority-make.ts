@@ -202,7 +202,7 @@ async function withIssuer<T>(
     import('../server/passphrase.ts'),
     import('../domain/ca/authorities.ts'),
   ])
-  const { bytes } = await findPassphrase(data, passphraseSources(options))
+  const { bytes } = await findPassphrase(data, passphraseSources(options), options.issuerKeys)
   await using keyStore = await openSoftwareKeyStore({ folder: options.issuerKeys, passphrase: bytes })
   const authorities = new AuthorityDirectory({ store: instance.store, keyStore })
   return await use(await authorities.signing(authorityId(id)))

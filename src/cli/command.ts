@@ -31,6 +31,13 @@ export interface CommandText {
   readonly examples?: readonly (readonly [string, string])[]
 }
 
+/** One line of the list of commands; its code is loaded when it is called. */
+export interface CommandRow {
+  readonly name: string
+  readonly summary: string
+  load(): Promise<Command>
+}
+
 /** A command with `--data` and `--json`. */
 export function command(text: CommandText): Command {
   const made = group(text)

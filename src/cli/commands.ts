@@ -1,12 +1,6 @@
 // The commands, in the order in which one meets them. Each one's code is loaded only when it is called or its help is asked for, so
 // that `touchmark --help` and short commands are quick.
-import type { Command } from './command.ts'
-
-export interface CommandRow {
-  readonly name: string
-  readonly summary: string
-  load(): Promise<Command>
-}
+import type { CommandRow } from './command.ts'
 
 export const COMMANDS: readonly CommandRow[] = [
   {
@@ -79,6 +73,6 @@ export const COMMANDS: readonly CommandRow[] = [
   {
     name: 'completion',
     summary: 'Print a completion script for bash, zsh or fish',
-    load: async () => (await import('./completion.ts')).completionCommand(),
+    load: async () => (await import('./completion.ts')).completionCommand(COMMANDS),
   },
 ]

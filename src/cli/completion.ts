@@ -1,6 +1,5 @@
 // `touchmark completion`: scripts for bash, zsh and fish, made from the commands themselves, so that they never lag behind.
-import { act, type Command, command, usageError } from './command.ts'
-import { COMMANDS } from './commands.ts'
+import { act, type Command, type CommandRow, command, usageError } from './command.ts'
 
 interface Node {
   /** `token create` */
@@ -10,7 +9,7 @@ interface Node {
   readonly options: readonly { readonly long: string; readonly takesFile: boolean; readonly description: string }[]
 }
 
-export function completionCommand(): Command {
+export function completionCommand(rows: readonly CommandRow[]): Command {
   const completion = command({
     name: 'completion',
     summary: 'Print a completion script for bash, zsh or fish',
@@ -23,8 +22,8 @@ export function completionCommand(): Command {
   return act(completion, async ({ out }, shell) => {
     const write = WRITERS[shell as keyof typeof WRITERS]
     if (!write) throw usageError(`There is no completion for ${shell}.`, 'Use bash, zsh or fish.')
-    const nodes: Node[] = [{ path: '', summary: '', children: COMMANDS.map(row => row.name), options: [] }]
-    for (const row of COMMANDS) collect(await row.load(), row.name, nodes)
+    const nodes: Node[] = [{ path: '', summary: '', children: rows.map(row => row.name), options: [] }]
+    for (const row of rows) collect(await row.load(), row.name, nodes)
     out.raw(write(nodes))
   })
 }

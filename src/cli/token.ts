@@ -39,7 +39,7 @@ function createCommand(): Command {
   return act<CreateOptions>(create, ({ out, data, options }) =>
     withStore(data, async store => {
       const [{ createToken }, { systemRandom }, { storedProfile }] = await Promise.all([
-        import('../domain/ra/token.ts'),
+        import('../domain/ra/create-token.ts'),
         import('../crypto/random.ts'),
         import('./stored-profile.ts'),
       ])

@@ -23,13 +23,17 @@ export interface PassphraseSources {
 
 const MAX_PASSPHRASE = 4096
 
-/** The passphrase of an existing data folder. Throws `passphrase.missing`, `passphrase.unreadable`, `passphrase.invalid`. */
-export async function findPassphrase(folder: DataFolder, sources: PassphraseSources): Promise<Passphrase> {
+/** The passphrase of a key store, by default that of the data folder. Throws `passphrase.missing`, `passphrase.unreadable`, `passphrase.invalid`. */
+export async function findPassphrase(
+  folder: DataFolder,
+  sources: PassphraseSources,
+  keyStore: string = folder.keys,
+): Promise<Passphrase> {
   if (sources.file !== undefined) return { bytes: await readPassphraseFile(sources.file), source: 'file' }
   if (existsSync(folder.passphraseFile))
     return { bytes: await readPassphraseFile(folder.passphraseFile), source: 'folder' }
   if (sources.ask)
-    return { bytes: passphraseBytes(await sources.ask('Passphrase of the key store: ')), source: 'person' }
+    return { bytes: passphraseBytes(await sources.ask(`Passphrase of the keys in ${keyStore}: `)), source: 'person' }
   throw new TouchmarkError('passphrase.missing', 'unauthenticated', 'This needs the passphrase of the key store.', {
     next: 'Name its file with --passphrase-file, or in the environment variable TOUCHMARK_PASSPHRASE_FILE.',
   })
