@@ -52,4 +52,6 @@ export interface Route {
   /** Largest request body in octets; a larger one is answered 413. */
   readonly maxBody: number
   handle(request: HttpRequest): Promise<HttpReply>
+  /** Answers where the body is too large; it was not read, and is empty here. For protocols whose refusals leave a trace. */
+  tooLarge?(request: HttpRequest): Promise<HttpReply>
 }

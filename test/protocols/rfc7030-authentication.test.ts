@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { toBase64 } from '../../src/core/bytes/base64.ts'
 import { challengePasswordAttribute } from '../../src/core/pki/csr.ts'
 import { generateKeyPair } from '../../src/crypto/keys.ts'
-import { createToken } from '../../src/domain/ra/token.ts'
+import { createToken } from '../../src/domain/ra/create-token.ts'
 import { estDoor } from '../support/est-door.ts'
 import {
   auditLog,

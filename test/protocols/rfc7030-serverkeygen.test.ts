@@ -22,7 +22,7 @@ import { openEnvelope, verifySignedData } from '../../src/crypto/cms.ts'
 import { sha1 } from '../../src/crypto/digest.ts'
 import { generateKeyPair, importPkcs8 } from '../../src/crypto/keys.ts'
 import { softwareSigner } from '../../src/crypto/signer.ts'
-import { createToken } from '../../src/domain/ra/token.ts'
+import { createToken } from '../../src/domain/ra/create-token.ts'
 import type { KeyPackageSigner } from '../../src/protocols/est/key-delivery.ts'
 import { estDoor } from '../support/est-door.ts'
 import {

@@ -14,7 +14,7 @@ import type { KeyAlgorithmName } from '../../src/crypto/algorithms.ts'
 import { generateKeyPair } from '../../src/crypto/keys.ts'
 import { requestDigest } from '../../src/domain/ids.ts'
 import { approveEnrolment, rejectEnrolment } from '../../src/domain/ra/approve.ts'
-import { createToken } from '../../src/domain/ra/token.ts'
+import { createToken } from '../../src/domain/ra/create-token.ts'
 import { estDoor } from '../support/est-door.ts'
 import {
   auditLog,

@@ -11,7 +11,7 @@ import { encodeSubjectAltName, extension, parseSubjectAltName } from '../../src/
 import { encodeName, formatName } from '../../src/core/pki/name.ts'
 import { OID } from '../../src/core/pki/oids.ts'
 import { generateKeyPair } from '../../src/crypto/keys.ts'
-import { createToken } from '../../src/domain/ra/token.ts'
+import { createToken } from '../../src/domain/ra/create-token.ts'
 import { releaseCertificate, revokeCertificate } from '../../src/domain/revocation/revoke.ts'
 import { estDoor } from '../support/est-door.ts'
 import {

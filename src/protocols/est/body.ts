@@ -8,6 +8,12 @@ import type { HttpReply, HttpRequest } from '../http.ts'
 /** Octets of a request body. A request with an ML-DSA-87 key has 10 kB; certificates in attributes leave room to spare. */
 export const MAX_BODY = 65_536
 
+export function bodyTooLarge(): TouchmarkError {
+  return new TouchmarkError('http.body_too_large', 'malformed', `The body may have ${MAX_BODY} octets here.`, {
+    evidence: { limit: MAX_BODY },
+  })
+}
+
 /** libest cannot read a long line, strongSwan before 6.0 cannot read a line break: the label says which client it is. */
 export type Base64Form = 'wrapped' | 'flat'
 

@@ -3,6 +3,7 @@
 import { asTouchmarkError } from '../../core/errors.ts'
 import { refusalOf } from '../../domain/ra/refusal.ts'
 import type { HttpReply, HttpRequest } from '../http.ts'
+import { bodyTooLarge } from './body.ts'
 import { errorReply } from './errors.ts'
 import { type Arrived, type EstOperation, type EstPorts, type Halt, isHalt, type Step } from './exchange.ts'
 import {
@@ -64,6 +65,16 @@ export async function answerEst(operation: EstOperation, request: HttpRequest, p
     exchange = result
   }
   throw new TypeError(`The pipeline of ${operation} ends without an answer`)
+}
+
+/** A body that nobody read: refused as everything else is. */
+export async function refuseTooLarge(
+  operation: EstOperation,
+  request: HttpRequest,
+  ports: EstPorts,
+): Promise<HttpReply> {
+  const { halt } = await refuseThrown({ operation, request, evidence: [] }, bodyTooLarge(), ports)
+  return halt
 }
 
 async function refuseThrown(exchange: Arrived, thrown: unknown, ports: EstPorts): Promise<Halt> {

@@ -3,7 +3,7 @@
 import type { Route } from '../http.ts'
 import { MAX_BODY } from './body.ts'
 import type { EstOperation, EstPorts } from './exchange.ts'
-import { answerEst } from './pipeline.ts'
+import { answerEst, refuseTooLarge } from './pipeline.ts'
 
 const OPERATIONS = {
   cacerts: { method: 'GET', door: 'public' },
@@ -28,6 +28,7 @@ export function createEstRoutes(ports: EstPorts): Route[] {
         listeners: ['https'],
         maxBody: method === 'POST' ? MAX_BODY : 0,
         handle: request => answerEst(operation, request, ports),
+        ...(method === 'POST' && { tooLarge: request => refuseTooLarge(operation, request, ports) }),
       }),
     ),
   )

@@ -1,5 +1,6 @@
 // The steps of EST, in the order of the pipeline. Each does one thing that RFC 7030 asks for and knows nothing of the others.
 
+import { equalBytes } from '../../core/bytes/bytes.ts'
 import { encodeCertsOnly } from '../../core/cms/certs-only.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import { encodeCsrAttrs } from '../../core/messages/csr-attributes.ts'
@@ -12,7 +13,7 @@ import type { Evidence } from '../../domain/ra/evidence.ts'
 import type { Refusal } from '../../domain/ra/refusal.ts'
 import type { Operation } from '../../domain/ra/rules.ts'
 import { authenticateDevice } from './authenticate.ts'
-import { base64Reply, decodeBody, MAX_BODY, multipartReply, requireContentType } from './body.ts'
+import { base64Reply, bodyTooLarge, decodeBody, MAX_BODY, multipartReply, requireContentType } from './body.ts'
 import { CHANNEL_BINDING_MISMATCH, checkChannelBinding } from './channel-binding.ts'
 import { attributesFor } from './csr-attributes.ts'
 import { errorReply } from './errors.ts'
@@ -41,14 +42,17 @@ export function readLabel(exchange: Arrived): Labelled {
 }
 
 /**
- * §4.1: the trust anchors and the authorities below them down to the one that issues for the label's profile. Anybody may ask.
- * §4.1.3 has no smime-type here, and libest insists on that.
+ * §4.1: the authority that issues for the label's profile with those above it, and every trust anchor: a device that replaces its own by
+ * these must still know this server (§3.6.1), whose certificate may lead to another root. Anybody may ask. §4.1.3 has no smime-type here,
+ * and libest insists on that.
  */
 export async function sendCaCerts({ label }: Labelled, ports: EstPorts): Promise<Halt> {
   const { authorities } = ports.registration
   const profile = await deviceProfile(label.profile ?? defaultProfile(ports), authorities)
   const { record } = await authorities.issuing(profile)
-  const der = encodeCertsOnly(await authorities.chain(record.id))
+  const chain = await authorities.chain(record.id)
+  const anchors = (await authorities.trustBundle()).filter(root => !chain.some(known => equalBytes(known, root)))
+  const der = encodeCertsOnly([...chain, ...anchors])
   return { halt: base64Reply(der, 'application/pkcs7-mime', label.form, 'public, max-age=300') }
 }
 
@@ -82,9 +86,7 @@ export async function authenticate(exchange: Labelled, ports: EstPorts): Promise
 /** §4.2.1: base64 of a PKCS#10 request. */
 export function readRequest(exchange: Authenticated): Requested {
   const { request } = exchange
-  if (request.body.length > MAX_BODY) {
-    throw new TouchmarkError('http.body_too_large', 'malformed', `The body may have ${MAX_BODY} octets here.`)
-  }
+  if (request.body.length > MAX_BODY) throw bodyTooLarge()
   requireContentType(request, 'application/pkcs10')
   return { ...exchange, csr: parseCertificationRequest(decodeBody(request.body)) }
 }
