@@ -7,7 +7,13 @@ import type { AuditEntry } from '../audit/entry.ts'
 import type { AuthorityId } from '../ids.ts'
 import type { Random, Write } from '../ports.ts'
 import type { AuthorityDirectory } from './authorities.ts'
-import { type IssuanceRequest, type PreparedCertificate, prepareCertificate, prepareMany } from './prepare.ts'
+import {
+  assertActive,
+  type IssuanceRequest,
+  type PreparedCertificate,
+  prepareCertificate,
+  prepareMany,
+} from './prepare.ts'
 import { assertSigned, type SignedCertificate, signMany, signPrepared } from './sign.ts'
 
 export interface IssuerPorts {
@@ -67,15 +73,8 @@ export class CertificateIssuer {
   /** Asked again at the signature: an authority may have been retired since the certificate was prepared. */
   async #signer(id: AuthorityId): Promise<Signer> {
     const { record, signer } = await this.#ports.authorities.signing(id)
-    if (record.state === 'active') return signer
-    throw new TouchmarkError('authority.not_active', 'unavailable', `The authority ${id} issues no more.`, {
-      evidence: { authorityId: id, state: record.state },
-    })
-  }
-
-  /** As the function of this name. */
-  certificateWrites(signed: SignedCertificate, auditEntryPosition: number, context?: IssuedContext): CertificateWrites {
-    return certificateWrites(signed, auditEntryPosition, context)
+    assertActive(record)
+    return signer
   }
 }
 

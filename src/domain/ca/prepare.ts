@@ -3,18 +3,9 @@
 import { NO_EXPIRY } from '../../core/asn1/time.ts'
 import { type Bytes, copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../core/errors.ts'
-import { type Certificate, compileExtensions, encodeTbsCertificate } from '../../core/pki/certificate.ts'
-import { encodeCRLDistributionPoints } from '../../core/pki/distribution-point.ts'
-import { type Extension, findExtension } from '../../core/pki/extension.ts'
-import {
-  type AccessDescription,
-  encodeAuthorityInfoAccess,
-  encodeAuthorityKeyIdentifier,
-  encodeSubjectAltName,
-  encodeSubjectKeyIdentifier,
-  extension,
-  parseSubjectKeyIdentifier,
-} from '../../core/pki/extensions.ts'
+import { type Certificate, encodeTbsCertificate } from '../../core/pki/certificate.ts'
+import type { Extension } from '../../core/pki/extension.ts'
+import { encodeSubjectAltName, encodeSubjectKeyIdentifier, extension } from '../../core/pki/extensions.ts'
 import type { Name } from '../../core/pki/name.ts'
 import { OID } from '../../core/pki/oids.ts'
 import {
@@ -38,8 +29,9 @@ import {
 import type { Random } from '../ports.ts'
 import type { Authority } from './authority.ts'
 import type { CertificateRecord } from './certificate-record.ts'
-import { caIssuersUrl, crlShardOf, crlUrl, ocspUrl } from './distribution-urls.ts'
-import { lintGate, type SharedParts } from './lint-gate.ts'
+import { crlShardOf } from './distribution-urls.ts'
+import { issuanceOf } from './issuance.ts'
+import { lintGate } from './lint-gate.ts'
 import type { Profile } from './profile.ts'
 import type { Settings } from './settings.ts'
 import type { TemplateValues } from './template.ts'
@@ -82,6 +74,15 @@ export interface SelfSigningAuthority {
   readonly certificate: null
   readonly signer: Signer
   readonly chain: readonly []
+}
+
+/** Throws `authority.not_active` for an authority that issues no more. */
+export function assertActive({ id, state }: Pick<Authority, 'id' | 'state'>): void {
+  if (state === 'active') return
+  throw new TouchmarkError('authority.not_active', 'unavailable', `The authority ${id} issues no more.`, {
+    next: 'Let the profile name an active authority.',
+    evidence: { authorityId: id, state },
+  })
 }
 
 export type SigningAuthority = IssuingAuthority | SelfSigningAuthority
@@ -208,16 +209,7 @@ export function prepareCertificate(
   ports: PreparePorts,
 ): PreparedCertificate {
   const { profile, now } = request
-  if (authority.certificate !== null && authority.record.state !== 'active') {
-    throw new TouchmarkError(
-      'authority.not_active',
-      'unavailable',
-      `The authority ${authority.record.id} issues no more.`,
-      {
-        evidence: { authorityId: authority.record.id, state: authority.record.state },
-      },
-    )
-  }
+  if (authority.certificate !== null) assertActive(authority.record)
   const issuance = issuanceOf(profile, authority, ports.settings)
   const { spki } = request
   const { keyAlgorithm, publicKey } = readKey(profile, spki)
@@ -329,94 +321,6 @@ export function prepareMany(
 
 /** What `newSerialNumber` draws. */
 const SERIAL_RANDOM_OCTETS = 12
-
-/** What all certificates of a profile under an authority share, made once. */
-interface Issuance {
-  readonly settings: Settings
-  readonly algorithm: SignatureAlgorithm
-  shard(crlShard: number): SharedParts
-}
-
-/** Lives as long as the profile and the authority that it was made for. */
-const issuances = new WeakMap<Profile, WeakMap<SigningAuthority, Issuance>>()
-
-function issuanceOf(profile: Profile, authority: SigningAuthority, settings: Settings): Issuance {
-  let byAuthority = issuances.get(profile)
-  if (byAuthority === undefined) {
-    byAuthority = new WeakMap()
-    issuances.set(profile, byAuthority)
-  }
-  const known = byAuthority.get(authority)
-  if (known?.settings === settings) return known
-  const { signer } = authority
-  // `signer.algorithm` is what the authority's key signs with; a profile may insist, it cannot choose.
-  if (profile.signatureAlgorithm !== null && profile.signatureAlgorithm !== signer.algorithm.name) {
-    throw new TouchmarkError(
-      'profile.signature_unavailable',
-      'internal',
-      `The profile ${profile.name} wants ${profile.signatureAlgorithm}; the authority signs with ${signer.algorithm.name}.`,
-      { evidence: { profile: profile.name, authorityId: authority.record.id } },
-    )
-  }
-  const shards = new Map<number, SharedParts>()
-  const shard = (crlShard: number): SharedParts => {
-    let made = shards.get(crlShard)
-    if (made === undefined) {
-      const extensions = shardExtensions(profile, authority, settings, crlShard)
-      made = {
-        signatureAlgorithm: signer.algorithm.algorithmIdentifier,
-        extensions,
-        compiled: compileExtensions(extensions),
-        passed: new Map(),
-      }
-      shards.set(crlShard, made)
-    }
-    return made
-  }
-  const issuance = { settings, algorithm: signer.algorithm, shard }
-  byAuthority.set(authority, issuance)
-  return issuance
-}
-
-function shardExtensions(
-  profile: Profile,
-  authority: SigningAuthority,
-  settings: Settings,
-  crlShard: number,
-): Extension[] {
-  const out: Extension[] = []
-  const { certificate, record } = authority
-  if (certificate !== null) {
-    const identifier = findExtension(certificate.extensions, OID.subjectKeyIdentifier)
-    if (identifier === undefined) {
-      throw new TouchmarkError(
-        'authority.no_key_identifier',
-        'internal',
-        `The certificate of ${record.id} has no subjectKeyIdentifier.`,
-        {
-          next: 'Have it certified again with a subjectKeyIdentifier (RFC 5280 §4.2.1.2).',
-        },
-      )
-    }
-    const keyIdentifier = parseSubjectKeyIdentifier(identifier.value)
-    out.push(extension(OID.authorityKeyIdentifier, false, encodeAuthorityKeyIdentifier({ keyIdentifier })))
-  }
-  out.push(...profile.constantExtensions)
-  const { crlDistributionPoint, authorityInformationAccess: access } = profile.config
-  if (crlDistributionPoint) {
-    const names = [{ kind: 'uniformResourceIdentifier', value: crlUrl(settings, record.id, crlShard) }] as const
-    const points = [{ distributionPoint: { kind: 'fullName', names } }] as const
-    out.push(extension(OID.cRLDistributionPoints, false, encodeCRLDistributionPoints(points)))
-  }
-  const descriptions: AccessDescription[] = []
-  const at = (value: string) => ({ kind: 'uniformResourceIdentifier', value }) as const
-  if (access.ocsp) descriptions.push({ accessMethod: OID.ocsp, accessLocation: at(ocspUrl(settings)) })
-  if (access.caIssuers)
-    descriptions.push({ accessMethod: OID.caIssuers, accessLocation: at(caIssuersUrl(settings, record.id)) })
-  if (descriptions.length > 0)
-    out.push(extension(OID.authorityInfoAccess, false, encodeAuthorityInfoAccess(descriptions)))
-  return out
-}
 
 function readKey(profile: Profile, spki: Uint8Array): { keyAlgorithm: KeyAlgorithmName; publicKey: Uint8Array } {
   const { algorithm, publicKey } = readSpki(spki)
