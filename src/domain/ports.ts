@@ -7,6 +7,7 @@ import type { Authority, AuthorityState } from './ca/authority.ts'
 import type { CertificateRecord, CertificateStatus } from './ca/certificate-record.ts'
 import type { Device, DeviceState } from './device/device.ts'
 import type { DeviceKey, KeyState } from './device/device-key.ts'
+import type { DocumentVersion } from './document.ts'
 import type { AuthorityId, BatchId, DeviceId, KeyId, RequestDigest, SerialNumber, TokenId, UnixSeconds } from './ids.ts'
 import type { Enrolment, EnrolmentState } from './ra/enrolment.ts'
 import type { Token } from './ra/token.ts'
@@ -18,16 +19,6 @@ export interface Clock {
 
 /** The only source of randomness: serial numbers, tokens, nonces, salts. */
 export type { Random } from '../crypto/random.ts'
-
-/** A versioned document that an operator edits: profile, rule set, trust anchor list. The highest version is in force. */
-export interface DocumentVersion {
-  readonly kind: 'profile' | 'rules' | 'trust-anchors' | 'settings'
-  readonly name: string
-  readonly version: number
-  /** JSON as text, checked by its parser before it gets here. */
-  readonly body: string
-  readonly createdAt: UnixSeconds
-}
 
 /** Bytes that outlets serve as they are: a CRL, a pre-signed answer, a bundle. Replaced whole. */
 export interface Publication {
@@ -71,7 +62,10 @@ export type Write =
       readonly to: KeyState
       readonly at: UnixSeconds
     }
-  /** Fails with `certificate.serial_number_used`. `auditEntry` is the position of its entry in this change set. */
+  /**
+   * Fails with `certificate.serial_number_used`. `auditEntry` is the position of its entry in this change set: one entry for each
+   * certificate.
+   */
   | {
       readonly kind: 'certificate.insert'
       readonly certificate: Omit<CertificateRecord, 'auditIndex'>
@@ -85,6 +79,7 @@ export type Write =
       readonly from: CertificateStatus['kind']
       readonly to: CertificateStatus
     }
+  /** Fails with `token.exists`. */
   | { readonly kind: 'token.insert'; readonly token: Token }
   /** Fails with `token.used` where it was used before. */
   | { readonly kind: 'token.use'; readonly id: TokenId; readonly at: UnixSeconds }
@@ -177,7 +172,7 @@ export interface StoreReader {
   deviceBySerial(model: string, serialNumber: string): Promise<Device | undefined>
   /** Devices of any model with this serial number; at most 100. */
   devicesBySerial(serialNumber: string): Promise<Device[]>
-  /** In order of id. */
+  /** In order of id; those of a model, where no batch is named, in order of serial number. */
   devices(page: { after?: string; limit: number; model?: string; batch?: BatchId }): Promise<Page<Device>>
   /** Of these serial numbers of the model, the devices that exist. For batches: at most 2,000 at once. */
   devicesAmong(model: string, serialNumbers: readonly string[]): Promise<Device[]>
@@ -196,7 +191,10 @@ export interface StoreReader {
   platformCertificates(authorityId: AuthorityId, profile: string): Promise<CertificateRecord[]>
   /** All certificates, streamed in the order of issue: for verification and export, never for a request. */
   allCertificates(): AsyncIterable<CertificateRecord>
-  /** How many entries the CRL of a shard has, and the entries, streamed in order of serial number. */
+  /**
+   * How many entries the CRL of a shard has, and the entries, streamed in order of serial number: revoked and held certificates
+   * whose last second is `expiresAfter` or later.
+   */
   revokedCount(authorityId: AuthorityId, crlShard: number, expiresAfter: UnixSeconds): Promise<number>
   revoked(
     authorityId: AuthorityId,
@@ -210,10 +208,12 @@ export interface StoreReader {
 
   tokenByHash(secretHash: string): Promise<Token | undefined>
   enrolment(digest: RequestDigest): Promise<Enrolment | undefined>
+  /** Who waited longest first. */
   enrolments(state: EnrolmentState['kind'], page: { after?: string; limit: number }): Promise<Page<Enrolment>>
   quotaTaken(counter: string): Promise<number>
   batch(id: BatchId): Promise<Batch | undefined>
   batchByInput(inputDigest: string): Promise<Batch | undefined>
+  /** Newest first. */
   batches(page: { after?: string; limit: number }): Promise<Page<Batch>>
 
   authorities(): Promise<Authority[]>
@@ -236,8 +236,10 @@ export interface StoreReader {
 
 /**
  * The store. `commit` resolves only after the change is durable (fsync); many callers share one fsync. It rejects with a
- * `TouchmarkError` of kind `conflict` where a write found something else than it expects, and with `store.full` or
- * `store.unavailable` where the change could not be made durable; in both cases nothing of the set happened.
+ * `TouchmarkError` of kind `conflict` where a write found something else than it expects, with `store.full`, `store.unavailable`
+ * or `store.overloaded` (kind `unavailable`) where the change could not be made durable, with `store.text_invalid` or
+ * `store.value_invalid` (kind `malformed`) where it holds what no row can hold, and with `store.log_damaged`, `store.failed` or
+ * `store.change_invalid` (kind `internal`) otherwise; in all cases nothing of the set happened.
  */
 export interface Store {
   readonly read: StoreReader

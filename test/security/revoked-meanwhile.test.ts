@@ -4,11 +4,11 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { generateKeyPair } from '../../src/crypto/keys.ts'
 import type { ChangeSet, Store, Write } from '../../src/domain/ports.ts'
+import { createToken } from '../../src/domain/ra/create-token.ts'
 import { enrol } from '../../src/domain/ra/enrol.ts'
 import type { EnrolmentOutcome, EnrolmentRequest } from '../../src/domain/ra/enrolment-request.ts'
 import type { Evidence } from '../../src/domain/ra/evidence.ts'
 import { createRegistration } from '../../src/domain/ra/registration.ts'
-import { createToken } from '../../src/domain/ra/token.ts'
 import { revokeCertificate, revokeDevice } from '../../src/domain/revocation/revoke.ts'
 import {
   bornDevice,

@@ -8,7 +8,7 @@ import { hashAt, TILE_LENGTH, TILE_WIDTH, tileWidth } from '../../core/merkle/ti
 import type { Hash } from '../../core/merkle/tree.ts'
 import { parseAuditEntry } from './entry.ts'
 import type { Report } from './finding.ts'
-import type { Anchor, AuditSource, EntryRange, Reading } from './verify.ts'
+import type { Anchor, AuditSource, EntryRange, Reading } from './reading.ts'
 
 /** Reports what was altered, as precisely as what is intact allows. */
 export async function assignBlame(

@@ -2,7 +2,8 @@
 import { toUtf8 } from '../../core/bytes/utf8.ts'
 import type { StoreReader } from '../ports.ts'
 import { certificateCheck } from './certificate-check.ts'
-import { type AuditReport, type AuditSource, type VerifyOptions, verifyAuditLog } from './verify.ts'
+import type { AuditSource } from './reading.ts'
+import { type AuditReport, type VerifyOptions, verifyAuditLog } from './verify.ts'
 
 type AuditReader = Pick<
   StoreReader,

@@ -13,20 +13,7 @@ import { HASH_LENGTH, type Hash, leafHasher } from '../../core/merkle/tree.ts'
 import { assignBlame } from './blame.ts'
 import { type AuditEntry, parseAuditEntry } from './entry.ts'
 import type { AuditFinding, Report } from './finding.ts'
-
-/**
- * What is verified. Nothing that it gives is trusted. It may grow meanwhile: what comes after the first `head` is left for the next
- * verification, and is taken neither for altered nor for intact.
- */
-export interface AuditSource {
-  head(): Promise<{ readonly size: number; readonly root: Uint8Array }>
-  /** Entries from `from` on, in order of index. */
-  entries(from: number): AsyncIterable<{ readonly index: number; readonly bytes: Uint8Array }>
-  /** The stored bytes of a tile, as wide as it stands. */
-  tile(level: number, index: number): Promise<Uint8Array | undefined>
-  /** Signed checkpoints, in order of size. */
-  checkpoints(): AsyncIterable<Uint8Array>
-}
+import type { Anchor, AuditSource, EntryRange, Reading, TileDifference } from './reading.ts'
 
 /** Whether the log has at least so many entries by now: what refers to one that came meanwhile is not at fault. */
 export type Reaches = (size: number) => Promise<boolean>
@@ -110,41 +97,6 @@ export async function verifyAuditLog(source: AuditSource, options: VerifyOptions
   } finally {
     for (const check of checks) await check.close?.()
   }
-}
-
-/** A size and root that the entries are held against. */
-export interface Anchor {
-  readonly size: number
-  readonly root: Uint8Array
-}
-
-/** A tile that does not hold what follows from the entries. */
-export interface TileDifference {
-  readonly level: number
-  readonly index: number
-  /** Which of its hashes differ. */
-  readonly at: readonly number[]
-}
-
-/** The entries `from` to `to - 1`. */
-export interface EntryRange {
-  readonly from: number
-  readonly to: number
-}
-
-/** What the one reading of everything found out. */
-export interface Reading {
-  readonly root: Bytes
-  /** The largest checkpoint that the entries bear out. */
-  readonly signedSize: number
-  /** The smallest and the largest checkpoint that they do not. */
-  readonly firstBroken: Anchor | undefined
-  readonly lastBroken: Anchor | undefined
-  readonly differences: readonly TileDifference[]
-  /** Hashes that differ beyond the first `MAX_FINDINGS`. */
-  readonly omitted: number
-  /** Entries that are gone together with their hashes: no root says anything any more. */
-  readonly lost: readonly EntryRange[]
 }
 
 /** The first reading: entries, tiles, checkpoints, each once and in order. */

@@ -4,10 +4,11 @@ import { type Bytes, copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
 import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
 import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
 import type { KeyStore } from '../../crypto/key-store.ts'
+import type { DocumentVersion } from '../document.ts'
 import type { AuthorityId } from '../ids.ts'
-import type { DocumentVersion, Store } from '../ports.ts'
+import type { Store } from '../ports.ts'
 import type { Authority } from './authority.ts'
-import type { IssuingAuthority } from './prepare.ts'
+import { assertActive, type IssuingAuthority } from './prepare.ts'
 import { type Profile, parseProfile } from './profile.ts'
 import { parseSettings, SETTINGS_NAME, type Settings } from './settings.ts'
 
@@ -70,17 +71,7 @@ export class AuthorityDirectory {
   async issuing(profile: Profile, authority?: AuthorityId): Promise<IssuingAuthority> {
     const snapshot = await this.#snapshot()
     const loaded = choose(snapshot, profile, authority)
-    if (loaded.record.state === 'retired') {
-      throw new TouchmarkError(
-        'authority.not_active',
-        'unavailable',
-        `The authority ${loaded.record.id} issues no more.`,
-        {
-          next: `Let the profile ${profile.name} name an active authority.`,
-          evidence: { authorityId: loaded.record.id, state: loaded.record.state },
-        },
-      )
-    }
+    if (loaded.record.state === 'retired') assertActive(loaded.record)
     return this.#open(loaded)
   }
 

@@ -2,9 +2,9 @@
 import { z } from 'zod'
 import { encodeOid } from '../../core/asn1/oid.ts'
 import { CRYPTO_POLICIES, type CryptoPolicy } from '../../crypto/crypto-policy.ts'
+import type { DocumentVersion } from '../document.ts'
 import type { UnixSeconds } from '../ids.ts'
 import { parseDocument } from '../parse-document.ts'
-import type { DocumentVersion } from '../ports.ts'
 
 export const SETTINGS_NAME = 'instance'
 

@@ -1,7 +1,7 @@
 // Parsed documents, kept by name and version: the stored row is read each time, so that a change is in force at once, and parsed
 // once. A document that cannot be parsed any more (a newer process wrote it) is an error, never an empty rule set.
 import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
-import type { DocumentVersion } from '../ports.ts'
+import type { DocumentVersion } from '../document.ts'
 
 export class DocumentCache<T> {
   readonly #parse: (json: unknown) => T

@@ -2,9 +2,9 @@
 // where none holds, the answer is no. A document of kind `rules`, name `default`; what a condition means: `decide.ts`.
 import { z } from 'zod'
 import { type KeyAlgorithmName, keyAlgorithms } from '../../crypto/algorithms.ts'
+import type { DocumentVersion } from '../document.ts'
 import type { UnixSeconds } from '../ids.ts'
 import { parseDocument } from '../parse-document.ts'
-import type { DocumentVersion } from '../ports.ts'
 import { EVIDENCE_KINDS } from './evidence.ts'
 import { modelPattern } from './model-pattern.ts'
 

@@ -17,9 +17,9 @@ import {
 import { ATTRIBUTE, attributeValue } from '../../core/pki/name.ts'
 import { OID } from '../../core/pki/oids.ts'
 import { isDeviceSerialNumber } from '../device/device-name.ts'
+import type { DocumentVersion } from '../document.ts'
 import type { UnixSeconds } from '../ids.ts'
 import { type DocumentProblem, documentError, parseDocument } from '../parse-document.ts'
-import type { DocumentVersion } from '../ports.ts'
 import { modelPattern } from './model-pattern.ts'
 
 /** CA certificates in one list, and octets of PEM in one entry of it. */

@@ -16,12 +16,8 @@ import { leafHash } from '../../../src/core/merkle/tree.ts'
 import { sha256 } from '../../../src/crypto/digest.ts'
 import { type CertificateFacts, certificateCheck } from '../../../src/domain/audit/certificate-check.ts'
 import { type AuditEntry, encodeAuditEntry } from '../../../src/domain/audit/entry.ts'
-import {
-  type AuditReport,
-  type AuditSource,
-  type VerifyOptions,
-  verifyAuditLog,
-} from '../../../src/domain/audit/verify.ts'
+import type { AuditSource } from '../../../src/domain/audit/reading.ts'
+import { type AuditReport, type VerifyOptions, verifyAuditLog } from '../../../src/domain/audit/verify.ts'
 import { verifyStore } from '../../../src/domain/audit/verify-store.ts'
 import { authorityId, deviceId, keyId, serialNumber } from '../../../src/domain/ids.ts'
 

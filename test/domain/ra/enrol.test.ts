@@ -11,7 +11,7 @@ import { enrol, PENDING_RETRY_SECONDS } from '../../../src/domain/ra/enrol.ts'
 import type { EnrolmentOutcome, EnrolmentRequest } from '../../../src/domain/ra/enrolment-request.ts'
 import type { Evidence } from '../../../src/domain/ra/evidence.ts'
 import type { Registration } from '../../../src/domain/ra/registration.ts'
-import { createToken } from '../../../src/domain/ra/token.ts'
+import { createToken } from '../../../src/domain/ra/create-token.ts'
 import { revokeCertificate } from '../../../src/domain/revocation/revoke.ts'
 import {
   auditLog,

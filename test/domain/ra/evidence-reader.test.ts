@@ -8,7 +8,7 @@ import { encodeSubjectAltName } from '../../../src/core/pki/extensions.ts'
 import { encodeHardwareModuleName, encodePermanentIdentifier } from '../../../src/core/pki/general-name.ts'
 import { generateKeyPair } from '../../../src/crypto/keys.ts'
 import type { Write } from '../../../src/domain/ports.ts'
-import { createToken } from '../../../src/domain/ra/token.ts'
+import { createToken } from '../../../src/domain/ra/create-token.ts'
 import type { TrustAnchorsConfig } from '../../../src/domain/ra/trust-anchors.ts'
 import { releaseCertificate, revokeCertificate } from '../../../src/domain/revocation/revoke.ts'
 import {

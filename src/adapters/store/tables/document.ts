@@ -1,5 +1,5 @@
 // Versioned documents (profiles, rules, trust anchors, settings): versions are added, never changed.
-import type { DocumentVersion } from '../../../domain/ports.ts'
+import type { DocumentVersion } from '../../../domain/document.ts'
 import { first, type Queries } from '../engine.ts'
 import { insert, integerOf, query, type Row, type StepSink, storableText, textOf, wordOf } from '../sql.ts'
 
