@@ -1,6 +1,7 @@
 // What storing one unit of a batch (device, key, certificate, two entries of the log) costs: the thread that calls, the thread that
 // writes, and the disk. Prints one JSON line. Usage: node bench/issuance-store.ts [units] [stored before] [change sets in flight]
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -109,6 +110,15 @@ function clock(): { readonly thread: number; readonly all: number; readonly wall
   return { thread: threadMicroseconds(), all: user + system, wall: performance.now() * 1000 }
 }
 
+/** What this process has written so far, where the system tells (Linux). */
+function writtenOctets(): number {
+  try {
+    return Number(/^wchar: (\d+)/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1])
+  } catch {
+    return Number.NaN
+  }
+}
+
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
 /** Microseconds of one P-256 signature now: the yardstick, because other work on the machine slows all of it down alike. */
@@ -144,6 +154,7 @@ try {
   }
   await run(before + 2_000)
   const signatures = [signature()]
+  const written = writtenOctets()
   const start = clock()
   const spent = await run(units)
   const end = clock()
@@ -164,6 +175,7 @@ try {
       mainThreadInSignatures: rounded(main / signing, 2),
       writerInSignatures: rounded(writer / signing, 2),
       unitsPerSecond: Math.round(units / ((end.wall - start.wall) / 1e6)),
+      writtenOctetsPerUnit: Math.round((writtenOctets() - written) / units),
       residentMegabytes: Math.round(process.memoryUsage.rss() / 2 ** 20),
     }),
   )

@@ -178,6 +178,7 @@ export interface StoreReader {
   devicesAmong(model: string, serialNumbers: readonly string[]): Promise<Device[]>
 
   key(id: KeyId): Promise<DeviceKey | undefined>
+  /** Oldest first. */
   keysOfDevice(id: DeviceId): Promise<DeviceKey[]>
   /** Of these keys, the ones that are known. For batches: at most 2,000 at once. */
   keysAmong(ids: readonly KeyId[]): Promise<DeviceKey[]>

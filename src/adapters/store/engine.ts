@@ -50,5 +50,10 @@ export const POSTGRES: Engine = {
       .replaceAll('{skipLocked}', 'FOR UPDATE SKIP LOCKED')
       .replaceAll('?', () => `$${++count}`)
   },
-  renderSchema: text => text.replaceAll(/\bBYTES\b/g, 'BYTEA').replace(/ CLUSTERED$/, ''),
+  // Text is ordered by its octets, as SQLite does: an order that no update of the system's locales can change under an index.
+  renderSchema: text =>
+    text
+      .replaceAll(/\bBYTES\b/g, 'BYTEA')
+      .replaceAll(/\bTEXT\b/g, 'TEXT COLLATE "C"')
+      .replace(/ CLUSTERED$/, ''),
 }

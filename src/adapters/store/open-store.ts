@@ -1,5 +1,4 @@
 // The one door to the store. Making a database is an act of its own; opening one that is not there is an error, never a new one.
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TouchmarkError } from '../../core/errors.ts'
@@ -23,7 +22,6 @@ export const DATABASE_FILE = 'touchmark.db'
 export async function createStore(location: StoreLocation, options: StoreOptions = {}): Promise<Store> {
   if (isPostgres(location)) return (await postgres()).createPostgresStore(location.url)
   const path = sqlitePath(location)
-  if ('folder' in location) mkdirSync(location.folder, { recursive: true, mode: 0o700 })
   return createSqliteStore(path, options)
 }
 

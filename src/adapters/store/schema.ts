@@ -47,8 +47,7 @@ const FOUNDATION: Migration = {
       state_changed_at BIGINT NOT NULL,
       labels TEXT NOT NULL
     ) CLUSTERED`,
-    'CREATE UNIQUE INDEX device_serial_number ON device (serial_number, model)',
-    'CREATE INDEX device_model ON device (model, id)',
+    'CREATE UNIQUE INDEX device_serial_number ON device (model, serial_number)',
     'CREATE INDEX device_batch ON device (batch_id, id) WHERE batch_id IS NOT NULL',
     `CREATE TABLE device_key (
       device_id BYTES NOT NULL,

@@ -1,17 +1,19 @@
 // One SQLite connection, set up as this store needs it, with its statements prepared once.
+
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { type Queries, SQLITE } from '../engine.ts'
 import type { Query, Row, Value } from '../sql.ts'
 
 /** Waits this long for a writer in another process before it gives up. */
 const BUSY_MS = 5_000
 /** Octets of pages that a connection keeps in memory. */
-const CACHE = { reader: 32 * 1024 * 1024, writer: 64 * 1024 * 1024 }
+const CACHE = { reader: 16 * 1024 * 1024, writer: 64 * 1024 * 1024 }
 /** Pages that the write-ahead log gathers before it is worked into the database. */
-const CHECKPOINT_PAGES = 4_096
+const CHECKPOINT_PAGES = 8_192
 /** Octets of the write-ahead log that are kept for the next round. */
 const JOURNAL_OCTETS = 64 * 1024 * 1024
-export const PAGE_OCTETS = 8_192
+export const PAGE_OCTETS = 4_096
 
 /** "TMRK": tells our databases from others. */
 export const APPLICATION_ID = 0x544d524b
@@ -29,7 +31,8 @@ export class SqliteConnection implements Queries {
 
   /** The file exists. Throws what SQLite throws. */
   constructor(path: string, options: ConnectionOptions) {
-    this.#database = new DatabaseSync(path, { timeout: BUSY_MS })
+    // mode=rw: a file that is gone is an error, never a new and empty one.
+    this.#database = new DatabaseSync(`${pathToFileURL(path).href}?mode=rw`, { timeout: BUSY_MS })
     try {
       // synchronous=FULL: a commit has returned from fsync. The page size counts only where the file is still empty.
       this.exec(

@@ -1,5 +1,6 @@
 // Making and opening the database file.
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { TouchmarkError } from '../../../core/errors.ts'
 import { migrate, type SchemaSession, schemaStatus } from '../migrations.ts'
 import { query } from '../sql.ts'
@@ -14,6 +15,7 @@ export interface SqliteOptions {
 /** Errors: `store.exists`, `store.foreign`, `store.unavailable`. */
 export async function createSqliteStore(path: string, options: SqliteOptions): Promise<SqliteStore> {
   return guarded(async () => {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     // Nobody but the owner reads the registry, whatever the umask says.
     closeSync(openSync(path, 'a', 0o600))
     await withSchema(path, async session => {

@@ -39,7 +39,7 @@ export function isOfStatement(error: unknown): boolean {
 export function storeErrorOf(error: unknown): TouchmarkError {
   if (error instanceof TouchmarkError) return error
   const detail = (next: string) => ({ next, cause: error })
-  switch (sqliteCode(error)) {
+  switch (sqliteCode(error) ?? fileErrorCode(error)) {
     case FULL:
       return new TouchmarkError(
         'store.full',
@@ -75,4 +75,10 @@ export function storeErrorOf(error: unknown): TouchmarkError {
     default:
       return new TouchmarkError('store.failed', 'internal', 'The database refused a statement.', { cause: error })
   }
+}
+
+/** What SQLite would have said, had it met this error of the file system. */
+function fileErrorCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return undefined
+  return error.code === 'ENOSPC' || error.code === 'EDQUOT' ? FULL : CANTOPEN
 }

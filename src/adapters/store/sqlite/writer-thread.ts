@@ -33,20 +33,24 @@ export type WireError = Pick<TouchmarkError, 'code' | 'kind' | 'message' | 'next
 if (parentPort !== null) serve(parentPort, workerData as WriterThreadOptions)
 
 function serve(port: NonNullable<typeof parentPort>, { path, maxOctets }: WriterThreadOptions): void {
-  let writer: SqliteWriter | undefined
+  let opened: SqliteWriter | undefined
+  // Opened by the first request, so that its failure is that request's answer, and tried again by the next.
+  const writer = () => {
+    opened ??= new SqliteWriter(path, { maxOctets })
+    return opened
+  }
   const answerTo = (request: WriterRequest): WriterAnswer => {
-    writer ??= new SqliteWriter(path, { maxOctets })
     switch (request.kind) {
       case 'group':
-        return { kind: 'group', result: writer.apply(request.group) }
+        return { kind: 'group', result: writer().apply(request.group) }
       case 'lease':
-        return { kind: 'lease', work: writer.lease(request.lease) }
+        return { kind: 'lease', work: writer().lease(request.lease) }
       case 'checkpoint':
-        writer.saveCheckpoint(request.checkpoint)
+        writer().saveCheckpoint(request.checkpoint)
         return { kind: 'done' }
       case 'close':
-        writer.close()
         port.close()
+        opened?.close()
         return { kind: 'done' }
       default:
         return request satisfies never

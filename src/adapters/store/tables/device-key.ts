@@ -38,7 +38,7 @@ export function moveKey(id: KeyId, from: KeyState, to: KeyState, at: UnixSeconds
 
 const COLUMNS = 'device_id, id, algorithm, origin, state, created_at, state_changed_at'
 const BY_ID = query(`SELECT ${COLUMNS} FROM device_key WHERE id = ?`)
-const OF_DEVICE = query(`SELECT ${COLUMNS} FROM device_key WHERE device_id = ? ORDER BY created_at, id`)
+const OF_DEVICE = query(`SELECT ${COLUMNS} FROM device_key WHERE device_id = ?`)
 const AMONG = query(`SELECT ${COLUMNS} FROM device_key WHERE id IN {bytesList}`)
 
 export async function readKey(queries: Queries, id: KeyId): Promise<DeviceKey | undefined> {
@@ -49,7 +49,9 @@ export async function readKey(queries: Queries, id: KeyId): Promise<DeviceKey | 
 
 export async function readKeysOfDevice(queries: Queries, id: DeviceId): Promise<DeviceKey[]> {
   const octets = octetsOf(id)
-  return octets === undefined ? [] : (await queries.all(OF_DEVICE, [octets])).map(keyOf)
+  if (octets === undefined) return []
+  const keys = (await queries.all(OF_DEVICE, [octets])).map(keyOf)
+  return keys.sort((a, b) => a.createdAt - b.createdAt)
 }
 
 export async function readKeysAmong(queries: Queries, ids: readonly KeyId[]): Promise<DeviceKey[]> {

@@ -1,4 +1,5 @@
-// Devices. The unique index begins with the serial number, so that it also answers for a serial number of any model.
+// Devices. Every index costs each unit of a batch, so there are few: the unique one over model and serial number also answers for a
+// serial number of any model, by hopping from model to model.
 import type { Device, DeviceState } from '../../../domain/device/device.ts'
 import type { BatchId, DeviceId, UnixSeconds } from '../../../domain/ids.ts'
 import { batchId, deviceId } from '../../../domain/ids.ts'
@@ -16,7 +17,6 @@ import {
   type StepSink,
   storableText,
   textOf,
-  type Value,
   wordOf,
 } from '../sql.ts'
 
@@ -55,9 +55,17 @@ export function moveDevice(id: DeviceId, from: DeviceState, to: DeviceState, at:
 
 const COLUMNS = 'id, model, serial_number, state, batch_id, created_at, state_changed_at, labels'
 const BY_ID = query(`SELECT ${COLUMNS} FROM device WHERE id = ?`)
-const BY_SERIAL_NUMBER = query(`SELECT ${COLUMNS} FROM device WHERE serial_number = ? AND model = ?`)
-const OF_ANY_MODEL = query(`SELECT ${COLUMNS} FROM device WHERE serial_number = ? ORDER BY model LIMIT 100`)
-const AMONG = query(`SELECT ${COLUMNS} FROM device WHERE serial_number IN {textList} AND model = ?`)
+const BY_SERIAL_NUMBER = query(`SELECT ${COLUMNS} FROM device WHERE model = ? AND serial_number = ?`)
+const OF_ANY_MODEL = query(
+  `WITH RECURSIVE models(model) AS (
+      SELECT MIN(model) FROM device
+      UNION ALL
+      SELECT (SELECT MIN(next.model) FROM device AS next WHERE next.model > models.model)
+        FROM models WHERE models.model IS NOT NULL)
+    SELECT ${COLUMNS.replaceAll(/(\w+)/g, 'device.$1')} FROM models CROSS JOIN device
+    WHERE device.model = models.model AND device.serial_number = ? ORDER BY device.model LIMIT 100`,
+)
+const AMONG = query(`SELECT ${COLUMNS} FROM device WHERE model = ? AND serial_number IN {textList}`)
 
 export async function readDevice(queries: Queries, id: DeviceId): Promise<Device | undefined> {
   const octets = octetsOf(id)
@@ -66,7 +74,7 @@ export async function readDevice(queries: Queries, id: DeviceId): Promise<Device
 
 export async function readDeviceBySerial(queries: Queries, model: string, serial: string): Promise<Device | undefined> {
   if (storableText(serial) === undefined || storableText(model) === undefined) return undefined
-  return optional(await first(queries, BY_SERIAL_NUMBER, [serial, model]))
+  return optional(await first(queries, BY_SERIAL_NUMBER, [model, serial]))
 }
 
 export async function readDevicesBySerial(queries: Queries, serial: string): Promise<Device[]> {
@@ -77,36 +85,42 @@ export async function readDevicesBySerial(queries: Queries, serial: string): Pro
 export async function readDevicesAmong(queries: Queries, model: string, serials: readonly string[]): Promise<Device[]> {
   const asked = serials.filter(serial => storableText(serial) !== undefined)
   if (asked.length === 0 || storableText(model) === undefined) return []
-  return (await queries.all(AMONG, [JSON.stringify(asked), model])).map(deviceOf)
+  return (await queries.all(AMONG, [model, JSON.stringify(asked)])).map(deviceOf)
 }
 
 const PAGES = {
   all: query(`SELECT ${COLUMNS} FROM device WHERE id > ? ORDER BY id LIMIT ?`),
-  model: query(`SELECT ${COLUMNS} FROM device WHERE model = ? AND id > ? ORDER BY id LIMIT ?`),
-  batch: query(`SELECT ${COLUMNS} FROM device WHERE batch_id = ? AND id > ? ORDER BY id LIMIT ?`),
-  both: query(`SELECT ${COLUMNS} FROM device WHERE batch_id = ? AND model = ? AND id > ? ORDER BY id LIMIT ?`),
+  ofBatch: query(`SELECT ${COLUMNS} FROM device WHERE batch_id = ? AND id > ? ORDER BY id LIMIT ?`),
+  ofModel: query(`SELECT ${COLUMNS} FROM device WHERE model = ? AND serial_number > ? ORDER BY serial_number LIMIT ?`),
+  ofBoth: query(`SELECT ${COLUMNS} FROM device WHERE batch_id = ? AND model = ? AND id > ? ORDER BY id LIMIT ?`),
 }
+const NOTHING: Page<Device> = { items: [], next: null }
 
 export async function readDevices(
   queries: Queries,
   page: { after?: string; limit: number; model?: string; batch?: BatchId },
 ): Promise<Page<Device>> {
   const { model, limit } = page
-  const values: Value[] = []
-  if (page.batch !== undefined) {
-    const batch = octetsOf(page.batch)
-    if (batch === undefined) return { items: [], next: null }
-    values.push(batch)
+  if (model !== undefined && storableText(model) === undefined) return NOTHING
+  const cursor = page.after ?? ''
+  if (page.batch === undefined && model !== undefined) {
+    return pageOf(await queries.all(PAGES.ofModel, [model, storableText(cursor) ?? '', limit]), limit, 'serialNumber')
   }
-  if (model !== undefined) {
-    if (storableText(model) === undefined) return { items: [], next: null }
-    values.push(model)
-  }
-  const wanted =
-    page.batch === undefined ? (model === undefined ? 'all' : 'model') : model === undefined ? 'batch' : 'both'
-  values.push((page.after !== undefined && octetsOf(page.after)) || new Uint8Array(0), limit)
-  const items = (await queries.all(PAGES[wanted], values)).map(deviceOf)
-  return { items, next: items.length < limit ? null : (items.at(-1)?.id ?? null) }
+  const after = octetsOf(cursor) ?? new Uint8Array(0)
+  if (page.batch === undefined) return pageOf(await queries.all(PAGES.all, [after, limit]), limit, 'id')
+  const batch = octetsOf(page.batch)
+  if (batch === undefined) return NOTHING
+  const rows =
+    model === undefined
+      ? await queries.all(PAGES.ofBatch, [batch, after, limit])
+      : await queries.all(PAGES.ofBoth, [batch, model, after, limit])
+  return pageOf(rows, limit, 'id')
+}
+
+function pageOf(rows: readonly Row[], limit: number, cursor: 'id' | 'serialNumber'): Page<Device> {
+  const items = rows.map(deviceOf)
+  const last = items.at(-1)
+  return { items, next: last === undefined || items.length < limit ? null : last[cursor] }
 }
 
 const optional = (row: Row | undefined) => row && deviceOf(row)
