@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import fc from 'fast-check'
 import { fromBase64Lines, toBase64Lines } from '../../src/core/bytes/base64.ts'
 import { fromHex } from '../../src/core/bytes/hex.ts'
 import { parseCertsOnly } from '../../src/core/cms/certs-only.ts'
@@ -27,6 +28,7 @@ import {
   useRules,
 } from '../support/instance.ts'
 import { assertInvariants } from '../support/invariants.ts'
+import { mutated } from '../support/mutate.ts'
 import { requireTool } from '../support/tools.ts'
 
 const PATH = '/.well-known/est/simpleenroll'
@@ -211,6 +213,24 @@ describe('what a request may not do', () => {
       instance.clock.advance(61)
     }
     await assertInvariants(instance.store)
+  })
+
+  test('whatever is done to a request, it is refused in words, and changes nothing', async t => {
+    const instance = await testInstance(t)
+    const est = estDoor(instance)
+    const unit = await bornDevice(instance)
+    const csr = testCsrDer(await generateKeyPair('P-256'), { subject: 'CN=dev-1,O=Test' })
+    const before = await countEverything(instance, unit.device)
+    await fc.assert(
+      fc.asyncProperty(mutated(csr), async body => {
+        if (Buffer.compare(body, csr) === 0) return
+        const reply = await est(PATH, { certificates: [unit.record.der], body })
+        assert.equal(reply.status, 400, reply.text)
+        assert.match(reply.text, /^(der|csr|key|name|est)\.[a-z_0-9]+: /)
+      }),
+      { numRuns: 300 },
+    )
+    assert.deepEqual(await countEverything(instance, unit.device), before)
   })
 
   test('a signature that does not verify is refused (RFC 2986 4.2)', async t => {

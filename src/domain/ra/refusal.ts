@@ -162,11 +162,6 @@ export const REFUSALS = {
     message: 'The profile asks for a new key at renewal.',
     next: 'Make a new key and sign the request with it.',
   },
-  'key.renewal_not_allowed': {
-    kind: 'forbidden',
-    message: 'The profile asks for the same key at renewal.',
-    next: 'Sign the request with the key of the certificate being renewed.',
-  },
 
   // Renewal (RFC 7030 §4.2.2).
   'renewal.certificate_required': {
