@@ -34,7 +34,7 @@ test('CSRs in a CSV: certificates by serial number, a table, a manifest that Ope
 
   await server.sh('touchmark trust > trust.pem && touchmark authority show idevid-1 --chain > chain.pem')
   for (const serial of ['SN-1', 'SN-2', 'SN-3']) {
-    const file = `out/certificates/gw_${serial}.pem`
+    const file = `out/certificates/gw+${serial}.pem`
     await server.sh(`openssl verify -x509_strict -CAfile trust.pem -untrusted chain.pem ${file}`)
     const certificate = new X509Certificate(readFileSync(server.folder.join(file)))
     assert.match(certificate.subject, new RegExp(`serialNumber=${serial}`))
@@ -54,7 +54,7 @@ test('CSRs in a CSV: certificates by serial number, a table, a manifest that Ope
 
   const second = lastLine(await server.sh(command.replace('--output out', '--output again')))
   assert.deepEqual([second.issued, second.existing, second.rejected], [0, 3, 1])
-  const pem = (folder: string) => readFileSync(server.folder.join(`${folder}/certificates/gw_SN-1.pem`), 'utf8')
+  const pem = (folder: string) => readFileSync(server.folder.join(`${folder}/certificates/gw+SN-1.pem`), 'utf8')
   assert.equal(pem('again'), pem('out'))
   await server.sh('touchmark audit verify')
   await server.assertInvariants()
@@ -66,15 +66,15 @@ test('serial numbers only: the station makes the keys, for this user only, and k
   const command = 'touchmark batch --input serials.txt --model gw --profile idevid --output out --json'
   assert.equal(lastLine(await server.sh(command)).issued, 2)
   const files = readdirSync(server.folder.join('out/keys')).sort()
-  assert.deepEqual(files, ['gw_K-1.key.pem', 'gw_K-2.key.pem'])
+  assert.deepEqual(files, ['gw+K-1.key.pem', 'gw+K-2.key.pem'])
   assert.equal(statSync(server.folder.join('out/keys')).mode & 0o777, 0o700)
   for (const file of files) assert.equal(statSync(server.folder.join(`out/keys/${file}`)).mode & 0o777, 0o600)
-  const key = readFileSync(server.folder.join('out/keys/gw_K-1.key.pem'), 'utf8')
-  const certificate = new X509Certificate(readFileSync(server.folder.join('out/certificates/gw_K-1.pem')))
+  const key = readFileSync(server.folder.join('out/keys/gw+K-1.key.pem'), 'utf8')
+  const certificate = new X509Certificate(readFileSync(server.folder.join('out/certificates/gw+K-1.pem')))
   const { createPrivateKey } = await import('node:crypto')
   assert.ok(certificate.checkPrivateKey(createPrivateKey(key)))
   assert.equal(lastLine(await server.sh(command)).existing, 2)
-  assert.equal(readFileSync(server.folder.join('out/keys/gw_K-1.key.pem'), 'utf8'), key)
+  assert.equal(readFileSync(server.folder.join('out/keys/gw+K-1.key.pem'), 'utf8'), key)
 })
 
 test('a serial number cannot lead out of the output folder', async () => {

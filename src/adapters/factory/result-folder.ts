@@ -112,12 +112,20 @@ export class ResultFolder implements UnitResultSink {
   }
 }
 
-/** A serial number as a file name: what file systems dislike becomes `%xx`; the model stands before it where there is one. */
+/**
+ * A serial number as a file name: what file systems dislike becomes `%xx`; the model stands before it where there is one, with a `+` between,
+ * which neither has. A name that no file system takes is cut and made unique by its digest.
+ */
 export function fileName(model: string, serialNumber: string): string {
   const safe = (text: string) =>
-    text.replace(/[^A-Za-z0-9._-]|^\./g, character => `%${toHex(new TextEncoder().encode(character))}`)
-  return model === DEFAULT_MODEL ? safe(serialNumber) : `${safe(model)}_${safe(serialNumber)}`
+    text.replace(/[^A-Za-z0-9._-]|^\./gu, character => `%${toHex(new TextEncoder().encode(character))}`)
+  const name = model === DEFAULT_MODEL ? safe(serialNumber) : `${safe(model)}+${safe(serialNumber)}`
+  if (name.length <= MAX_NAME) return name
+  return `${name.slice(0, MAX_NAME - 33)}+${createHash('sha256').update(name).digest('hex').slice(0, 32)}`
 }
+
+/** Octets of a name, which is ASCII: 255 less the longest ending that is put behind it. */
+const MAX_NAME = 240
 
 /** The model of units that name none. */
 export const DEFAULT_MODEL = 'generic'

@@ -22,8 +22,11 @@ import type { Device } from '../device/device.ts'
 import type { DeviceKey, KeyOrigin } from '../device/device-key.ts'
 import { type BatchId, type KeyId, keyId, newBatchId, newDeviceId, type UnixSeconds } from '../ids.ts'
 import type { ChangeSet, Clock, Random, Store, Write } from '../ports.ts'
-import { decide } from '../ra/decide.ts'
+import { decide, type QuotaTake } from '../ra/decide.ts'
+import type { OperatorEvidence } from '../ra/evidence.ts'
 import type { Rules } from '../ra/rules.ts'
+import { standingDevice, standingKey } from '../ra/standing-facts.ts'
+import { QuotaCounts, quotaWrites } from './quota-counts.ts'
 import { type FactoryUnit, isBadUnit, type UnitInput } from './unit.ts'
 
 /** Units that are decided, signed and committed together. */
@@ -159,6 +162,7 @@ interface GrantedUnit {
   readonly deviceIsNew: boolean
   readonly key: DeviceKey
   readonly keyIsNew: boolean
+  readonly quota: QuotaTake | null
 }
 
 /** Units with what is to be signed for them, in the same order. */
@@ -283,6 +287,7 @@ class BatchRun {
     }
     const devices = await this.#devices(checked)
     const keys = new Map((await read.keysAmong(checked.map(unit => unit.keyId))).map(key => [key.id, key]))
+    const quotas = new QuotaCounts(this.#request.rules, now, read)
     const granted: GrantedUnit[] = []
     const inChunk = new Map<string, GrantedUnit>()
     const keysInChunk = new Map<KeyId, DeviceKey>()
@@ -291,9 +296,13 @@ class BatchRun {
       const twin = inChunk.get(name)
       const known = twin?.device ?? devices.get(name)
       if (known && !twin) {
-        const existing = (await read.certificatesOfDevice(known.id)).find(
-          record => record.profile === profile.name && isLive(record, now),
-        )
+        const records = (await read.certificatesOfDevice(known.id)).filter(record => record.profile === profile.name)
+        const existing = records.find(record => isLive(record, now))
+        const ended = existing ? undefined : endedByOperator(records[0], unit.keyId)
+        if (ended) {
+          results[unit.slot] = rejected(unit.unit, ended)
+          continue
+        }
         if (existing) {
           results[unit.slot] =
             existing.keyId === unit.keyId
@@ -320,10 +329,15 @@ class BatchRun {
         )
         continue
       }
-      const outcome = this.#grant(unit, known, keys.get(unit.keyId) ?? keysInChunk.get(unit.keyId), now, random)
+      const device = known ?? this.#newDevice(unit, now, random)
+      const knownKey = keys.get(unit.keyId) ?? keysInChunk.get(unit.keyId)
+      const evidence = [{ kind: 'operator', name: this.#request.operator, device }] as const
+      const taken = quotas.asked ? await quotas.of(evidence) : NOTHING_TAKEN
+      const outcome = this.#grant(unit, evidence, known === undefined, knownKey, taken, now)
       if (outcome instanceof TouchmarkError) results[unit.slot] = rejected(unit.unit, outcome)
       else {
         granted.push(outcome)
+        quotas.take(outcome.quota)
         inChunk.set(name, outcome)
         keysInChunk.set(unit.keyId, outcome.key)
       }
@@ -376,33 +390,44 @@ class BatchRun {
     return devices
   }
 
-  /** Asks the one place that decides. */
-  #grant(
-    checked: CheckedUnit,
-    knownDevice: Device | undefined,
-    knownKey: DeviceKey | undefined,
-    now: UnixSeconds,
-    random: Random,
-  ): GrantedUnit | TouchmarkError {
-    const device = knownDevice ?? {
+  #newDevice({ unit }: CheckedUnit, now: UnixSeconds, random: Random): Device {
+    return {
       id: newDeviceId(now, random),
-      model: checked.unit.model,
-      serialNumber: checked.unit.serialNumber,
+      model: unit.model,
+      serialNumber: unit.serialNumber,
       state: 'manufactured',
       batch: this.#batch.id,
       createdAt: now,
       stateChangedAt: now,
       labels: {},
     }
+  }
+
+  /** Asks the one place that decides. */
+  #grant(
+    checked: CheckedUnit,
+    evidence: readonly [OperatorEvidence],
+    deviceIsNew: boolean,
+    knownKey: DeviceKey | undefined,
+    quotaTaken: Readonly<Record<string, number>>,
+    now: UnixSeconds,
+  ): GrantedUnit | TouchmarkError {
+    const [{ device }] = evidence
     const decision = decide({
       operation: 'enrol',
       profile: this.#request.profile,
-      evidence: [{ kind: 'operator', name: this.#request.operator, device }],
-      key: { id: checked.keyId, algorithm: checked.algorithm, origin: 'device', known: knownKey ?? null },
+      evidence,
+      key: {
+        id: checked.keyId,
+        algorithm: checked.algorithm,
+        // The station is our side of the line: what it makes is no key of the device's own making.
+        origin: checked.origin === 'station' ? 'server' : 'device',
+        known: knownKey ?? null,
+      },
       names: { subject: 'empty', subjectAltName: 'absent', changeSubjectName: false },
       channelBinding: false,
       approved: true,
-      quotaTaken: {},
+      quotaTaken,
       rules: this.#request.rules,
       now,
     })
@@ -418,7 +443,7 @@ class BatchRun {
       createdAt: now,
       stateChangedAt: now,
     }
-    return { checked, device, deviceIsNew: knownDevice === undefined, key, keyIsNew: knownKey === undefined }
+    return { checked, device, deviceIsNew, key, keyIsNew: knownKey === undefined, quota: decision.quota }
   }
 
   /** Takes those units out that cannot get the certificate which was granted. */
@@ -461,6 +486,7 @@ class BatchRun {
     const refusals = refused.map(result => this.#refusalEntry(result as Extract<UnitResult, { outcome: 'rejected' }>))
     const whole: { writes: Write[]; audit: AuditEntry[] } = { writes: [], audit: [] }
     for (const unit of issued) this.#append(whole, unit)
+    whole.writes.push(...quotaWrites(issued.map(({ granted }) => granted.quota)))
     whole.audit.push(...refusals)
     if (whole.audit.length === 0) return
     try {
@@ -473,6 +499,7 @@ class BatchRun {
     const alone = issued.map(unit => {
       const change: ChangeSet & { writes: Write[]; audit: AuditEntry[] } = { writes: [], audit: [] }
       this.#append(change, unit)
+      change.writes.push(...quotaWrites([unit.granted.quota]))
       return change
     })
     const outcomes = await store.commitEach(
@@ -519,8 +546,8 @@ class BatchRun {
       // One entry tells the whole birth of a unit: device, key and certificate come to be in one act.
       detail: { deviceRegistered: deviceIsNew, keyRegistered: keyIsNew, keyOrigin: checked.origin },
     })
-    if (deviceIsNew) change.writes.push({ kind: 'device.insert', device })
-    if (keyIsNew) change.writes.push({ kind: 'key.insert', key })
+    change.writes.push(deviceIsNew ? { kind: 'device.insert', device } : standingDevice(device))
+    change.writes.push(keyIsNew ? { kind: 'key.insert', key } : standingKey(key))
     change.writes.push(write)
     change.audit.push(audit)
   }
@@ -536,6 +563,26 @@ class BatchRun {
       detail: { line: result.line },
     }
   }
+}
+
+const NOTHING_TAKEN = {}
+
+/**
+ * Why a unit whose newest certificate was ended gets no other from a file: an operator said no since the file was made. A unit that was
+ * revoked and comes with a new key was repaired, and is born again.
+ */
+function endedByOperator(newest: CertificateRecord | undefined, key: KeyId): TouchmarkError | undefined {
+  if (newest?.status.kind === 'held') {
+    return new TouchmarkError('device.certificate_held', 'conflict', 'The certificate of the device is on hold.', {
+      next: 'Release it with: touchmark revoke --certificate HEX --release',
+    })
+  }
+  if (newest?.status.kind === 'revoked' && newest.keyId === key) {
+    return new TouchmarkError('device.certificate_revoked', 'conflict', 'The certificate over this key was revoked.', {
+      next: 'Give the unit a new key, or take it out of the file.',
+    })
+  }
+  return undefined
 }
 
 function checkedKey(

@@ -14,6 +14,7 @@ import type { Enrolment, EnrolmentState } from './enrolment.ts'
 import type { EnrolmentRequest } from './enrolment-request.ts'
 import { type Evidence, evidenceReference } from './evidence.ts'
 import type { RequestedKey } from './requested-key.ts'
+import { standingCertificate, standingDevice, standingKey } from './standing-facts.ts'
 
 export interface Grant {
   readonly request: EnrolmentRequest
@@ -124,30 +125,19 @@ function showsCertificate(evidence: Evidence): boolean {
   return evidence.kind === 'own-certificate' || evidence.kind === 'manufacturer-certificate'
 }
 
-/**
- * What the decision went by and the grant does not move must still be so when it is written: each fact as a move from its state to the
- * same one, which fails where an operator suspended, revoked or held something since it was read.
- */
+/** What the decision went by and the grant does not move. */
 function standingFacts({ request, device, decision, known }: Grant, moves: readonly Write[]): Write[] {
   const moved = new Set(moves.flatMap(write => ('id' in write ? [write.id] : [])))
   const facts: Write[] = []
-  if (decision.subject.kind === 'known' && !moved.has(device.id)) {
-    const { id, state, stateChangedAt: at } = device
-    facts.push({ kind: 'device.state', id, from: state, to: state, at })
-  }
+  if (decision.subject.kind === 'known' && !moved.has(device.id)) facts.push(standingDevice(device))
   const keys = new Map<KeyId, DeviceKey>()
   if (known) keys.set(known.id, known)
   for (const piece of request.evidence) {
     if (piece.kind !== 'own-certificate' && piece.kind !== 'manufacturer-certificate') continue
     if (piece.key) keys.set(piece.key.id, piece.key)
-    if (piece.kind === 'own-certificate') {
-      const { authorityId, serialNumber, status } = piece.record
-      facts.push({ kind: 'certificate.status', authorityId, serialNumber, from: status.kind, to: status })
-    }
+    if (piece.kind === 'own-certificate') facts.push(standingCertificate(piece.record))
   }
-  for (const { id, state, stateChangedAt: at } of keys.values()) {
-    if (!moved.has(id)) facts.push({ kind: 'key.state', id, from: state, to: state, at })
-  }
+  for (const key of keys.values()) if (!moved.has(key.id)) facts.push(standingKey(key))
   return facts
 }
 
