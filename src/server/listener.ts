@@ -80,6 +80,8 @@ interface Flight {
   readonly id: string
   readonly abort: AbortController
   readonly until: number
+  /** Pattern of the route, once it is found: what the log lines name instead of what the stranger wrote. */
+  route?: string
   finish(reply: HttpReply): void
 }
 
@@ -290,7 +292,7 @@ export class Listener {
       if (flight.until > now) continue
       this.#flights.delete(flight)
       const error = new TouchmarkError('http.handler_timeout', 'unavailable', 'The request took too long.')
-      this.#logger.warning('request.timeout', { request: flight.id })
+      this.#logger.warning('request.timeout', { request: flight.id, route: flight.route })
       flight.finish(errorReply(error, flight.id))
       flight.abort.abort(error)
     }

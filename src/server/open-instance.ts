@@ -1,7 +1,7 @@
 // An instance with its keys open: what a command or a server needs to issue. Opened from a data folder and a passphrase; the offline
 // root is not part of it.
 import { openSoftwareKeyStore, type SoftwareKeyStore } from '../adapters/keystore/software-keystore.ts'
-import { type Random, systemRandom } from '../crypto/random.ts'
+import { checkRandomSource, type Random, systemRandom } from '../crypto/random.ts'
 import { AuthorityDirectory } from '../domain/ca/authorities.ts'
 import { CertificateIssuer } from '../domain/ca/issuer.ts'
 import type { Clock, Store } from '../domain/ports.ts'
@@ -30,7 +30,7 @@ export interface Instance extends AsyncDisposable {
 const systemClock: Clock = { now: () => Math.floor(Date.now() / 1000) }
 
 /**
- * Opens configuration, key store and store, in this order: a wrong passphrase touches nothing. Throws what `readConfiguration`,
+ * Opens configuration, key store and store, in this order: a wrong passphrase touches nothing. Throws `random.unhealthy`, and what `readConfiguration`,
  * `findPassphrase`, `openSoftwareKeyStore` and `openStore` throw.
  */
 export async function openInstance(
@@ -38,6 +38,8 @@ export async function openInstance(
   sources: PassphraseSources,
   clock: Clock = systemClock,
 ): Promise<Instance> {
+  // Whatever opens the keys will draw serial numbers, nonces and keys.
+  checkRandomSource(systemRandom)
   const configuration = await readConfiguration(folder)
   const passphrase = await findPassphrase(folder, sources)
   await using stack = new AsyncDisposableStack()
