@@ -30,8 +30,8 @@ export interface Instance extends AsyncDisposable {
 const systemClock: Clock = { now: () => Math.floor(Date.now() / 1000) }
 
 /**
- * Opens configuration, key store and store, in this order: a wrong passphrase touches nothing. Throws `random.unhealthy`, and what `readConfiguration`,
- * `findPassphrase`, `openSoftwareKeyStore` and `openStore` throw.
+ * Opens configuration, key store and store, in this order: a wrong passphrase touches nothing. Throws `random.unhealthy`, and what
+ * `readConfiguration`, `findPassphrase`, `openSoftwareKeyStore` and `openStore` throw.
  */
 export async function openInstance(
   folder: DataFolder,
