@@ -20,8 +20,8 @@ import {
 } from './create-authority.ts'
 import { putIntoService } from './import-authority.ts'
 import { certificateWrites } from './issuer.ts'
-import type { IssuingAuthority } from './prepare.ts'
 import { type Profile, parseProfile } from './profile.ts'
+import type { IssuingAuthority } from './signing-authority.ts'
 
 export interface AddPorts {
   readonly store: Store

@@ -8,9 +8,9 @@ import type { DocumentVersion } from '../document.ts'
 import type { AuthorityId } from '../ids.ts'
 import type { Store } from '../ports.ts'
 import type { Authority } from './authority.ts'
-import { assertActive, type IssuingAuthority } from './prepare.ts'
 import { type Profile, parseProfile } from './profile.ts'
 import { parseSettings, SETTINGS_NAME, type Settings } from './settings.ts'
+import { assertActive, type IssuingAuthority } from './signing-authority.ts'
 
 export interface AuthorityPorts {
   readonly store: Pick<Store, 'read'>

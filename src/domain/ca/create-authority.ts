@@ -24,11 +24,12 @@ import type { Authority } from './authority.ts'
 import { catalogueProfile } from './catalogue.ts'
 import { MAX_CRL_SHARDS } from './distribution-urls.ts'
 import { certificateWrites } from './issuer.ts'
-import { type IssuingAuthority, prepareCertificate, type SigningAuthority } from './prepare.ts'
+import { prepareCertificate } from './prepare.ts'
 import { type Profile, parseProfile } from './profile.ts'
 import type { ProfileConfig } from './profile-config.ts'
 import type { Settings } from './settings.ts'
 import { type SignedCertificate, signPrepared } from './sign.ts'
+import type { IssuingAuthority, SigningAuthority } from './signing-authority.ts'
 import type { TemplateValues } from './template.ts'
 
 /** What an authority is to be. What is left out comes from the catalogue (`root`, `sub-ca`). */

@@ -15,10 +15,10 @@ import { profileCatalogue } from './catalogue.ts'
 import { type AuthorityPlan, createRoot, createSubordinate } from './create-authority.ts'
 import { crlUrl } from './distribution-urls.ts'
 import { putIntoService } from './import-authority.ts'
-import type { IssuingAuthority } from './prepare.ts'
 import { parseProfile } from './profile.ts'
 import type { ProfileConfig } from './profile-config.ts'
 import { parseSettings, type SettingsConfig, settingsDocument, uuidOid } from './settings.ts'
+import type { IssuingAuthority } from './signing-authority.ts'
 
 export interface InitialHierarchyOptions {
   readonly organization: string

@@ -13,9 +13,9 @@ import { OID } from '../../core/pki/oids.ts'
 import type { SignatureAlgorithm } from '../../crypto/algorithms.ts'
 import { caIssuersUrl, crlUrl, ocspUrl } from './distribution-urls.ts'
 import type { SharedParts } from './lint-gate.ts'
-import type { SigningAuthority } from './prepare.ts'
 import type { Profile } from './profile.ts'
 import type { Settings } from './settings.ts'
+import type { SigningAuthority } from './signing-authority.ts'
 
 /** What all certificates of a profile under an authority share, made once. */
 export interface Issuance {

@@ -7,14 +7,10 @@ import type { AuditEntry } from '../audit/entry.ts'
 import type { AuthorityId } from '../ids.ts'
 import type { Random, Write } from '../ports.ts'
 import type { AuthorityDirectory } from './authorities.ts'
-import {
-  assertActive,
-  type IssuanceRequest,
-  type PreparedCertificate,
-  prepareCertificate,
-  prepareMany,
-} from './prepare.ts'
+import type { IssuanceRequest } from './issuance-request.ts'
+import { type PreparedCertificate, prepareCertificate, prepareMany } from './prepare.ts'
 import { assertSigned, type SignedCertificate, signMany, signPrepared } from './sign.ts'
+import { assertActive } from './signing-authority.ts'
 
 export interface IssuerPorts {
   readonly authorities: AuthorityDirectory

@@ -16,10 +16,11 @@ import { OID } from '../../core/pki/oids.ts'
 import { checkPath, type PathCertificate, readPathCertificate } from '../../core/pki/path-check.ts'
 import { type KeyAlgorithmName, keyAlgorithmOfSpki } from '../../crypto/algorithms.ts'
 import { judgeAlgorithm } from '../../crypto/crypto-policy.ts'
+import type { CertificateFacts, IssuanceRequest } from './issuance-request.ts'
 import { attributeType } from './name-text.ts'
-import type { CertificateFacts, IssuanceRequest, SigningAuthority } from './prepare.ts'
 import type { Profile } from './profile.ts'
 import type { Settings } from './settings.ts'
+import type { SigningAuthority } from './signing-authority.ts'
 
 /** What the gate compares the octets with. */
 export interface LintIntent {

@@ -3,10 +3,9 @@
 import { NO_EXPIRY } from '../../core/asn1/time.ts'
 import { type Bytes, copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../core/errors.ts'
-import { type Certificate, encodeTbsCertificate } from '../../core/pki/certificate.ts'
+import { encodeTbsCertificate } from '../../core/pki/certificate.ts'
 import type { Extension } from '../../core/pki/extension.ts'
 import { encodeSubjectAltName, encodeSubjectKeyIdentifier, extension } from '../../core/pki/extensions.ts'
-import type { Name } from '../../core/pki/name.ts'
 import { OID } from '../../core/pki/oids.ts'
 import {
   type KeyAlgorithmName,
@@ -17,98 +16,20 @@ import {
 import { sha1, sha256, sha256Hex } from '../../crypto/digest.ts'
 import { drawnAhead } from '../../crypto/random.ts'
 import type { Signer } from '../../crypto/signer.ts'
-import {
-  type AuthorityId,
-  type DeviceId,
-  type KeyId,
-  keyId,
-  newSerialNumber,
-  type SerialNumber,
-  type UnixSeconds,
-} from '../ids.ts'
+import { keyId, newSerialNumber, type UnixSeconds } from '../ids.ts'
 import type { Random } from '../ports.ts'
-import type { Authority } from './authority.ts'
-import type { CertificateRecord } from './certificate-record.ts'
 import { crlShardOf } from './distribution-urls.ts'
 import { issuanceOf } from './issuance.ts'
+import type { CertificateFacts, IssuanceRequest } from './issuance-request.ts'
 import { lintGate } from './lint-gate.ts'
 import type { Profile } from './profile.ts'
 import type { Settings } from './settings.ts'
+import { assertActive, type SigningAuthority } from './signing-authority.ts'
 import type { TemplateValues } from './template.ts'
-
-/** What the registration side decided: whom, which key, under which profile, when. */
-export interface IssuanceRequest {
-  readonly profile: Profile
-  /** `null` for certificates of the platform itself. */
-  readonly device: {
-    readonly id: DeviceId
-    readonly model: string
-    readonly serialNumber: string
-    readonly labels: Readonly<Record<string, string>>
-  } | null
-  /** `{fields.NAME}` of the profile's templates: what the platform says about a certificate of its own. */
-  readonly subjectFields?: Readonly<Record<string, string>>
-  /** SubjectPublicKeyInfo DER. */
-  readonly spki: Uint8Array
-  /** What the CSR asks for; the profile says what of it counts. */
-  readonly requestedSubject?: Name | undefined
-  readonly requestedExtensions?: readonly Extension[] | undefined
-  readonly replaces: CertificateRecord['replaces']
-  readonly now: UnixSeconds
-  /** Which authority, where the profile leaves it open (`*`). */
-  readonly authority?: AuthorityId
-}
-
-/** An authority that can sign: its record, its certificate and a signer that was proved to hold its key. */
-export interface IssuingAuthority {
-  readonly record: Authority
-  readonly certificate: Certificate
-  readonly signer: Signer
-  /** The certificates above, leaf side first, ending with the root as far as it is known. */
-  readonly chain: readonly Certificate[]
-}
-
-/** An authority to be that signs its own certificate. */
-export interface SelfSigningAuthority {
-  readonly record: Pick<Authority, 'id' | 'crlShards'>
-  readonly certificate: null
-  readonly signer: Signer
-  readonly chain: readonly []
-}
-
-/** Throws `authority.not_active` for an authority that issues no more. */
-export function assertActive({ id, state }: Pick<Authority, 'id' | 'state'>): void {
-  if (state === 'active') return
-  throw new TouchmarkError('authority.not_active', 'unavailable', `The authority ${id} issues no more.`, {
-    next: 'Let the profile name an active authority.',
-    evidence: { authorityId: id, state },
-  })
-}
-
-export type SigningAuthority = IssuingAuthority | SelfSigningAuthority
 
 export interface PreparePorts {
   readonly settings: Settings
   readonly random: Random
-}
-
-/** What is known about a certificate before it is signed, and stays true after. */
-export interface CertificateFacts {
-  readonly authorityId: AuthorityId
-  readonly serialNumber: SerialNumber
-  readonly deviceId: DeviceId | null
-  readonly profile: string
-  readonly profileVersion: number
-  readonly keyId: KeyId
-  readonly keyAlgorithm: KeyAlgorithmName
-  readonly notBefore: UnixSeconds
-  readonly notAfter: UnixSeconds
-  readonly crlShard: number
-  /** Whether it is the certificate of a CA. */
-  readonly isAuthority: boolean
-  readonly replaces: CertificateRecord['replaces']
-  /** The time of issue. */
-  readonly issuedAt: UnixSeconds
 }
 
 /** What `sign.ts` gets for a prepared certificate, once. */

@@ -4,7 +4,8 @@ import { type Bytes, copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import { encodeSigned } from '../../core/pki/signed.ts'
 import { assertOwnSignature, type Signer } from '../../crypto/signer.ts'
-import { type CertificateFacts, type PreparedCertificate, type RedeemedTbs, redeem, redeemMany } from './prepare.ts'
+import type { CertificateFacts } from './issuance-request.ts'
+import { type PreparedCertificate, type RedeemedTbs, redeem, redeemMany } from './prepare.ts'
 
 /** Known to this file only. */
 const MINT = Symbol('SignedCertificate')

@@ -7,8 +7,8 @@ import { AuthorityDirectory, authorityName } from '../../../src/domain/ca/author
 import type { Authority } from '../../../src/domain/ca/authority.ts'
 import { catalogueDocuments } from '../../../src/domain/ca/hierarchy.ts'
 import { settingsDocument } from '../../../src/domain/ca/settings.ts'
-import { authorityId } from '../../../src/domain/ids.ts'
 import type { DocumentVersion } from '../../../src/domain/document.ts'
+import { authorityId } from '../../../src/domain/ids.ts'
 import type { StoreReader } from '../../../src/domain/ports.ts'
 import { keyOf, NOW, profile, settingsConfig, authorities as world } from './fixture.ts'
 

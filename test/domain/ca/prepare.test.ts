@@ -14,16 +14,12 @@ import { type Signer, softwareSigner } from '../../../src/crypto/signer.ts'
 import { verifySignature } from '../../../src/crypto/verify.ts'
 import { encodeAuditEntry } from '../../../src/domain/audit/entry.ts'
 import { crlShardOf } from '../../../src/domain/ca/distribution-urls.ts'
+import type { IssuanceRequest } from '../../../src/domain/ca/issuance-request.ts'
 import { certificateWrites } from '../../../src/domain/ca/issuer.ts'
-import {
-  type IssuanceRequest,
-  type IssuingAuthority,
-  PreparedCertificate,
-  prepareCertificate,
-  prepareMany,
-} from '../../../src/domain/ca/prepare.ts'
+import { PreparedCertificate, prepareCertificate, prepareMany } from '../../../src/domain/ca/prepare.ts'
 import { parseSettings } from '../../../src/domain/ca/settings.ts'
 import { SignedCertificate, signMany, signPrepared } from '../../../src/domain/ca/sign.ts'
+import type { IssuingAuthority } from '../../../src/domain/ca/signing-authority.ts'
 import { authorities, device, keyOf, NOW, profile, request, settings, settingsConfig } from './fixture.ts'
 
 const ports = { settings, random: systemRandom }
