@@ -53,6 +53,61 @@ export function createCommand(): Command {
     }),
   )
     .argument('<id>', 'name and generation: ldevid-2')
+    .option('--issuer <id>', 'the authority of this instance that certifies it')
+  return act<CreateOptions>(withPlan(create), async (context, id) => {
+    const { out, options } = context
+    const plan = planOf(id!, options)
+    await using instance = await openInstance(context)
+    const { addAwaiting, addSubordinate } = await import('../domain/ca/add-authority.ts')
+    const ports = { ...instance, now: instance.clock.now(), actor: OPERATOR }
+    if (options.issuer === undefined) {
+      await printRequest(out, plan.id, await addAwaiting(plan, ports), options.out)
+      return
+    }
+    const made = await withIssuer(context, instance, options.issuer, issuer => addSubordinate(plan, issuer, ports))
+    await report(out, made)
+  })
+}
+
+export function signCommand(): Command {
+  const sign = withPassphrase(
+    command({
+      name: 'sign',
+      summary: 'Certify the request of an authority that lives elsewhere',
+      description:
+        'The other half of create without --issuer: for whoever keeps the root. Of the request only the key counts; name,\n' +
+        'path length and lifetime are what you say here. Prints the certificate in PEM.',
+      examples: [
+        [
+          'authority sign site-1 site.csr --name "Site A" --kind intermediate --path-length 1 --issuer root-1 --issuer-keys ./offline-root > site.pem',
+          'Another instance’s authority, under our root',
+        ],
+      ],
+    }),
+  )
+    .argument('<id>', 'name and generation: site-1')
+    .argument('<request>', 'PKCS#10, PEM or DER')
+    .requiredOption('--issuer <id>', 'the authority of this instance that certifies it')
+  return act<CreateOptions>(withPlan(sign), async (context, id, file) => {
+    const { out, options } = context
+    const plan = planOf(id!, options)
+    const request = await readRequest(file!)
+    const { signAuthorityRequest } = await import('../domain/ca/add-authority.ts')
+    await using instance = await openInstance(context)
+    const ports = { ...instance, now: instance.clock.now(), actor: OPERATOR }
+    const der = await withIssuer(context, instance, options.issuer!, issuer =>
+      signAuthorityRequest(request, plan, issuer, ports),
+    )
+    const pem = toPem('CERTIFICATE', der)
+    if (options.out !== undefined) await writeFile(options.out, pem)
+    if (out.json) out.line({ id, certificate: pem })
+    else if (options.out === undefined) out.raw(pem)
+  })
+}
+
+/** What is to be said about an authority that is certified. */
+function withPlan(made: Command): Command {
+  return made
     .requiredOption('--name <common name>', 'commonName of its certificate')
     .option('--kind <kind>', 'issuing or intermediate', 'issuing')
     .option('--algorithm <name>', 'algorithm of its key', 'P-256')
@@ -60,34 +115,8 @@ export function createCommand(): Command {
     .option('--no-expiry', 'its certificate has no well-defined end')
     .option('--path-length <count>', 'how many authorities may follow below an intermediate', positiveInteger)
     .option('--crl-shards <count>', 'CRLs over which its certificates are spread', positiveInteger)
-    .option('--issuer <id>', 'the authority of this instance that certifies it')
-    .option('--issuer-keys <folder>', 'where that one’s key is, if not here: the folder offline-root')
-    .option('--out <file>', 'write the request to a file instead of standard output')
-  return act<CreateOptions>(create, async (context, id) => {
-    const { out, options } = context
-    const plan = planOf(id!, options)
-    await using instance = await openInstance(context)
-    const [{ createAwaiting, createSubordinate }, { ChangeBuilder }, { putIntoService }] = await Promise.all([
-      import('../domain/ca/create-authority.ts'),
-      import('../domain/change-builder.ts'),
-      import('../domain/ca/import-authority.ts'),
-    ])
-    const { store, keyStore, authorities, clock, random } = instance
-    const ports = { settings: await authorities.settings(), random, keyStore, now: clock.now(), actor: OPERATOR }
-    const change = new ChangeBuilder()
-    if (options.issuer === undefined) {
-      const request = await createAwaiting(plan, ports, change)
-      await store.commit(change)
-      await printRequest(out, plan.id, request, options.out)
-      return
-    }
-    const made = await withIssuer(context, instance, options.issuer, issuer =>
-      createSubordinate(plan, issuer, ports, change),
-    )
-    await store.commit(change)
-    await putIntoService(made.record.keyUri, keyStore, OPERATOR, `Certified by ${options.issuer}.`)
-    report(out, made.record, made.certificate.notAfter)
-  })
+    .option('--issuer-keys <folder>', 'where the issuer’s key is, if not here: the folder offline-root')
+    .option('--out <file>', 'write the result to a file instead of standard output')
 }
 
 export function csrCommand(): Command {
@@ -142,7 +171,7 @@ export function importCommand(): Command {
       { above, ...(options.acceptOtherName ? { acceptOtherName: true } : {}) },
       { ...instance, now: instance.clock.now(), actor: OPERATOR },
     )
-    report(out, record, undefined)
+    await report(out, record)
   })
 }
 
@@ -226,10 +255,23 @@ function planOf(id: string, options: CreateOptions): AuthorityPlan {
   }
 }
 
-/** A CA certificate file holds a chain at most. */
+/** A file holds a chain, or one request. */
 const MAX_FILE = 1024 * 1024
 
 async function readCertificates(file: string): Promise<Uint8Array[]> {
+  const ders = await readDers(file, 'CERTIFICATE')
+  if (ders.length === 0) throw usageError(`${file} holds no certificate.`)
+  return ders
+}
+
+async function readRequest(file: string): Promise<Uint8Array> {
+  const [request] = await readDers(file, 'CERTIFICATE REQUEST')
+  if (!request) throw usageError(`${file} holds no certificate request.`)
+  return request
+}
+
+/** DER as it is, or the PEM blocks with this label. */
+async function readDers(file: string, label: string): Promise<Uint8Array[]> {
   let bytes: Uint8Array
   try {
     bytes = new Uint8Array(await readFile(file))
@@ -237,12 +279,8 @@ async function readCertificates(file: string): Promise<Uint8Array[]> {
     throw usageError(`${file} cannot be read.`)
   }
   if (bytes.length > MAX_FILE) throw usageError(`${file} is too large.`)
-  const ders =
-    bytes[0] === 0x30
-      ? [bytes]
-      : parsePem(new TextDecoder().decode(bytes)).flatMap(({ label, der }) => (label === 'CERTIFICATE' ? [der] : []))
-  if (ders.length === 0) throw usageError(`${file} holds no certificate.`)
-  return ders
+  if (bytes[0] === 0x30) return [bytes]
+  return parsePem(new TextDecoder().decode(bytes)).flatMap(block => (block.label === label ? [block.der] : []))
 }
 
 async function printRequest(out: Output, id: string, request: Uint8Array, file: string | undefined): Promise<void> {
@@ -253,10 +291,9 @@ async function printRequest(out: Output, id: string, request: Uint8Array, file: 
   out.note(`${id} waits for its certificate: touchmark authority import ${id} FILE`)
 }
 
-function report(out: Output, record: Authority, notAfter: number | undefined): void {
+async function report(out: Output, record: Authority): Promise<void> {
+  const { parseCertificate } = await import('../core/pki/certificate.ts')
   const document = { id: record.id, kind: record.kind, state: record.state, issuer: record.issuer }
-  out.result(
-    document,
-    () => `${record.id} is ${record.state}${notAfter === undefined ? '' : `, until ${time(notAfter)}`}.`,
-  )
+  const until = record.certificate ? `, until ${time(parseCertificate(record.certificate).notAfter)}` : ''
+  out.result(document, () => `${record.id} is ${record.state}${until}.`)
 }

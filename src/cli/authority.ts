@@ -7,7 +7,7 @@ import { AuthorityDirectory } from '../domain/ca/authorities.ts'
 import type { Authority } from '../domain/ca/authority.ts'
 import { authorityId } from '../domain/ids.ts'
 import type { Store } from '../domain/ports.ts'
-import { createCommand, crlCommand, csrCommand, importCommand } from './authority-make.ts'
+import { createCommand, crlCommand, csrCommand, importCommand, signCommand } from './authority-make.ts'
 import { act, type Command, command, group } from './command.ts'
 import { describeCertificate } from './describe-certificate.ts'
 import { OPERATOR } from './operator.ts'
@@ -32,6 +32,7 @@ export function authorityCommand(): Command {
     .addCommand(showCommand())
     .addCommand(createCommand())
     .addCommand(csrCommand())
+    .addCommand(signCommand())
     .addCommand(importCommand())
     .addCommand(crlCommand())
     .addCommand(retireCommand())
