@@ -12,7 +12,7 @@ import { createInitialHierarchy, type InitialHierarchy, type InitialHierarchyOpt
 import type { Clock } from '../domain/ports.ts'
 import { type Configuration, newConfiguration } from './configuration.ts'
 import { type DataFolder, dataFolder, isInitialised } from './data-folder.ts'
-import { LOG_KEY_LABEL, logSigner, logVerifierKey, signDueCheckpoint } from './log-key.ts'
+import { LOG_KEY_LABEL, logSigner, logVerifierKey, logVerifiers, signDueCheckpoint } from './log-key.ts'
 import { createStore } from './open-store.ts'
 import { newPassphrase, type Passphrase, passphraseBytes } from './passphrase.ts'
 
@@ -83,11 +83,13 @@ async function build(staged: DataFolder, options: InitialiseOptions): Promise<In
     actor,
   })
   const signer = logSigner(log.origin, await keyStore.signer(keyUri))
-  await signDueCheckpoint({ store, clock, origin: log.origin, signer })
+  const verifierKeys = [logVerifierKey(log.origin, publicKey)]
+  const verifiers = logVerifiers(verifierKeys)
+  await signDueCheckpoint({ store, clock, origin: log.origin, signer, verifiers, first: true })
   await keyStore.changeState(keyUri, 'in-use', { who: actor.id, why: 'First hierarchy.' })
   const configuration = newConfiguration({
     ...draft,
-    log: { ...log, verifierKeys: [logVerifierKey(log.origin, publicKey)] },
+    log: { ...log, verifierKeys },
   })
   await writeFile(staged.configurationFile, `${JSON.stringify(configuration, null, 2)}\n`, { mode: 0o600, flush: true })
   return { configuration, hierarchy, passphraseFile: made && staged.passphraseFile }

@@ -2,14 +2,14 @@
 // `touchmark.json`, so that anybody who has the folder can verify the log without a passphrase.
 import type { Bytes } from '../core/bytes/bytes.ts'
 import { toUtf8 } from '../core/bytes/utf8.ts'
-import { type Checkpoint, parseCheckpoint, signCheckpoint } from '../core/merkle/checkpoint.ts'
+import { TouchmarkError } from '../core/errors.ts'
+import { type Checkpoint, openCheckpoint, signCheckpoint } from '../core/merkle/checkpoint.ts'
 import {
   ed25519NoteSigner,
   ed25519NoteVerifier,
   formatVerifierKey,
   type NoteSigner,
   type NoteVerifier,
-  parseSignedNote,
   parseVerifierKey,
   SIGNATURE_TYPES,
   verifierKey,
@@ -51,6 +51,10 @@ export interface CheckpointPorts {
   readonly clock: Clock
   readonly origin: string
   readonly signer: NoteSigner
+  /** The log's own keys: what it signed last has to be under one of them. */
+  readonly verifiers: readonly NoteVerifier[]
+  /** Only where the log is made: nothing was signed before. */
+  readonly first?: boolean
 }
 
 /**
@@ -63,11 +67,31 @@ export async function signDueCheckpoint(ports: CheckpointPorts): Promise<StoredC
   const head = await store.read.auditHead()
   if (head.size === (latest?.size ?? 0)) return undefined
   if (latest) {
-    const signed = parseCheckpoint(parseSignedNote(toUtf8(latest.note)).text)
-    await checkContinuity(sha256, signed, head, (level, index) => store.read.auditTile(level, index))
-  }
+    await checkContinuity(sha256, signedBefore(latest, ports), head, (level, index) =>
+      store.read.auditTile(level, index),
+    )
+  } else if (!ports.first) throw notContinued('The log has grown, and its last checkpoint is gone.')
   const statement: Checkpoint = { origin, size: head.size, root: new Uint8Array(head.root), extensions: [] }
   const checkpoint = { size: head.size, note: await signCheckpoint(statement, [signer]), at: clock.now() }
   await store.saveCheckpoint(checkpoint)
   return checkpoint
+}
+
+/** The last statement of the log, which whoever writes into the store could have put there: believed only under the log's own key. */
+function signedBefore(latest: StoredCheckpoint, { origin, verifiers }: CheckpointPorts): Checkpoint {
+  let checkpoint: Checkpoint
+  try {
+    checkpoint = openCheckpoint(toUtf8(latest.note), origin, verifiers).checkpoint
+  } catch (cause) {
+    throw notContinued('The last checkpoint in the store is not one that this log signed.', cause)
+  }
+  if (checkpoint.size !== latest.size) throw notContinued('The last checkpoint in the store stands in the wrong place.')
+  return checkpoint
+}
+
+function notContinued(message: string, cause?: unknown): TouchmarkError {
+  return new TouchmarkError('audit.log_not_continued', 'internal', message, {
+    next: 'Sign nothing. Find out what was altered with: touchmark audit verify',
+    cause,
+  })
 }

@@ -19,7 +19,7 @@ async function logKey() {
 test('signs each head once, in the form that others verify', async t => {
   const instance = await testInstance(t)
   const { signer, verifiers } = await logKey()
-  const ports = { store: instance.store, clock: instance.clock, origin: ORIGIN, signer }
+  const ports = { store: instance.store, clock: instance.clock, origin: ORIGIN, signer, verifiers, first: true }
   const first = await signDueCheckpoint(ports)
   const head = await instance.store.read.auditHead()
   const opened = openCheckpoint(toUtf8(first!.note), ORIGIN, verifiers)
@@ -31,8 +31,7 @@ test('signs each head once, in the form that others verify', async t => {
 
 test('signs nothing for a log that was cut or rewritten', async t => {
   const instance = await testInstance(t)
-  const { signer } = await logKey()
-  const ports = { store: instance.store, clock: instance.clock, origin: ORIGIN, signer }
+  const ports = { store: instance.store, clock: instance.clock, origin: ORIGIN, ...(await logKey()), first: true }
   await signDueCheckpoint(ports)
   const head = await instance.store.read.auditHead()
   const heads = {
