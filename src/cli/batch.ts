@@ -52,7 +52,7 @@ export function batchCommand(): Command {
     await using instance = await openInstance(data, passphraseSources(options))
     const profile = await instance.authorities.profile(options.profile)
     const source = await openUnitSource(options.input, options.model)
-    const folder = await openResultFolder(options.output, { certificateFiles: options.certificateFiles })
+    await using folder = await openResultFolder(options.output, { certificateFiles: options.certificateFiles })
     // The same file for another profile or model is another batch.
     const inputDigest = createHash('sha256').update(`${source.digest}\n${profile.name}\n${options.model}`).digest('hex')
     const bar = progressBar(out, 'units')

@@ -1,9 +1,7 @@
 // Where a batch's results go: one PEM file a unit, a table of all units, a manifest that sums them up, and keys that the station made.
 // A run that was killed is run again: everything here is written in a way that the second run completes and never contradicts.
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import { createWriteStream, type WriteStream } from 'node:fs'
-import { chmod, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
+import { chmod, type FileHandle, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parsePemBlock, toPem } from '../../core/asn1/pem.ts'
 import type { Bytes } from '../../core/bytes/bytes.ts'
@@ -18,45 +16,42 @@ export interface ResultFolderOptions {
   readonly certificateFiles: boolean
 }
 
-/** A folder that takes the results of one run. Throws `factory.output_unusable`. */
+/** A folder that takes the results of one run. Throws `factory.output_unusable`, as its methods do where the disk takes no more. */
 export async function openResultFolder(folder: string, options: ResultFolderOptions): Promise<ResultFolder> {
-  try {
+  return guarded(folder, async () => {
     await mkdir(join(folder, 'certificates'), { recursive: true })
-    const table = createWriteStream(join(folder, 'results.csv.part'))
-    await once(table, 'open')
-    return new ResultFolder(folder, table, options)
-  } catch (cause) {
-    throw new TouchmarkError('factory.output_unusable', 'unavailable', `The folder ${folder} cannot be written.`, {
-      cause,
-      next: 'Name a folder that this user may write, on a disk with room.',
-    })
-  }
+    const table = new ResultFolder(folder, await open(join(folder, 'results.csv.part'), 'w'), options)
+    await table.begin()
+    return table
+  })
 }
 
 const HEADER = 'line,model,serial,outcome,certificate_serial,not_after,code,message,certificate\n'
 
 export class ResultFolder implements UnitResultSink {
   readonly #folder: string
-  readonly #table: WriteStream
+  readonly #table: FileHandle
   readonly #digest = createHash('sha256')
   readonly #options: ResultFolderOptions
   #keysMade = false
 
-  constructor(folder: string, table: WriteStream, options: ResultFolderOptions) {
+  constructor(folder: string, table: FileHandle, options: ResultFolderOptions) {
     this.#folder = folder
     this.#table = table
     this.#options = options
-    this.#line(HEADER)
   }
 
-  /** Takes the results of units whose change is durable; resolves when the disk keeps up. */
+  /** The first line of the table. */
+  async begin(): Promise<void> {
+    await this.#append(HEADER)
+  }
+
+  /** Takes the results of units whose change is durable; resolves when the disk has them. One call at a time. */
   async write(results: readonly UnitResult[]): Promise<void> {
-    let drained = true
-    for (const result of results) drained = this.#line(rowOf(result))
-    if (this.#options.certificateFiles) {
-      await Promise.all(results.map(result => this.#certificateFile(result)))
-    }
-    if (!drained) await once(this.#table, 'drain')
+    await guarded(this.#folder, async () => {
+      await this.#append(results.map(rowOf).join(''))
+      if (this.#options.certificateFiles) await Promise.all(results.map(result => this.#certificateFile(result)))
+    })
   }
 
   /**
@@ -64,6 +59,10 @@ export class ResultFolder implements UnitResultSink {
    * is repeated.
    */
   async stationKey(model: string, serialNumber: string, algorithm: KeyAlgorithmName): Promise<Bytes> {
+    return guarded(this.#folder, () => this.#stationKey(model, serialNumber, algorithm))
+  }
+
+  async #stationKey(model: string, serialNumber: string, algorithm: KeyAlgorithmName): Promise<Bytes> {
     const folder = join(this.#folder, 'keys')
     if (!this.#keysMade) {
       await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -87,22 +86,31 @@ export class ResultFolder implements UnitResultSink {
 
   /** Closes the table, puts it in place and returns its SHA-256, for the manifest. */
   async finish(): Promise<string> {
-    this.#table.end()
-    await once(this.#table, 'close')
-    await rename(join(this.#folder, 'results.csv.part'), join(this.#folder, 'results.csv'))
-    return this.#digest.digest('hex')
+    return guarded(this.#folder, async () => {
+      await this.#table.sync()
+      await this.#table.close()
+      await rename(join(this.#folder, 'results.csv.part'), join(this.#folder, 'results.csv'))
+      return this.#digest.digest('hex')
+    })
   }
 
   /** A whole file, replaced at once. */
   async file(name: string, content: string | Uint8Array): Promise<void> {
     const path = join(this.#folder, name)
-    await writeFile(`${path}.part`, content)
-    await rename(`${path}.part`, path)
+    await guarded(this.#folder, async () => {
+      await writeFile(`${path}.part`, content)
+      await rename(`${path}.part`, path)
+    })
   }
 
-  #line(text: string): boolean {
+  /** Closes what `finish` did not. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#table.close()
+  }
+
+  async #append(text: string): Promise<void> {
     this.#digest.update(text)
-    return this.#table.write(text)
+    await this.#table.appendFile(text)
   }
 
   async #certificateFile(result: UnitResult): Promise<void> {
@@ -111,6 +119,29 @@ export class ResultFolder implements UnitResultSink {
     await writeFile(join(this.#folder, 'certificates', `${name}.pem`), toPem('CERTIFICATE', result.certificate))
   }
 }
+
+async function guarded<T>(folder: string, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body()
+  } catch (cause) {
+    if (cause instanceof TouchmarkError) throw cause
+    const full = FULL.has((cause as NodeJS.ErrnoException).code ?? '')
+    throw new TouchmarkError(
+      'factory.output_unusable',
+      'unavailable',
+      full ? `The folder ${folder} takes no more: its disk is full.` : `The folder ${folder} cannot be written.`,
+      {
+        cause,
+        next: full
+          ? 'Make room and run the same command again: it goes on where it stopped.'
+          : 'Name a folder that this user may write, on a disk with room.',
+      },
+    )
+  }
+}
+
+/** No space, over a quota, over a limit on file sizes. */
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
 /**
  * A serial number as a file name: what file systems dislike becomes `%xx`; the model stands before it where there is one, with a `+` between,

@@ -282,7 +282,10 @@ class BatchRun {
         const made = input.key.kind === 'station' ? await this.#stationKey(input) : undefined
         checked.push(this.#check(input, slot, made))
       } catch (thrown) {
-        results[slot] = rejected(input, asTouchmarkError(thrown))
+        const error = asTouchmarkError(thrown)
+        // A full disk is no fault of the unit.
+        if (error.kind === 'unavailable') throw error
+        results[slot] = rejected(input, error)
       }
     }
     const devices = await this.#devices(checked)
