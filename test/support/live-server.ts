@@ -1,7 +1,6 @@
 // A whole installation for tests with real clients: a data folder made by `init`, a `serve` process on ports of its own, and what a client
 // needs in files. The addresses inside its certificates are true, so that relying parties can follow them.
 import assert from 'node:assert/strict'
-import { createHash, X509Certificate } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -14,7 +13,6 @@ import type { DeviceKey } from '../../src/domain/device/device-key.ts'
 import { newDeviceId } from '../../src/domain/ids.ts'
 import type { Store } from '../../src/domain/ports.ts'
 import { createToken } from '../../src/domain/ra/create-token.ts'
-import { trustAnchorsDocument } from '../../src/domain/ra/trust-anchors.ts'
 import { dataFolder, readConfiguration } from '../../src/server/data-folder.ts'
 import { openStore } from '../../src/server/open-store.ts'
 import {
@@ -200,21 +198,8 @@ export class LiveServer implements AsyncDisposable {
 
 /** Lets a maker's CA speak for its devices, of the model `other`; while the server runs. */
 export async function acceptMaker(server: LiveServer, certificate: string): Promise<void> {
-  await using store = await server.store()
-  const now = Math.floor(Date.now() / 1000)
-  const config = { name: 'other-maker', certificates: [certificate], model: { fixed: 'other' } }
-  await store.commit({
-    writes: [{ kind: 'document.insert', document: trustAnchorsDocument(config, 1, now) }],
-    audit: [
-      {
-        at: now,
-        actor: { kind: 'operator', id: 'test' },
-        action: 'trust.anchor_added',
-        outcome: 'done',
-        subject: { certificateSha256: createHash('sha256').update(new X509Certificate(certificate).raw).digest('hex') },
-      },
-    ],
-  })
+  const maker = { name: 'other-maker', certificates: [certificate], model: { fixed: 'other' } }
+  await server.sh('touchmark trust add -', { input: JSON.stringify(maker) })
 }
 
 /** Registers a device of the model `gateway` with labels, while the server runs. */
