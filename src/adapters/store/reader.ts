@@ -19,7 +19,7 @@ import { readEnrolment, readEnrolments } from './tables/enrolment.ts'
 import { readEntries, readEntry, readHead, readLatestCheckpoint, readLogHead, readTile } from './tables/log.ts'
 import { readPublication } from './tables/publication.ts'
 import { readQuotaTaken } from './tables/quota.ts'
-import { readTokenByHash } from './tables/token.ts'
+import { readAllTokens, readTokenByHash } from './tables/token.ts'
 
 export function storeReader(queries: Queries): StoreReader {
   return {
@@ -45,6 +45,7 @@ export function storeReader(queries: Queries): StoreReader {
     revoked: (authority, shard, expiresAfter) => readRevoked(queries, authority, shard, expiresAfter),
 
     tokenByHash: secretHash => readTokenByHash(queries, secretHash),
+    allTokens: () => readAllTokens(queries),
     enrolment: digest => readEnrolment(queries, digest),
     enrolments: (state, page) => readEnrolments(queries, state, page),
     quotaTaken: counter => readQuotaTaken(queries, counter),

@@ -1,7 +1,7 @@
 // What `Store` of domain/ports.ts promises, as tests that run for every engine.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { after, afterEach, before, describe, it } from 'node:test'
+import { afterEach, describe, it } from 'node:test'
 import type { StoreLocation } from '../../../src/adapters/store/open-store.ts'
 import { createStore, openStore } from '../../../src/adapters/store/open-store.ts'
 import { TouchmarkError } from '../../../src/core/errors.ts'
@@ -25,18 +25,16 @@ import {
   only,
 } from '../../support/store-fixtures.ts'
 import { commitInChild, raceInChildren } from './children.ts'
+import { behavesLikeTheModel } from './model.ts'
 
 export interface StoreEngine {
   /** A place where there is no store yet. */
   newLocation(): Promise<StoreLocation>
-  start?(): Promise<void>
-  stop?(): Promise<void>
 }
 
 export function storeContract(name: string, engine: StoreEngine): void {
   describe(`Store on ${name}`, () => {
     const opened: Store[] = []
-    before(async () => engine.start?.())
     afterEach(async () => {
       // Whatever a test did, the store holds together afterwards.
       const stores = opened.splice(0)
@@ -46,7 +44,6 @@ export function storeContract(name: string, engine: StoreEngine): void {
         for (const store of stores) await store[Symbol.asyncDispose]()
       }
     })
-    after(async () => engine.stop?.())
 
     async function newStore(): Promise<Store> {
       return (await newStores(1))[0]!
@@ -464,6 +461,11 @@ export function storeContract(name: string, engine: StoreEngine): void {
         assert.equal((await store.read.auditTile(1, 0))?.length, 2 * 32)
         assert.equal(await store.read.auditTile(2, 0), undefined)
       })
+    })
+
+    it('behaves like a model in memory, whatever is asked in whatever grouping', async () => {
+      await behavesLikeTheModel(() => newStores(2), assertInvariants, 12)
+      opened.length = 0
     })
 
     describe('several processes on one database', () => {

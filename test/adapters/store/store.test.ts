@@ -1,38 +1,144 @@
-// The contract of the store, on both engines.
+// The contract of the store, on both engines, and what only PostgreSQL can do to it.
+import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import pg from 'pg'
+import { createStore, openStore } from '../../../src/adapters/store/open-store.ts'
+import { TouchmarkError } from '../../../src/core/errors.ts'
+import type { Store } from '../../../src/domain/ports.ts'
+import { assertInvariants } from '../../support/invariants.ts'
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts'
-import { type StoreEngine, storeContract } from './contract.ts'
+import { aDevice, aUnit, only } from '../../support/store-fixtures.ts'
+import { storeContract } from './contract.ts'
 
-storeContract('SQLite', sqlite())
-storeContract('PostgreSQL', postgres())
+const folders: string[] = []
+let server: TestPostgres
+before(async () => {
+  server = await startPostgres()
+})
+after(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true })
+  await server.stop()
+})
 
-function sqlite(): StoreEngine {
-  const folders: string[] = []
-  return {
-    async newLocation() {
-      const folder = await mkdtemp(join(tmpdir(), 'touchmark-store-'))
-      folders.push(folder)
-      return { folder }
-    },
-    async stop() {
-      for (const folder of folders) await rm(folder, { recursive: true })
-    },
+storeContract('SQLite', {
+  async newLocation() {
+    const folder = await mkdtemp(join(tmpdir(), 'touchmark-store-'))
+    folders.push(folder)
+    return { folder }
+  },
+})
+storeContract('PostgreSQL', { newLocation: async () => ({ url: await server.createDatabase() }) })
+
+describe('Store on PostgreSQL alone', () => {
+  it('outlives the loss of every connection, idle or at work', async () => {
+    const url = await server.createDatabase()
+    await using store = await createStore({ url })
+    const units = Array.from({ length: 400 }, () => aUnit())
+    let next = 0
+    const worker = async () => {
+      for (let unit = units[next++]; unit !== undefined; unit = units[next++]) {
+        await whileAvailable(() => store.commit(unit.change))
+        assert.deepEqual(await whileAvailable(() => store.read.device(unit.device.id)), unit.device)
+      }
+    }
+    let working = true
+    const cut = async () => {
+      while (working) {
+        await new Promise(resolve => setTimeout(resolve, 40))
+        await asAdministrator(
+          url,
+          'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+        )
+      }
+    }
+    const cutting = cut()
+    await Promise.all(Array.from({ length: 20 }, worker))
+    working = false
+    await cutting
+    await whileAvailable(() => assertInvariants(store))
+    assert.equal((await store.read.counts()).devices, 400)
+
+    /** Tries again where the connection was lost before anything happened; a commit that happened is never reported as lost. */
+    async function whileAvailable<T>(act: () => Promise<T>): Promise<T> {
+      for (;;) {
+        try {
+          return await act()
+        } catch (error) {
+          assert.ok(error instanceof TouchmarkError, String(error))
+          assert.equal(error.code, 'store.unavailable')
+        }
+      }
+    }
+  })
+
+  it('writes durably and in turn, whatever the defaults of the database are', async () => {
+    const url = await server.createDatabase()
+    const name = new URL(url).pathname.slice(1)
+    await asAdministrator(url, `ALTER DATABASE ${name} SET synchronous_commit = off`)
+    await asAdministrator(url, `ALTER DATABASE ${name} SET default_transaction_isolation = 'serializable'`)
+    await using one = await createStore({ url })
+    await using other = await openStore({ url })
+    const changes = Array.from({ length: 30 }, (_, i) =>
+      only({ kind: 'device.insert', device: aDevice({ serialNumber: `S${i}` }) }),
+    )
+    const again = Array.from({ length: 30 }, (_, i) =>
+      only({ kind: 'device.insert', device: aDevice({ serialNumber: `S${i}` }) }),
+    )
+    const outcomes = await Promise.allSettled([
+      ...changes.map(change => one.commit(change)),
+      ...again.map(change => other.commit(change)),
+    ])
+    const refused = outcomes.filter(outcome => outcome.status === 'rejected')
+    assert.deepEqual(
+      refused.map(({ reason }) => (reason as TouchmarkError).code),
+      Array(30).fill('device.exists'),
+    )
+    await assertInvariants(one)
+  })
+
+  it('refuses a schema that is newer, and a log that was altered', async () => {
+    const url = await server.createDatabase()
+    {
+      await using store = await createStore({ url })
+      await store.commit(aUnit().change)
+    }
+    await asAdministrator(url, "UPDATE log_tile SET hashes = decode(repeat('00', length(hashes)), 'hex')")
+    {
+      await using store = await openStore({ url })
+      await rejectsWith(store.commit(aUnit().change), 'store.log_damaged')
+      assert.equal((await store.read.counts()).devices, 1)
+    }
+    await asAdministrator(url, "INSERT INTO schema_migration VALUES (99, 'from the future', 'x')")
+    await rejectsWith(openStore({ url }), 'store.schema_newer')
+  })
+
+  it('says what is wrong with the address', async () => {
+    const url = new URL(await server.createDatabase())
+    const changed = (change: (url: URL) => void) => {
+      const copy = new URL(url)
+      change(copy)
+      return { url: copy.href }
+    }
+    await rejectsWith(openStore({ url: url.href }), 'store.missing')
+    await rejectsWith(createStore(changed(other => (other.pathname = '/nowhere'))), 'store.missing')
+    await rejectsWith(createStore(changed(other => (other.password = 'wrong'))), 'store.unavailable')
+    await rejectsWith(createStore(changed(other => (other.port = '1'))), 'store.unavailable')
+  })
+})
+
+async function asAdministrator(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
   }
 }
 
-function postgres(): StoreEngine {
-  let server: TestPostgres | undefined
-  return {
-    async start() {
-      server = await startPostgres()
-    },
-    async newLocation() {
-      return { url: await server!.createDatabase() }
-    },
-    async stop() {
-      await server?.stop()
-    },
-  }
+async function rejectsWith(promise: Promise<Store | unknown>, code: string): Promise<void> {
+  await assert.rejects(promise, (error: unknown) => error instanceof TouchmarkError && error.code === code)
 }

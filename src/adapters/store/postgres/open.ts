@@ -46,7 +46,7 @@ async function opened(url: string, schema: (session: SchemaSession) => Promise<v
       const session = new PostgresSession(client)
       await session.exec(`BEGIN; SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`)
       await schema(schemaSession(session))
-      await session.exec('COMMIT')
+      await session.commit()
     } finally {
       await client.end()
     }
@@ -72,6 +72,8 @@ async function connectedClient(url: string): Promise<pg.Client> {
     types: VALUE_TYPES,
     pipeline: true,
   })
+  // Without a listener a lost connection would end the process; whoever uses it meets the error anyway.
+  client.on('error', () => undefined)
   await client.connect()
   const { rows } = await client.query<{ synchronous_commit: string }>('SHOW synchronous_commit')
   if (rows[0]?.synchronous_commit === 'off') await client.query('SET synchronous_commit = on')

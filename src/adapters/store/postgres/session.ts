@@ -52,4 +52,10 @@ export class PostgresSession implements Queries {
   async exec(text: string): Promise<void> {
     await this.#on.query(text)
   }
+
+  /** Throws where the server rolled back instead, as it does with a transaction in which something failed. */
+  async commit(): Promise<void> {
+    const { command } = await this.#on.query('COMMIT')
+    if (command !== 'COMMIT') throw new TypeError('The transaction was rolled back in place of being committed.')
+  }
 }

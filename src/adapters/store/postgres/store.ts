@@ -15,7 +15,7 @@ import {
   settleAll,
   type Waiting,
 } from '../waiting.ts'
-import { storeErrorOf } from './postgres-error.ts'
+import { isConnectionLost, storeErrorOf } from './postgres-error.ts'
 import { PostgresSession } from './session.ts'
 import { type PlannedSet, planChangeSet } from './steps.ts'
 import { PostgresWriter } from './writer.ts'
@@ -42,7 +42,11 @@ export class PostgresStore implements Store {
       engine: session.engine,
       all: async (query, values) => {
         try {
-          return await session.all(query, values)
+          return await session.all(query, values).catch((error: unknown) => {
+            // A connection of the pool that was lost while idle shows itself here: asking again gets another one.
+            if (!isConnectionLost(error)) throw error
+            return session.all(query, values)
+          })
         } catch (error) {
           throw storeErrorOf(error)
         }

@@ -85,10 +85,10 @@ export class PostgresWriter {
 
   async #transaction<T>(body: (session: PostgresSession, transaction: Transaction) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
-      let transaction: Transaction | undefined
+      const session = await this.#ready()
+      let transaction: Transaction
       let result: T
       try {
-        const session = await this.#ready()
         await session.exec('BEGIN ISOLATION LEVEL READ COMMITTED')
         transaction = {
           head: await this.#head(session),
@@ -99,61 +99,76 @@ export class PostgresWriter {
         }
         result = await body(session, transaction)
       } catch (error) {
-        const wasNew = this.#client === undefined
-        await this.#rollback(error)
+        await this.#rollback(session, error)
         // Nothing was committed, so the transaction may be tried again: on a new connection where the old one was lost.
-        if ((isTransient(error) || (isConnectionLost(error) && !wasNew)) && attempt < ATTEMPTS) continue
+        if ((isTransient(error) || isConnectionLost(error)) && attempt < ATTEMPTS) continue
         throw storeErrorOf(error)
       }
       try {
-        await this.#session?.exec('COMMIT')
+        await session.commit()
       } catch (error) {
-        await this.#rollback(error)
-        if (!(await this.#committedAfterAll(transaction))) throw storeErrorOf(error)
+        await this.#rollback(session, error)
+        const outcome = isConnectionLost(error) ? await this.#lookAfter(transaction) : 'nothing'
+        if (outcome === 'nothing' && attempt < ATTEMPTS) continue
+        if (outcome !== 'committed') throw storeErrorOf(error)
       }
       if (transaction.tree !== undefined) this.#tree.keep(transaction.tree)
       return result
     }
   }
 
+  /** Errors: `store.unavailable` and the others of connecting. */
   async #ready(): Promise<PostgresSession> {
-    if (this.#session === undefined) {
+    if (this.#session !== undefined) return this.#session
+    try {
       const client = await this.#connect()
-      // Without a listener a lost connection would end the process; the next statement reports it.
-      client.on('error', () => this.#drop(client))
+      const session = new PostgresSession(client)
+      client.on('error', () => this.#drop(session))
       this.#client = client
-      this.#session = new PostgresSession(client)
+      this.#session = session
+      return session
+    } catch (error) {
+      throw storeErrorOf(error)
     }
-    return this.#session
   }
 
-  #drop(client: pg.Client | undefined): void {
-    if (this.#client !== client) return
+  /** Takes the next connection for the next transaction. */
+  #drop(session: PostgresSession): void {
+    if (this.#session !== session) return
+    this.#client?.end().catch(() => undefined)
     this.#client = undefined
     this.#session = undefined
   }
 
-  async #rollback(error: unknown): Promise<void> {
-    const client = this.#client
+  async #rollback(session: PostgresSession, error: unknown): Promise<void> {
     try {
-      if (isConnectionLost(error)) throw error
-      await this.#session?.exec('ROLLBACK')
+      if (error !== undefined && isConnectionLost(error)) throw error
+      await session.exec('ROLLBACK')
     } catch {
-      this.#drop(client)
-      await client?.end().catch(() => undefined)
+      this.#drop(session)
     }
   }
 
-  /** When the connection is lost during COMMIT, nobody knows what the server did: look, on a new connection. */
-  async #committedAfterAll({ head, entries }: Transaction): Promise<boolean> {
-    const [first] = entries
-    if (first === undefined) return false
+  /**
+   * When the connection is lost during COMMIT, nobody knows what the server did. Its transaction may even be under way still, so
+   * look with the head locked: then it is over.
+   */
+  async #lookAfter({ head, entries }: Transaction): Promise<'committed' | 'nothing' | 'unknown'> {
     try {
-      const [row] = await (await this.#ready()).all(READ_ENTRY, [head.logSize])
-      const stored = row?.['bytes']
-      return stored instanceof Uint8Array && equalBytes(stored, first)
+      const session = await this.#ready()
+      try {
+        await session.exec('BEGIN ISOLATION LEVEL READ COMMITTED')
+        const now = await this.#head(session)
+        if (now.changes === head.changes) return 'nothing'
+        const [first] = entries
+        if (first === undefined) return 'unknown'
+        const stored = (await session.all(READ_ENTRY, [head.logSize]))[0]?.['bytes']
+        return stored instanceof Uint8Array && equalBytes(stored, first) ? 'committed' : 'nothing'
+      } finally {
+        await this.#rollback(session, undefined)
+      }
     } catch {
-      return false
+      return 'unknown'
     }
   }
 

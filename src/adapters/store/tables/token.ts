@@ -2,7 +2,20 @@
 import { type DeviceId, deviceId, type TokenId, tokenId, type UnixSeconds } from '../../../domain/ids.ts'
 import type { Token } from '../../../domain/ra/token.ts'
 import { first, type Queries } from '../engine.ts'
-import { change, hexOf, insert, integerOf, nullable, octetsOf, query, type StepSink, textOf } from '../sql.ts'
+import {
+  bytesOf,
+  change,
+  hexOf,
+  insert,
+  integerOf,
+  nullable,
+  octetsOf,
+  query,
+  type Row,
+  type StepSink,
+  textOf,
+} from '../sql.ts'
+import { pages } from '../stream.ts'
 
 export const insertToken = insert('token', {
   id: 'bytes',
@@ -32,22 +45,31 @@ export function useToken(id: TokenId, at: UnixSeconds, out: StepSink): void {
   out.begin(updateTokenUsed).integer(at).hex(id)
 }
 
-const BY_HASH = query(
-  'SELECT id, secret_hash, device_id, profile, created_at, expires_at, used_at FROM token WHERE secret_hash = ?',
-)
+const COLUMNS = 'id, secret_hash, device_id, profile, created_at, expires_at, used_at'
+const BY_HASH = query(`SELECT ${COLUMNS} FROM token WHERE secret_hash = ?`)
+const ALL = query(`SELECT ${COLUMNS} FROM token WHERE id > ? ORDER BY id LIMIT ?`)
 
 export async function readTokenByHash(queries: Queries, secretHash: string): Promise<Token | undefined> {
   const octets = octetsOf(secretHash)
   const row = octets && (await first(queries, BY_HASH, [octets]))
-  return (
-    row && {
-      id: tokenId(hexOf(row, 'id')),
-      secretHash: hexOf(row, 'secret_hash'),
-      deviceId: deviceId(hexOf(row, 'device_id')) satisfies DeviceId,
-      profile: textOf(row, 'profile'),
-      createdAt: integerOf(row, 'created_at'),
-      expiresAt: integerOf(row, 'expires_at'),
-      usedAt: nullable(integerOf, row, 'used_at'),
-    }
-  )
+  return row && tokenOf(row)
+}
+
+export async function* readAllTokens(queries: Queries): AsyncGenerator<Token> {
+  const from = (after: Uint8Array) => (limit: number) => [after, limit]
+  for await (const row of pages(queries, ALL, from(new Uint8Array(0)), last => from(bytesOf(last, 'id')))) {
+    yield tokenOf(row)
+  }
+}
+
+function tokenOf(row: Row): Token {
+  return {
+    id: tokenId(hexOf(row, 'id')),
+    secretHash: hexOf(row, 'secret_hash'),
+    deviceId: deviceId(hexOf(row, 'device_id')) satisfies DeviceId,
+    profile: textOf(row, 'profile'),
+    createdAt: integerOf(row, 'created_at'),
+    expiresAt: integerOf(row, 'expires_at'),
+    usedAt: nullable(integerOf, row, 'used_at'),
+  }
 }
