@@ -156,17 +156,19 @@ export class LiveServer implements AsyncDisposable {
 
   /** A one-time token for a device of the model `gateway`. */
   async token(serialNumber: string, profile = 'ldevid'): Promise<string> {
+    return (await this.tokens([serialNumber], profile)).get(serialNumber)!
+  }
+
+  /** One-time tokens by serial number. */
+  async tokens(serialNumbers: readonly string[], profile = 'ldevid'): Promise<ReadonlyMap<string, string>> {
     await using store = await this.store()
-    const { secret } = await createToken(
-      { model: 'gateway', serialNumber, profile, actor: { kind: 'operator', id: 'test' } },
-      {
-        store,
-        clock: systemClock,
-        random: systemRandom,
-        authorities: { profile: name => storedProfile(store.read, name) },
-      },
-    )
-    return secret
+    const authorities = { profile: (name: string) => storedProfile(store.read, name) }
+    const ports = { store, clock: systemClock, random: systemRandom, authorities }
+    const made = serialNumbers.map(async serialNumber => {
+      const request = { model: 'gateway', serialNumber, profile, actor: { kind: 'operator', id: 'test' } } as const
+      return [serialNumber, (await createToken(request, ports)).secret] as const
+    })
+    return new Map(await Promise.all(made))
   }
 
   /** What the registry knows of a device: its certificates, newest first, and its keys. */
