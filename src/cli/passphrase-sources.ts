@@ -6,7 +6,8 @@ import type { PassphraseSources } from '../server/passphrase.ts'
 
 export function passphraseSources(options: { readonly passphraseFile?: string }): PassphraseSources {
   const askable = process.stdin.isTTY === true && process.stderr.isTTY === true
-  return { file: options.passphraseFile, ask: askable ? askHidden : undefined }
+  // An environment variable that is set to nothing is one that is not set.
+  return { file: options.passphraseFile || undefined, ask: askable ? askHidden : undefined }
 }
 
 /** Asks on the terminal and shows nothing of the answer. Throws `passphrase.missing` on Ctrl-C and Ctrl-D. */

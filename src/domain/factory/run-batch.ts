@@ -126,19 +126,25 @@ async function openBatch(request: BatchRequest, ports: BatchPorts): Promise<{ ba
     createdAt: at,
     finishedAt: null,
   }
-  await store.commit({
-    writes: [{ kind: 'batch.insert', batch }],
-    audit: [
-      {
-        at,
-        actor,
-        action: 'batch.started',
-        outcome: 'done',
-        subject: { batchId: batch.id },
-        detail: { inputSha256: request.inputDigest, profile: request.profile.name },
-      },
-    ],
-  })
+  try {
+    await store.commit({
+      writes: [{ kind: 'batch.insert', batch }],
+      audit: [
+        {
+          at,
+          actor,
+          action: 'batch.started',
+          outcome: 'done',
+          subject: { batchId: batch.id },
+          detail: { inputSha256: request.inputDigest, profile: request.profile.name },
+        },
+      ],
+    })
+  } catch (thrown) {
+    // Another station began with the same file in this moment: we go on beside it.
+    if (thrown instanceof TouchmarkError && thrown.code === 'batch.exists') return openBatch(request, ports)
+    throw thrown
+  }
   return { batch, resumed: false }
 }
 
