@@ -10,7 +10,7 @@ import { type KeyAlgorithmName, keyAlgorithmOfSpki } from '../../crypto/algorith
 import { sha256Hex } from '../../crypto/digest.ts'
 import { checkPublicKey } from '../../crypto/key-check.ts'
 import { drawnAhead } from '../../crypto/random.ts'
-import { verifySignature } from '../../crypto/verify.ts'
+import { verifySignatureInBackground } from '../../crypto/verify.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import type { Batch } from '../batch.ts'
 import { type CertificateRecord, isLive } from '../ca/certificate-record.ts'
@@ -278,6 +278,7 @@ class BatchRun {
     const now = this.#ports.clock.now()
     const random = drawnAhead(this.#ports.random, inputs.length * DEVICE_ID_OCTETS)
     const checked: CheckedUnit[] = []
+    const requests = await Promise.all(inputs.map(readRequest))
     for (const [slot, input] of inputs.entries()) {
       if (isBadUnit(input)) {
         results[slot] = { outcome: 'rejected', model: '', serialNumber: '', ...input }
@@ -286,7 +287,7 @@ class BatchRun {
       try {
         // Only a key that the station makes has to be waited for.
         const made = input.key.kind === 'station' ? await this.#stationKey(input) : undefined
-        checked.push(this.#check(input, slot, made))
+        checked.push(this.#check(input, slot, requests[slot], made))
       } catch (thrown) {
         const error = asTouchmarkError(thrown)
         // A full disk is no fault of the unit.
@@ -362,12 +363,18 @@ class BatchRun {
    * Reads the key, checks possession where a CSR proves it, and the key's hygiene. Throws what is wrong with the unit. `made` is the key
    * of the station, where it makes the unit's.
    */
-  #check(unit: FactoryUnit, slot: number, made: Bytes | undefined): CheckedUnit {
+  #check(
+    unit: FactoryUnit,
+    slot: number,
+    request: ReadRequest | TouchmarkError | undefined,
+    made: Bytes | undefined,
+  ): CheckedUnit {
     const { key } = unit
     switch (key.kind) {
       case 'csr': {
-        const csr = parseCertificationRequest(key.der)
-        if (!verifySignature(csr.subjectPublicKeyInfo.raw, csr.signatureAlgorithm, csr.tbs, csr.signature)) {
+        if (request instanceof TouchmarkError) throw request
+        const { csr, possession } = request!
+        if (!possession) {
           throw new TouchmarkError('csr.signature_invalid', 'malformed', 'The signature of the CSR does not verify.', {
             next: 'Make the CSR again, with the private key that belongs to it.',
           })
@@ -637,6 +644,27 @@ function certified(
 ): UnitResult {
   const { line, model, serialNumber } = unit
   return { outcome, line, model, serialNumber, certificateSerial, notAfter, certificate }
+}
+
+interface ReadRequest {
+  readonly csr: CertificationRequest
+  /** Whether its signature verifies with its own key (RFC 2986 §4.2). */
+  readonly possession: boolean
+}
+
+/** The CSR of a unit that has one, verified beside the others of its chunk; or what is wrong with its octets. */
+async function readRequest(input: UnitInput): Promise<ReadRequest | TouchmarkError | undefined> {
+  if (isBadUnit(input) || input.key.kind !== 'csr') return undefined
+  try {
+    const csr = parseCertificationRequest(input.key.der)
+    const { subjectPublicKeyInfo, signatureAlgorithm, tbs, signature } = csr
+    return {
+      csr,
+      possession: await verifySignatureInBackground(subjectPublicKeyInfo.raw, signatureAlgorithm, tbs, signature),
+    }
+  } catch (thrown) {
+    return asTouchmarkError(thrown)
+  }
 }
 
 async function* inChunks(units: AsyncIterable<UnitInput>): AsyncGenerator<UnitInput[], void, undefined> {
