@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { text as wholeText } from 'node:stream/consumers'
 import { TouchmarkError } from '../core/errors.ts'
 import type { AuditAction } from '../domain/audit/actions.ts'
+import { documentDetail } from '../domain/audit/document-detail.ts'
 import type { DocumentVersion } from '../domain/document.ts'
 import type { Store } from '../domain/ports.ts'
 import { usageError } from './command.ts'
@@ -41,11 +42,12 @@ export async function putDocument(
 ): Promise<number> {
   const current = await store.read.document(document.kind, document.name)
   const version = (current?.version ?? 0) + 1
+  const body = document.body(version)
   await store.commit({
     writes: [
       {
         kind: 'document.insert',
-        document: { kind: document.kind, name: document.name, version, body: document.body(version), createdAt: now },
+        document: { kind: document.kind, name: document.name, version, body, createdAt: now },
       },
     ],
     audit: [
@@ -55,7 +57,7 @@ export async function putDocument(
         action,
         outcome: 'done',
         subject: { name: document.name, ...subject },
-        detail: { version },
+        detail: documentDetail({ version, body }),
       },
     ],
   })

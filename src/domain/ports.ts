@@ -208,6 +208,8 @@ export interface StoreReader {
   }>
 
   tokenByHash(secretHash: string): Promise<Token | undefined>
+  /** All tokens, streamed in order of id: for verification, never for a request. */
+  allTokens(): AsyncIterable<Token>
   enrolment(digest: RequestDigest): Promise<Enrolment | undefined>
   /** Who waited longest first. */
   enrolments(state: EnrolmentState['kind'], page: { after?: string; limit: number }): Promise<Page<Enrolment>>
@@ -249,7 +251,7 @@ export interface Store {
   commitEach(changes: readonly ChangeSet[]): Promise<(Committed | Error)[]>
   /** Takes due work for `leaseSeconds`; nobody else gets it meanwhile. */
   lease(topic: Work['topic'], now: UnixSeconds, leaseSeconds: number, limit: number): Promise<Work[]>
-  /** Stores a signed checkpoint; one that is smaller than the newest is ignored. */
+  /** Stores a signed checkpoint in place of the one before; one that is smaller is ignored. */
   saveCheckpoint(checkpoint: StoredCheckpoint): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -20,6 +20,7 @@ import { type KeyAlgorithmName, keyAlgorithm, signatureAlgorithm } from '../../s
 import { generateKeyPair, type PrivateKey } from '../../src/crypto/keys.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
 import { signWithKey } from '../../src/crypto/sign-with-key.ts'
+import { documentDetail } from '../../src/domain/audit/document-detail.ts'
 import type { AuditEntry } from '../../src/domain/audit/entry.ts'
 import { parseAuditEntry } from '../../src/domain/audit/entry.ts'
 import { AuthorityDirectory } from '../../src/domain/ca/authorities.ts'
@@ -174,8 +175,9 @@ export function renewalCsrDer(key: PrivateKey, certificate: Uint8Array, options:
 export async function useRules(instance: TestInstance, rules: RulesConfig['rules']): Promise<void> {
   const at = instance.clock.now()
   const version = ((await instance.store.read.document('rules', 'default'))?.version ?? 0) + 1
+  const document = rulesDocument({ schema: 1, rules }, version, at)
   await instance.store.commit({
-    writes: [{ kind: 'document.insert', document: rulesDocument({ schema: 1, rules }, version, at) }],
+    writes: [{ kind: 'document.insert', document }],
     audit: [
       {
         at,
@@ -183,7 +185,7 @@ export async function useRules(instance: TestInstance, rules: RulesConfig['rules
         action: 'rule.changed',
         outcome: 'done',
         subject: { name: 'default' },
-        detail: { version },
+        detail: documentDetail(document),
       },
     ],
   })

@@ -1,24 +1,31 @@
 // Certificates against the log: each row was issued by an entry that commits to its bytes, each issued certificate is still there,
 // and its status is what the last entry about it says. Memory grows with the certificates that were ever revoked or held, at about
 // a hundred octets each, and with nothing else.
-import { toHex } from '../../core/bytes/hex.ts'
+import { fromHex, toHex } from '../../core/bytes/hex.ts'
 import type { Hash } from '../../core/merkle/tree.ts'
-import type { CertificateRecord, CertificateStatus } from '../ca/certificate-record.ts'
+import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
+import { type CertificateRecord, type CertificateStatus, replacedName } from '../ca/certificate-record.ts'
+import { crlShardOf } from '../ca/distribution-urls.ts'
 import type { AuditEntry } from './entry.ts'
 import type { Report } from './finding.ts'
 import type { CrossCheck } from './verify.ts'
 
 /** What is checked of a certificate's row. */
-export type CertificateFacts = Pick<
-  CertificateRecord,
-  'authorityId' | 'serialNumber' | 'deviceId' | 'keyId' | 'der' | 'status' | 'auditIndex'
->
+export type CertificateFacts = CertificateRecord
+
+export interface CertificateCheckOptions {
+  /** Over how many CRLs an authority spreads its certificates, where that is known by the time that it issues. */
+  crlShards?(authority: string): number | undefined
+  /** Further questions about a row that is as it was logged. */
+  also?(record: CertificateFacts, certificate: Certificate): Promise<void>
+}
 
 /** A cross-check of the certificates, which come in order of `auditIndex`. `hash` is SHA-256. */
 export function certificateCheck(
   certificates: AsyncIterable<CertificateFacts>,
   hash: Hash,
   report: Report,
+  options: CertificateCheckOptions = {},
 ): CrossCheck {
   const rows = certificates[Symbol.asyncIterator]()
   const logged = new Map<string, LoggedStatus>()
@@ -55,7 +62,10 @@ export function certificateCheck(
       } else if (entry.subject['certificateSha256'] !== undefined) {
         const found = await takeRow(index)
         if (found !== undefined) {
-          compare(index, entry, found, hash, report)
+          const certificate = readable(found.der)
+          const shards = options.crlShards?.(found.authorityId)
+          const intact = compare(index, entry, found, certificate, shards, hash, report)
+          if (intact && certificate !== undefined) await options.also?.(found, certificate)
         } else if (entry.action === 'certificate.issued') {
           const { authorityId = '', serialNumber = '' } = entry.subject
           report({
@@ -144,18 +154,37 @@ function statusAltered(name: string, logged: LoggedStatus | undefined, found: Ce
   }
 }
 
-/** Holds every column that the entry knows against it. */
-function compare(index: number, entry: AuditEntry<string>, row: CertificateFacts, hash: Hash, report: Report): void {
-  const { subject } = entry
-  const facts: readonly (readonly [string, string | undefined])[] = [
-    ['certificateSha256', toHex(hash(row.der))],
-    ['authorityId', row.authorityId],
-    ['serialNumber', row.serialNumber],
-    ['deviceId', row.deviceId ?? undefined],
-    ['keyId', row.keyId],
+/**
+ * Holds every column against what the entry knows and against what the octets say, to which the entry commits; answers whether all are the
+ * same. Octets that were logged and cannot be read say nothing.
+ */
+function compare(
+  index: number,
+  entry: AuditEntry<string>,
+  row: CertificateFacts,
+  certificate: Certificate | undefined,
+  crlShards: number | undefined,
+  hash: Hash,
+  report: Report,
+): boolean {
+  const { subject, detail = {} } = entry
+  const shard = crlShards === undefined ? undefined : crlShardOf(fromHex(row.serialNumber), crlShards)
+  const own = entry.action === 'certificate.issued'
+  const facts: readonly (readonly [string, unknown, unknown])[] = [
+    ['certificateSha256', toHex(hash(row.der)), subject['certificateSha256']],
+    ['authorityId', row.authorityId, subject['authorityId']],
+    ['serialNumber', row.serialNumber, subject['serialNumber'] ?? certificate?.serialNumber],
+    ['deviceId', row.deviceId, subject['deviceId'] ?? (own ? null : undefined)],
+    ['keyId', row.keyId, subject['keyId']],
+    ['profile', row.profile, detail['profile']],
+    ['profileVersion', row.profileVersion, detail['profileVersion']],
+    ['notBefore', row.notBefore, certificate?.notBefore],
+    ['notAfter', row.notAfter, certificate?.notAfter ?? detail['notAfter']],
+    ['crlShard', row.crlShard, shard],
+    ['replaces', row.replaces && replacedName(row.replaces), own ? (detail['replaces'] ?? null) : undefined],
   ]
-  const altered = facts.filter(([field, value]) => subject[field] !== undefined && subject[field] !== value)
-  if (altered.length === 0) return
+  const altered = facts.filter(([, found, expected]) => expected !== undefined && found !== expected)
+  if (altered.length === 0) return true
   const names = altered.map(([field]) => (field === 'certificateSha256' ? 'its bytes' : field)).join(', ')
   const { authorityId = row.authorityId, serialNumber = row.serialNumber } = subject
   report({
@@ -166,9 +195,18 @@ function compare(index: number, entry: AuditEntry<string>, row: CertificateFacts
       index,
       authorityId,
       serialNumber,
-      ...Object.fromEntries(altered.map(([field, value]) => [`${field}Found`, value ?? 'none'])),
+      ...Object.fromEntries(altered.map(([field, found]) => [`${field}Found`, String(found ?? 'none')])),
     },
   })
+  return false
+}
+
+function readable(der: Uint8Array): Certificate | undefined {
+  try {
+    return parseCertificate(der)
+  } catch {
+    return undefined
+  }
 }
 
 function unlogged(row: CertificateFacts) {

@@ -34,6 +34,29 @@ export type AuditFindingCode =
   | 'audit.certificate_unlogged'
   /** A certificate's status is not the one that follows from the log. */
   | 'audit.status_altered'
+  /** The log has entries, and no checkpoint of it is there: nothing vouches for any of them. */
+  | 'audit.checkpoint_missing'
+  /** A device, a key of one, or its state is not what the log says. */
+  | 'audit.device_altered'
+  | 'audit.device_missing'
+  | 'audit.device_unlogged'
+  | 'audit.key_altered'
+  | 'audit.key_missing'
+  /** A one-time token is not the one that the log says was made, or not in that state. */
+  | 'audit.token_altered'
+  | 'audit.token_missing'
+  | 'audit.token_unlogged'
+  /** A request waits, is approved or is rejected in the store, and the log does not say so. */
+  | 'audit.enrolment_altered'
+  /** An authority, or a document that an operator put into force, is not what the log says. */
+  | 'audit.authority_altered'
+  | 'audit.authority_missing'
+  | 'audit.authority_unlogged'
+  | 'audit.document_altered'
+  | 'audit.document_missing'
+  | 'audit.document_unlogged'
+  /** A CRL that is given out is not the last one that was signed. */
+  | 'audit.publication_altered'
 
 export interface AuditFinding {
   readonly code: AuditFindingCode

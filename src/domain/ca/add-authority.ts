@@ -3,6 +3,7 @@
 import type { Bytes } from '../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import type { KeyStore } from '../../crypto/key-store.ts'
+import { documentDetail } from '../audit/document-detail.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import { ChangeBuilder } from '../change-builder.ts'
 import type { UnixSeconds } from '../ids.ts'
@@ -94,7 +95,7 @@ export async function signAuthorityRequest(
       action: 'profile.changed',
       outcome: 'done',
       subject: { name: profile.name },
-      detail: { version: profile.version },
+      detail: documentDetail(derived.document),
     })
   }
   const signed = await certifyRequest(request, profile, issuer, { settings: await authorities.settings(), random, now })

@@ -32,3 +32,8 @@ export interface CertificateRecord {
 export function isLive(record: CertificateRecord, now: UnixSeconds): boolean {
   return record.status.kind === 'good' && record.notBefore <= now && now <= record.notAfter
 }
+
+/** How an entry names the certificate that another one replaces. */
+export function replacedName({ authorityId, serialNumber }: NonNullable<CertificateRecord['replaces']>): string {
+  return `${authorityId}/${serialNumber}`
+}

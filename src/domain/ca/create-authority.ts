@@ -14,6 +14,7 @@ import { sha256 } from '../../crypto/digest.ts'
 import type { KeyStore } from '../../crypto/key-store.ts'
 import { assertOwnSignature, type Signer } from '../../crypto/signer.ts'
 import { verifySignature } from '../../crypto/verify.ts'
+import { documentDetail } from '../audit/document-detail.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import type { ChangeBuilder } from '../change-builder.ts'
 import type { DocumentVersion } from '../document.ts'
@@ -92,7 +93,7 @@ export async function createAwaiting(plan: AuthorityPlan, ports: CreatePorts, ch
     { kind: 'document.insert', document },
     { kind: 'authority.insert', authority: newRecord(plan, signer, null, null, ports.now) },
   )
-  recordCreation(plan.id, document, signer, ports, change)
+  recordCreation(plan, document, signer, ports, change)
   return signRequest(profile, signer, ports.settings)
 }
 
@@ -247,7 +248,7 @@ function record(
 ): IssuingAuthority {
   const authority = newRecord(plan, signer, signed, issuer?.record.id ?? plan.id, ports.now)
   change.write({ kind: 'document.insert', document }, { kind: 'authority.insert', authority })
-  recordCreation(plan.id, document, signer, ports, change)
+  recordCreation(plan, document, signer, ports, change)
   const { write, audit } = certificateWrites(signed, change.position, { actor: ports.actor })
   change.write(write).record(audit)
   const chain = issuer === null ? [] : [issuer.certificate, ...issuer.chain]
@@ -276,7 +277,7 @@ function newRecord(
 }
 
 function recordCreation(
-  id: AuthorityId,
+  plan: AuthorityPlan,
   document: DocumentVersion,
   signer: Signer,
   { now, actor }: CreatePorts,
@@ -289,12 +290,12 @@ function recordCreation(
     ...act,
     action: 'profile.changed',
     subject: { name: document.name },
-    detail: { version: document.version },
+    detail: documentDetail(document),
   })
   change.record({
     ...act,
     action: 'authority.created',
-    subject: { authorityId: id, keyId: key },
-    detail: { keyAlgorithm: signer.keyAlgorithm },
+    subject: { authorityId: plan.id, keyId: key },
+    detail: { keyAlgorithm: signer.keyAlgorithm, kind: plan.kind, crlShards: plan.crlShards ?? 1 },
   })
 }

@@ -3,6 +3,7 @@
 import { TouchmarkError } from '../../core/errors.ts'
 import type { KeyAlgorithmName } from '../../crypto/algorithms.ts'
 import type { KeyStore } from '../../crypto/key-store.ts'
+import { documentDetail } from '../audit/document-detail.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import { ChangeBuilder } from '../change-builder.ts'
 import type { DocumentVersion } from '../document.ts'
@@ -86,9 +87,9 @@ export async function createInitialHierarchy(
   const settings = parseSettings(config)
   const change = new ChangeBuilder()
   const install = (document: DocumentVersion, action: InstallAction): void => {
-    const { name, version } = document
+    const { name } = document
     change.write({ kind: 'document.insert', document })
-    change.record({ at: now, actor, action, outcome: 'done', subject: { name }, detail: { version } })
+    change.record({ at: now, actor, action, outcome: 'done', subject: { name }, detail: documentDetail(document) })
   }
   install(settingsDocument(config, 1, now), 'setting.changed')
   for (const document of catalogueDocuments(now)) install(document, 'profile.changed')

@@ -2,7 +2,7 @@
 // force it has to be the right one: our key, the name that was asked for, the rights of a CA, and a chain that verifies (RFC 5280 §6.1).
 
 import { readDer } from '../../core/asn1/reader.ts'
-import { copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
+import { concat, copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
 import { toHex } from '../../core/bytes/hex.ts'
 import { type Evidence, TouchmarkError } from '../../core/errors.ts'
 import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
@@ -11,7 +11,7 @@ import { formatName, namesEqual, parseName } from '../../core/pki/name.ts'
 import { OID } from '../../core/pki/oids.ts'
 import { validateChain } from '../../core/pki/path.ts'
 import { checkPath, readPathCertificate } from '../../core/pki/path-check.ts'
-import { sha256 } from '../../crypto/digest.ts'
+import { sha256, sha256Hex } from '../../crypto/digest.ts'
 import type { KeyStore } from '../../crypto/key-store.ts'
 import { verifySignature } from '../../crypto/verify.ts'
 import type { AuditEntry } from '../audit/entry.ts'
@@ -102,7 +102,10 @@ export async function importAuthorityCertificate(
           certificateSha256: toHex(sha256(certificate.raw)),
           serialNumber: certificate.serialNumber,
         },
-        detail: { notAfter: certificate.notAfter },
+        detail: {
+          notAfter: certificate.notAfter,
+          ...(active.chainAbove.length === 0 ? {} : { aboveSha256: sha256Hex(concat(...active.chainAbove)) }),
+        },
       },
     ],
   })

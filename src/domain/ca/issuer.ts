@@ -7,6 +7,7 @@ import type { AuditEntry } from '../audit/entry.ts'
 import type { AuthorityId } from '../ids.ts'
 import type { Random, Write } from '../ports.ts'
 import type { AuthorityDirectory } from './authorities.ts'
+import { replacedName } from './certificate-record.ts'
 import type { IssuanceRequest } from './issuance-request.ts'
 import { type PreparedCertificate, prepareCertificate, prepareMany } from './prepare.ts'
 import { assertSigned, type SignedCertificate, signMany, signPrepared } from './sign.ts'
@@ -137,6 +138,7 @@ export function certificateWrites(
         notAfter: facts.notAfter,
         profile: facts.profile,
         profileVersion: facts.profileVersion,
+        ...(facts.replaces === null ? {} : { replaces: replacedName(facts.replaces) }),
       },
     },
   }

@@ -113,7 +113,8 @@ function creation(token: Token, device: Device | null, actor: AuditEntry['actor'
     action: 'token.created',
     outcome: 'done',
     subject: { tokenId: token.id, deviceId: token.deviceId },
-    detail: { profile: token.profile, expiresAt: token.expiresAt },
+    // A digest of 256 random bits tells nobody the secret, and ties the row to the entry.
+    detail: { profile: token.profile, expiresAt: token.expiresAt, secretSha256: token.secretHash },
   }
   return {
     writes: [...(device ? [{ kind: 'device.insert', device } as const] : []), { kind: 'token.insert', token }],

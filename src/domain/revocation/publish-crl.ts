@@ -13,6 +13,7 @@ import { findExtension } from '../../core/pki/extension.ts'
 import { encodeAuthorityKeyIdentifier, extension, parseSubjectKeyIdentifier } from '../../core/pki/extensions.ts'
 import { OID } from '../../core/pki/oids.ts'
 import { encodeSigned } from '../../core/pki/signed.ts'
+import { sha256Hex } from '../../crypto/digest.ts'
 import type { Signer } from '../../crypto/signer.ts'
 import type { Authority } from '../ca/authority.ts'
 import { verifyOwnSignature } from '../ca/sign.ts'
@@ -109,7 +110,7 @@ export async function publishCrl(
         action: 'crl.published',
         outcome: 'done',
         subject: { authorityId: issuer.record.id },
-        detail: { shard: crlShard, number, entries: count },
+        detail: { shard: crlShard, number, entries: count, crlSha256: sha256Hex(publication.bytes) },
       },
     ],
   })

@@ -20,6 +20,7 @@ import type { AuditSource } from '../../../src/domain/audit/reading.ts'
 import { type AuditReport, type VerifyOptions, verifyAuditLog } from '../../../src/domain/audit/verify.ts'
 import { verifyStore } from '../../../src/domain/audit/verify-store.ts'
 import { authorityId, deviceId, keyId, serialNumber } from '../../../src/domain/ids.ts'
+import { testInstance } from '../../support/instance.ts'
 
 const ORIGIN = 'ca.example/audit'
 const { privateKey, publicKey } = generateKeyPairSync('ed25519')
@@ -133,6 +134,12 @@ function row(index: number): CertificateFacts {
     der: der(index),
     status: { kind: 'good' },
     auditIndex: index,
+    profile: 'ldevid',
+    profileVersion: 1,
+    notBefore: 0,
+    notAfter: 1,
+    crlShard: 0,
+    replaces: null,
   }
 }
 const refused = (index: number): AuditEntry => ({
@@ -539,20 +546,28 @@ test('lets go of what it reads, also when it is stopped', async () => {
   assert.deepEqual([...open], [])
 })
 
-test('verifies a store through its reader', async () => {
-  const store = await honest(300)
-  const reader = {
-    auditHead: () => store.head(),
-    auditEntries: (from: number) => store.entries(from),
-    auditTile: (level: number, index: number) => store.tile(level, index),
-    latestCheckpoint: async () => ({ size: 300, note: Buffer.from(store.notes[0]!).toString(), at: 0 }),
-    async *allCertificates() {
-      for (const each of store.rows) {
-        yield { ...each, profile: 'ldevid', profileVersion: 1, notBefore: 0, notAfter: 1, crlShard: 0, replaces: null }
+test('verifies a store through its reader', async t => {
+  const { store, clock } = await testInstance(t)
+  const statement = { origin: ORIGIN, ...(await store.read.auditHead()), extensions: [] }
+  const note = await signCheckpoint({ ...statement, root: new Uint8Array(statement.root) }, [SIGNER])
+  await store.saveCheckpoint({ size: statement.size, note, at: clock.now() })
+  const report = await verifyStore(store.read, OPTIONS)
+  assert.deepEqual([report.ok, report.size, report.signedSize], [true, statement.size, statement.size])
+  const withoutFirst = new Proxy(store.read, {
+    get: (target, name) => {
+      if (name !== 'allCertificates') return Reflect.get(target, name)
+      return async function* () {
+        let first = true
+        for await (const row of target.allCertificates()) {
+          if (!first) yield row
+          first = false
+        }
       }
     },
-  }
-  assert.equal((await verifyStore(reader, OPTIONS)).ok, true)
-  store.rows.shift()
-  assert.deepEqual(codes(await verifyStore(reader, OPTIONS)), ['audit.certificate_missing 0'])
+  })
+  const { findings } = await verifyStore(withoutFirst, OPTIONS)
+  assert.deepEqual(
+    findings.map(({ code }) => code),
+    ['audit.certificate_missing'],
+  )
 })
