@@ -12,6 +12,7 @@ import { LogTree, logDamaged } from '../log-tree.ts'
 import { type Tally, tally } from '../plan.ts'
 import type { Value, WriteStatement } from '../sql.ts'
 import {
+  DROP_OLDER_CHECKPOINTS,
   type Head,
   headOf,
   headValues,
@@ -74,6 +75,7 @@ export class PostgresWriter {
   saveCheckpoint({ size, note, at }: StoredCheckpoint): Promise<void> {
     return this.#transaction(async (session, { head }) => {
       if ((await session.ask(SAVE_CHECKPOINT, [size, note, at, size])).changes > 0) {
+        await session.ask(DROP_OLDER_CHECKPOINTS, [size])
         await session.ask(UPDATE_HEAD, headValues({ ...head, changes: head.changes + 1 }))
       }
     })

@@ -9,6 +9,7 @@ import type { StoredCheckpoint, Work } from '../../../domain/ports.ts'
 import { LogTree, logDamaged } from '../log-tree.ts'
 import { type Tally, tally, WRITE_STATEMENTS } from '../plan.ts'
 import {
+  DROP_OLDER_CHECKPOINTS,
   type Head,
   headOf,
   headValues,
@@ -68,6 +69,7 @@ export class SqliteWriter {
   saveCheckpoint({ size, note, at }: StoredCheckpoint): void {
     this.#transaction(head => {
       if (this.#connection.change(SAVE_CHECKPOINT, [size, note, at, size]) > 0) {
+        this.#connection.change(DROP_OLDER_CHECKPOINTS, [size])
         this.#connection.change(UPDATE_HEAD, headValues({ ...head, changes: head.changes + 1 }))
       }
     })

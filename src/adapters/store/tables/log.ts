@@ -64,6 +64,9 @@ export const SAVE_CHECKPOINT = change(
 )
 
 export const READ_ENTRY = query('SELECT bytes FROM log_entry WHERE entry_index = ?')
+/** Only the newest is kept: it vouches for every entry that an older one vouched for. */
+export const DROP_OLDER_CHECKPOINTS = change('log_checkpoint', 'DELETE FROM log_checkpoint WHERE size < ?', 'any')
+
 const ENTRIES = query('SELECT entry_index, bytes FROM log_entry WHERE entry_index >= ? ORDER BY entry_index LIMIT ?')
 const LATEST_CHECKPOINT = query('SELECT size, note, signed_at FROM log_checkpoint ORDER BY size DESC LIMIT 1')
 
