@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/cli/store.ts'
 import { storedProfile } from '../../src/cli/stored-profile.ts'
+import { toPem } from '../../src/core/asn1/pem.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
 import type { CertificateRecord } from '../../src/domain/ca/certificate-record.ts'
 import type { Device } from '../../src/domain/device/device.ts'
@@ -67,7 +68,9 @@ export class LiveServer implements AsyncDisposable {
     const names = ['--organization', 'Acme Devices', '--public-http-url', server.httpUrl]
     const made = await server.cli(['init', ...names, ...(options.init ?? [])])
     if (made.code !== 0) throw new Error(`init ended with ${made.code}: ${made.stderr}`)
-    writeFileSync(server.roots, (await server.cli(['trust'])).stdout)
+    await using store = await server.store()
+    const roots = (await store.read.authorities()).filter(({ kind }) => kind === 'root')
+    writeFileSync(server.roots, roots.map(({ certificate }) => toPem('CERTIFICATE', certificate!)).join(''))
     return server
   }
 

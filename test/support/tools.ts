@@ -15,11 +15,14 @@ export function requireTool(t: TestContext, command: string): boolean {
   return false
 }
 
-/** Whether `command` is on the path. */
+/** Whether `command` is on the path. What macOS calls openssl is LibreSSL, which knows other options: it does not count. */
 export function hasTool(command: string): boolean {
   let found = present.get(command)
   if (found === undefined) {
     found = spawnSync('sh', ['-c', 'command -v "$0"', command], { stdio: 'ignore' }).status === 0
+    if (command === 'openssl' && found) {
+      found = /^OpenSSL [3-9]/.test(spawnSync('openssl', ['version'], { encoding: 'utf8' }).stdout ?? '')
+    }
     present.set(command, found)
   }
   return found
