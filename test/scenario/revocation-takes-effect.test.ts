@@ -154,6 +154,33 @@ describe('revocation takes effect', () => {
     assert.equal((await ask('/whoami', 'SN-41', each.agent)).status, 200)
   })
 
+  test('an authority whose certificate is revoked issues nothing more; under the next one its devices are let in again', async t => {
+    if (!requireTool(t, 'openssl') || !requireTool(t, 'curl')) return
+    await enrol('SN-50')
+    const serialNumber = (
+      await server.sh('curl -sS --fail $HTTP/ca/ldevid-1.cer | openssl x509 -inform DER -noout -serial | cut -d= -f2')
+    ).trim()
+    const hold = await server.cli(['revoke', '--certificate', serialNumber, '--reason', 'certificateHold'])
+    assert.equal(hold.code, 1)
+    assert.match(hold.stderr, /revocation\.reason_not_for_this/)
+    await server.json(['revoke', '--certificate', serialNumber, '--reason', 'cACompromise'])
+    using each = disposable(new Agent({ keepAlive: false, maxCachedSessions: 0 }))
+    const request = `openssl req -new -key SN-50.key -subj / -outform DER | openssl base64 > SN-50.b64`
+    await server.sh(request)
+    const refused = await ask('/.well-known/est/simplereenroll', 'SN-50', each.agent)
+    assert.equal(refused.status, 503, refused.body)
+    assert.equal((await server.device('SN-50')).certificates.length, 1)
+
+    const next = await server.sh(`
+      touchmark authority create ldevid-2 --name "LDevID CA 2" --issuer root-1 --issuer-keys data/offline-root
+      touchmark authority crl root-1 --issuer-keys data/offline-root
+      curl -sS --fail $HTTP/crl/root-1/0.crl | openssl crl -inform DER -noout -text`)
+    assert.match(next, new RegExp(`Serial Number: ${serialNumber}\\n[\\s\\S]*CA Compromise`))
+    const renewed = await ask('/.well-known/est/simplereenroll', 'SN-50', each.agent)
+    assert.equal(renewed.status, 200, renewed.body)
+    assert.equal((await server.device('SN-50')).certificates[0]?.authorityId, 'ldevid-2')
+  })
+
   test('the log verifies, and the store is whole', async () => {
     assert.equal((await server.json<{ ok: boolean }>(['audit', 'verify'])).ok, true)
     await server.stop()

@@ -1,9 +1,11 @@
 // Revoke, hold and release (RFC 5280 §5.3.1). One transaction holds the new status, the state of the key, the audit entries and the
 // requests for the CRL shards that have to be published anew. OCSP and the TLS door read the status itself: for them the
 // change is in effect as soon as this returns.
+import { equalBytes } from '../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import type { CrlReason } from '../../core/pki/crl-reason.ts'
 import type { AuditEntry } from '../audit/entry.ts'
+import type { Authority } from '../ca/authority.ts'
 import type { CertificateRecord, CertificateStatus } from '../ca/certificate-record.ts'
 import type { AuthorityId, DeviceId, SerialNumber, UnixSeconds } from '../ids.ts'
 import type { Clock, Store, Write } from '../ports.ts'
@@ -55,8 +57,8 @@ export interface RevocationOutcome {
 
 /**
  * Revokes (or, with `certificateHold`, holds) one certificate. With `keyCompromise` every other live certificate over the same key
- * ends with it, and the key is recorded as compromised, so that nobody can have it certified again.
- * Throws `certificate.not_found`, `certificate.ambiguous`, `certificate.already_revoked` (with another reason),
+ * ends with it, and the key is recorded as compromised, so that nobody can have it certified again. An authority whose certificate is
+ * revoked retires with those below it: it issues nothing more. Throws `certificate.not_found`, `certificate.ambiguous`, `certificate.already_revoked` (with another reason),
  * `revocation.reason_not_for_this`.
  */
 export async function revokeCertificate(
@@ -135,7 +137,9 @@ async function changeAll(
       changed.push(...outcome.changed)
       unchanged ??= outcome.unchanged
     } catch (thrown) {
-      const met = thrown instanceof TouchmarkError && /^(certificate\.status|key\.state)_changed$/.test(thrown.code)
+      const met =
+        thrown instanceof TouchmarkError &&
+        /^(certificate\.status|key\.state|authority\.state)_changed$/.test(thrown.code)
       if (!met) throw thrown
     }
     if (round === MAX_ROUNDS) {
@@ -233,6 +237,14 @@ async function change(
     const action = status.kind === 'held' ? 'certificate.held' : 'certificate.revoked'
     audit.push(statusEntry(record, action, { reason }, actor, now))
   }
+  if (changing.some(record => record.deviceId === null)) {
+    for (const authority of await endedAuthorities(changing, ports.store)) {
+      if (status.kind === 'held') throw authorityOnHold(authority.id)
+      const { id, certificate, issuer, chainAbove } = authority
+      writes.push({ kind: 'authority.update', id, from: 'active', to: 'retired', certificate, issuer, chainAbove })
+      audit.push({ at: now, actor, action: 'authority.retired', outcome: 'done', subject: { authorityId: id } })
+    }
+  }
   if (reason === 'keyCompromise') {
     // Every key, not the first: a device that is lost loses the key that it was born with as well.
     for (const id of new Set(records.map(record => record.keyId))) {
@@ -254,6 +266,32 @@ async function change(
     changed: changing.map(({ authorityId, serialNumber }) => ({ authorityId, serialNumber, status })),
     unchanged: records.length - changing.length,
   }
+}
+
+/**
+ * The active authorities whose own certificate is among these, and those below them: nobody takes what they would issue from now on. They
+ * retire with it, and go on answering for what they issued.
+ */
+async function endedAuthorities(records: readonly CertificateRecord[], store: Store): Promise<Authority[]> {
+  const authorities = await store.read.authorities()
+  const ended = new Set<string>()
+  for (const { id, certificate } of authorities) {
+    if (certificate && records.some(record => equalBytes(record.der, certificate))) ended.add(id)
+  }
+  for (let before = -1; before !== ended.size; ) {
+    before = ended.size
+    for (const { id, issuer } of authorities) if (issuer !== null && ended.has(issuer)) ended.add(id)
+  }
+  return authorities.filter(({ id, state }) => ended.has(id) && state === 'active')
+}
+
+function authorityOnHold(id: AuthorityId): TouchmarkError {
+  return new TouchmarkError(
+    'revocation.reason_not_for_this',
+    'malformed',
+    `The certificate is that of the authority ${id}, which cannot be on hold.`,
+    { next: 'To let it issue no more: touchmark authority retire. To end what it issued as well, revoke it.' },
+  )
 }
 
 function statusWrite(record: CertificateRecord, to: CertificateStatus): Write {
