@@ -1,6 +1,7 @@
 // One listening socket: HTTP or HTTPS in, `HttpRequest` values to the routes, `HttpReply` values out. Limits and deadlines on
 // everything that a stranger controls are here and nowhere else. A client certificate is asked for and never insisted on:
 // renegotiation does not exist any more, so each path judges what the handshake brought.
+import { constants } from 'node:crypto'
 import { createServer as createHttp, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -59,6 +60,8 @@ const TLS_OPTIONS = {
   sessionTimeout: SESSION_SECONDS,
   // Without one OpenSSL refuses to resume a session that had a client certificate.
   sessionIdContext: 'touchmark',
+  // Who is at the other end is read once a connection, and so is its channel binding (TLS 1.2): neither may change on the way.
+  secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
 } as const
 
 export interface ListenerOptions {

@@ -8,8 +8,11 @@ import type { Peer } from '../protocols/http.ts'
 
 /** Longest chain that is taken from a client, leaf included: deeper device hierarchies have not been seen. */
 export const MAX_PEER_CERTIFICATES = 8
-/** Chains remembered for resumed sessions. 4,096 times two kilobytes are eight megabytes at most. */
+/** Chains remembered for resumed sessions, and their octets together: a stranger may send a hundred kilobytes with each handshake. */
 export const MAX_REMEMBERED_CHAINS = 4096
+export const MAX_REMEMBERED_OCTETS = 8 * 1024 * 1024
+/** Octets of a chain that is remembered at all: seven certificates of honest size. */
+export const MAX_REMEMBERED_CHAIN_OCTETS = 64 * 1024
 
 /**
  * A session that is resumed carries the client's leaf certificate and no others (RFC 8446 §4.6.1 and RFC 5077 leave the
@@ -19,6 +22,7 @@ export const MAX_REMEMBERED_CHAINS = 4096
 export class PeerReader {
   readonly #peers = new WeakMap<TLSSocket, Peer>()
   readonly #chains = new Map<string, readonly Bytes[]>()
+  #octets = 0
 
   /** Who is at the other end: the same object for every request of the connection. */
   peer(socket: TLSSocket): Peer {
@@ -46,14 +50,27 @@ export class PeerReader {
   }
 
   #remember(leaf: Bytes, issuers: readonly Bytes[]): void {
+    const octets = octetsOf(issuers)
+    if (octets > MAX_REMEMBERED_CHAIN_OCTETS) return
     const name = toHex(sha256(leaf))
-    this.#chains.delete(name)
+    this.#forget(name)
     this.#chains.set(name, issuers)
-    if (this.#chains.size > MAX_REMEMBERED_CHAINS) {
+    this.#octets += octets
+    while (this.#chains.size > MAX_REMEMBERED_CHAINS || this.#octets > MAX_REMEMBERED_OCTETS) {
       const oldest = this.#chains.keys().next()
-      if (!oldest.done) this.#chains.delete(oldest.value)
+      if (oldest.done) return
+      this.#forget(oldest.value)
     }
   }
+
+  #forget(name: string): void {
+    this.#octets -= octetsOf(this.#chains.get(name) ?? [])
+    this.#chains.delete(name)
+  }
+}
+
+function octetsOf(certificates: readonly Bytes[]): number {
+  return certificates.reduce((sum, { length }) => sum + length, 0)
 }
 
 class TlsPeer implements Peer {
