@@ -1,8 +1,9 @@
 // An auditor's question: is this very certificate in the log? Takes the server's address, the log's verifier key, and a certificate in PEM;
 // reads the signed checkpoint and the tiles (C2SP tlog-tiles), and needs nothing else of the server.
 // Run: node examples/prove-certificate.ts http://localhost:8080 "$(curl -s http://localhost:8080/log/key)" device.pem
-import { readFileSync } from 'node:fs'
+
 import { createHash, createPublicKey, verify } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { ed25519NoteVerifier, leafHash, openCheckpoint, parsePemBlock, parseVerifierKey, toHex } from 'touchmark/pki'
 
 const [server, keyText, file] = process.argv.slice(2)

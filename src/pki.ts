@@ -1,7 +1,7 @@
 // `touchmark/pki`: the encodings and the algorithms, without the platform. Octets in, values out, and back; nothing here opens a file or
 // a socket. Signing needs a key (`generateKeyPair`, `importPkcs8`) or a `Signer` of your own.
 export { DerError, type DerErrorCode } from './core/asn1/der-error.ts'
-export { parsePem, parsePemBlock, type PemBlock, toPem } from './core/asn1/pem.ts'
+export { type PemBlock, parsePem, parsePemBlock, toPem } from './core/asn1/pem.ts'
 export { DerReader, readDer } from './core/asn1/reader.ts'
 export { NO_EXPIRY } from './core/asn1/time.ts'
 export { DerWriter, writeDer } from './core/asn1/writer.ts'
@@ -11,7 +11,7 @@ export { fromHex, toHex } from './core/bytes/hex.ts'
 export { encodeCertsOnly, parseCertsOnly } from './core/cms/certs-only.ts'
 export { type ErrorKind, type Evidence, TouchmarkError } from './core/errors.ts'
 export { openCheckpoint, parseCheckpoint } from './core/merkle/checkpoint.ts'
-export { parseVerifierKey, ed25519NoteVerifier } from './core/merkle/signed-note.ts'
+export { ed25519NoteVerifier, parseVerifierKey } from './core/merkle/signed-note.ts'
 export { leafHash, verifyConsistency, verifyInclusion } from './core/merkle/tree.ts'
 export {
   type Certificate,
@@ -33,11 +33,11 @@ export { parseOcspRequest, parseOcspResponse } from './core/pki/ocsp.ts'
 export { OID } from './core/pki/oids.ts'
 export { encodeSigned } from './core/pki/signed.ts'
 export {
-  keyAlgorithm,
   type KeyAlgorithmName,
+  keyAlgorithm,
   keyAlgorithms,
-  signatureAlgorithm,
   type SignatureAlgorithmName,
+  signatureAlgorithm,
 } from './crypto/algorithms.ts'
 export { sha256 } from './crypto/digest.ts'
 export { checkPublicKey } from './crypto/key-check.ts'

@@ -1,6 +1,7 @@
 // PEM (RFC 7468): read as people write it (text around the blocks, CRLF), written in the strict form.
-import type { Bytes } from '../bytes/bytes.ts'
+
 import { fromBase64Lines, toBase64Lines } from '../bytes/base64.ts'
+import type { Bytes } from '../bytes/bytes.ts'
 import { TouchmarkError } from '../errors.ts'
 
 export interface PemBlock {

@@ -6,12 +6,12 @@ import { parseCertificationRequest } from '../../../src/core/pki/csr.ts'
 import { generateKeyPair, type PrivateKey } from '../../../src/crypto/keys.ts'
 import type { Device } from '../../../src/domain/device/device.ts'
 import { approveEnrolment, rejectEnrolment } from '../../../src/domain/ra/approve.ts'
+import { createToken } from '../../../src/domain/ra/create-token.ts'
 import { REPLAY_SECONDS } from '../../../src/domain/ra/earlier-enrolment.ts'
 import { enrol, PENDING_RETRY_SECONDS } from '../../../src/domain/ra/enrol.ts'
 import type { EnrolmentOutcome, EnrolmentRequest } from '../../../src/domain/ra/enrolment-request.ts'
 import type { Evidence } from '../../../src/domain/ra/evidence.ts'
 import type { Registration } from '../../../src/domain/ra/registration.ts'
-import { createToken } from '../../../src/domain/ra/create-token.ts'
 import { revokeCertificate } from '../../../src/domain/revocation/revoke.ts'
 import {
   auditLog,
