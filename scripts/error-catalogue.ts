@@ -13,7 +13,10 @@ interface Row {
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const TEXT = /(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/
-const CALL = new RegExp(String.raw`new TouchmarkError\(\s*'([a-z0-9_.]+)',\s*'([a-z_]+)',\s*${TEXT.source}([^;]{0,400})`, 'g')
+const CALL = new RegExp(
+  String.raw`new TouchmarkError\(\s*'([a-z0-9_.]+)',\s*'([a-z_]+)',\s*${TEXT.source}(?=([^;]{0,400}))`,
+  'g',
+)
 const NEXT = new RegExp(String.raw`\bnext:\s*${TEXT.source}`)
 const DER = new RegExp(String.raw`new DerError\(\s*'(der\.[a-z_]+)',\s*[^,]+,\s*${TEXT.source}`, 'g')
 

@@ -1,6 +1,6 @@
 // From the writes of a change set to statements: one statement each, the same for both engines. A statement that changes no row
 // means that the write found something else than it expects; `conflictOf` says which of the contract's codes that is.
-import { type Evidence, TouchmarkError } from '../../core/errors.ts'
+import { TouchmarkError } from '../../core/errors.ts'
 import type { ChangeSet, Write } from '../../domain/ports.ts'
 import type { StepSink, WriteStatement } from './sql.ts'
 import { insertAuthority, moveAuthority, putAuthority, updateAuthority } from './tables/authority.ts'
@@ -124,93 +124,108 @@ export function checkChangeSet(change: ChangeSet): void {
     if (write.kind === 'certificate.insert') {
       const { auditEntry } = write
       if (!Number.isInteger(auditEntry) || auditEntry < 0 || auditEntry >= change.audit.length) {
-        throw invalid('A certificate names an audit entry that its change set does not have.')
+        throw invalid('a certificate names an audit entry that is not in it.')
       }
       if (entries === undefined) entries = new Set()
-      else if (entries.has(auditEntry)) throw invalid('Two certificates name the same audit entry.')
+      else if (entries.has(auditEntry)) throw invalid('two certificates name the same audit entry.')
       entries.add(auditEntry)
     } else if (write.kind === 'quota.take' && !(Number.isSafeInteger(write.amount) && write.amount > 0)) {
-      throw invalid('A quota is taken by a whole number above zero.')
+      throw invalid('a quota is taken by a whole number above zero.')
     }
   }
 }
 
-function invalid(message: string): TouchmarkError {
-  return new TouchmarkError('store.change_invalid', 'internal', message)
+function invalid(why: string): TouchmarkError {
+  return new TouchmarkError('store.change_invalid', 'internal', `No store could apply the change set: ${why}`)
 }
 
 /** What it means that the statement of this write changed no row. */
 export function conflictOf(write: Write): TouchmarkError {
   switch (write.kind) {
     case 'device.insert':
-      return conflict('device.exists', 'A device of this model and serial number exists.', {
-        deviceId: write.device.id,
+      return new TouchmarkError('device.exists', 'conflict', 'A device of this model and serial number exists.', {
+        evidence: { deviceId: write.device.id },
       })
     case 'device.state':
-      return conflict('device.state_changed', `The device is not ${write.from}.`, {
-        deviceId: write.id,
-        from: write.from,
+      return new TouchmarkError('device.state_changed', 'conflict', `The device is not ${write.from}.`, {
+        evidence: { deviceId: write.id, from: write.from },
       })
     case 'key.insert':
-      return conflict('key.already_known', 'The public key is known already.', { keyId: write.key.id })
-    case 'key.state':
-      return conflict('key.state_changed', `The key is not ${write.from}.`, { keyId: write.id, from: write.from })
-    case 'certificate.insert':
-      return conflict('certificate.serial_number_used', 'The authority has issued this serial number.', {
-        authorityId: write.certificate.authorityId,
-        serialNumber: write.certificate.serialNumber,
+      return new TouchmarkError('key.already_known', 'conflict', 'The public key is known already.', {
+        evidence: { keyId: write.key.id },
       })
+    case 'key.state':
+      return new TouchmarkError('key.state_changed', 'conflict', `The key is not ${write.from}.`, {
+        evidence: { keyId: write.id, from: write.from },
+      })
+    case 'certificate.insert':
+      return new TouchmarkError(
+        'certificate.serial_number_used',
+        'conflict',
+        'The authority has issued this serial number.',
+        { evidence: { authorityId: write.certificate.authorityId, serialNumber: write.certificate.serialNumber } },
+      )
     case 'certificate.status':
-      return conflict('certificate.status_changed', `The certificate is not ${write.from}.`, {
-        authorityId: write.authorityId,
-        serialNumber: write.serialNumber,
-        from: write.from,
+      return new TouchmarkError('certificate.status_changed', 'conflict', `The certificate is not ${write.from}.`, {
+        evidence: { authorityId: write.authorityId, serialNumber: write.serialNumber, from: write.from },
       })
     case 'token.insert':
-      return conflict('token.exists', 'The token exists.', { tokenId: write.token.id })
+      return new TouchmarkError('token.exists', 'conflict', 'The token exists.', {
+        evidence: { tokenId: write.token.id },
+      })
     case 'token.use':
-      return conflict('token.used', 'The token was used before, or does not exist.', { tokenId: write.id })
+      return new TouchmarkError('token.used', 'conflict', 'The token was used before, or does not exist.', {
+        evidence: { tokenId: write.id },
+      })
     case 'enrolment.insert':
-      return conflict('enrolment.exists', 'The request is known already.', { requestDigest: write.enrolment.digest })
+      return new TouchmarkError('enrolment.exists', 'conflict', 'The request is known already.', {
+        evidence: { requestDigest: write.enrolment.digest },
+      })
     case 'enrolment.state':
-      return conflict('enrolment.state_changed', `The request is not ${write.from}.`, {
-        requestDigest: write.digest,
-        from: write.from,
+      return new TouchmarkError('enrolment.state_changed', 'conflict', `The request is not ${write.from}.`, {
+        evidence: { requestDigest: write.digest, from: write.from },
       })
     case 'quota.take':
-      return conflict('quota.exceeded', 'The quota is used up.', { counter: write.counter, limit: write.limit })
-    case 'batch.insert':
-      return conflict('batch.exists', 'The same input was begun before.', { inputDigest: write.batch.inputDigest })
-    case 'batch.progress':
-      return conflict('batch.state_changed', 'Another process runs the batch, or it is finished.', {
-        batchId: write.id,
-        from: write.from,
+      return new TouchmarkError('quota.exceeded', 'conflict', 'The quota is used up.', {
+        evidence: { counter: write.counter, limit: write.limit },
       })
+    case 'batch.insert':
+      return new TouchmarkError('batch.exists', 'conflict', 'The same input was begun before.', {
+        evidence: { inputDigest: write.batch.inputDigest },
+      })
+    case 'batch.progress':
+      return new TouchmarkError(
+        'batch.state_changed',
+        'conflict',
+        'Another process runs the batch, or it is finished.',
+        { evidence: { batchId: write.id, from: write.from } },
+      )
     case 'authority.insert':
-      return conflict('authority.exists', 'An authority has this name.', { authorityId: write.authority.id })
+      return new TouchmarkError('authority.exists', 'conflict', 'An authority has this name.', {
+        evidence: { authorityId: write.authority.id },
+      })
     case 'authority.update':
-      return conflict('authority.state_changed', `The authority is not ${write.from}.`, {
-        authorityId: write.id,
-        from: write.from,
+      return new TouchmarkError('authority.state_changed', 'conflict', `The authority is not ${write.from}.`, {
+        evidence: { authorityId: write.id, from: write.from },
       })
     case 'document.insert':
-      return conflict('document.version_exists', 'Somebody else changed the document meanwhile.', {
-        name: write.document.name,
-        version: write.document.version,
-      })
+      return new TouchmarkError(
+        'document.version_exists',
+        'conflict',
+        'Somebody else changed the document meanwhile.',
+        { evidence: { name: write.document.name, version: write.document.version } },
+      )
     case 'publication.put':
-      return conflict('publication.outdated', 'A publication with this number or a higher one is stored.', {
-        name: write.publication.name,
-        number: write.publication.number,
-      })
+      return new TouchmarkError(
+        'publication.outdated',
+        'conflict',
+        'A publication with this number or a higher one is stored.',
+        { evidence: { name: write.publication.name, number: write.publication.number } },
+      )
     case 'work.request':
     case 'work.done':
       return new TouchmarkError('store.row_unexpected', 'internal', 'A work row did not change as it must.')
     default:
       return write satisfies never
   }
-}
-
-function conflict(code: string, message: string, evidence: Evidence): TouchmarkError {
-  return new TouchmarkError(code, 'conflict', message, { evidence })
 }

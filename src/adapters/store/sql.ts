@@ -73,6 +73,17 @@ export function checkText(value: string): string {
   throw new TouchmarkError('store.text_invalid', 'malformed', 'A text holds U+0000 or half of a surrogate pair.')
 }
 
+/** Refuses what is no BIGINT of ours. */
+export function checkInteger(value: number): number {
+  if (Number.isSafeInteger(value)) return value
+  throw valueInvalid()
+}
+
+/** A number that is no safe integer, or an id that is not hexadecimal. */
+export function valueInvalid(): TouchmarkError {
+  return new TouchmarkError('store.value_invalid', 'malformed', 'A value is no safe integer, or no hexadecimal id.')
+}
+
 /** Text as it may be asked for: `undefined` where no row can hold it. */
 export function storableText(value: string): string | undefined {
   return value.isWellFormed() && !value.includes('\0') ? value : undefined

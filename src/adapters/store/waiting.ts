@@ -67,9 +67,6 @@ export interface SetFailure {
   readonly refused: string | undefined
 }
 
-/** Change sets that may wait; more are refused, because whoever sent them has given up by then. */
-export const MAX_WAITING = 65_536
-
 export function overloaded(): TouchmarkError {
   return new TouchmarkError('store.overloaded', 'unavailable', 'Too many changes wait to be written.')
 }

@@ -171,6 +171,15 @@ export function storeContract(name: string, engine: StoreEngine): void {
         await refuses(store, { kind: 'token.use', id: token.id, at: NOW + 4 }, 'token.used')
       })
 
+      it('token.insert: all of them are streamed in order of id', async () => {
+        const store = await newStore()
+        const device = aDevice()
+        const tokens = Array.from({ length: 1100 }, () => aToken(device))
+        await store.commit(only({ kind: 'device.insert', device }))
+        await store.commit(only(...tokens.map((token): Write => ({ kind: 'token.insert', token }))))
+        assert.deepEqual(await Array.fromAsync(store.read.allTokens()), tokens)
+      })
+
       it('enrolment.insert and enrolment.state: every state is given back as it was put in', async () => {
         const store = await newStore()
         const device = aDevice()

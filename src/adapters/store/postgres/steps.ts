@@ -1,10 +1,9 @@
 // The statements of a change set with their values, as the writer for PostgreSQL keeps them until they are sent.
 import { Buffer } from 'node:buffer'
-import { TouchmarkError } from '../../../core/errors.ts'
 import { encodeAuditEntries } from '../../../domain/audit/entry.ts'
 import type { ChangeSet } from '../../../domain/ports.ts'
 import { checkChangeSet, planWrite } from '../plan.ts'
-import { checkText, type StepSink, type Value, type WriteStatement } from '../sql.ts'
+import { checkInteger, checkText, type StepSink, type Value, valueInvalid, type WriteStatement } from '../sql.ts'
 
 export interface Step {
   readonly statement: WriteStatement
@@ -43,7 +42,7 @@ class StepList implements StepSink {
   }
 
   integer(value: number | null): this {
-    if (value !== null && !Number.isSafeInteger(value)) throw notStorable('A number is not a safe integer.')
+    if (value !== null) checkInteger(value)
     this.#values.push(value)
     return this
   }
@@ -56,7 +55,7 @@ class StepList implements StepSink {
   hex(value: string | null): this {
     const octets = value === null ? null : Buffer.from(value, 'hex')
     if (octets !== null && (octets.length === 0 || octets.length * 2 !== value?.length)) {
-      throw notStorable('An id is not hexadecimal.')
+      throw valueInvalid()
     }
     this.#values.push(octets)
     return this
@@ -67,8 +66,4 @@ class StepList implements StepSink {
     this.#values.push(position)
     return this
   }
-}
-
-function notStorable(message: string): TouchmarkError {
-  return new TouchmarkError('store.value_invalid', 'malformed', message)
 }

@@ -3,18 +3,7 @@
 import type pg from 'pg'
 import type { ChangeSet, Committed, Store, StoredCheckpoint, StoreReader, Work } from '../../../domain/ports.ts'
 import { storeReader } from '../reader.ts'
-import {
-  type Asker,
-  closed,
-  errorOf,
-  MAX_WAITING,
-  Many,
-  One,
-  overloaded,
-  settle,
-  settleAll,
-  type Waiting,
-} from '../waiting.ts'
+import { type Asker, closed, errorOf, Many, One, overloaded, settle, settleAll, type Waiting } from '../waiting.ts'
 import { isConnectionLost, storeErrorOf } from './postgres-error.ts'
 import { PostgresSession } from './session.ts'
 import { type PlannedSet, planChangeSet } from './steps.ts'
@@ -22,6 +11,8 @@ import { PostgresWriter } from './writer.ts'
 
 /** Change sets in one group: more share a commit, fewer answer sooner. */
 const MAX_SETS = 512
+/** Change sets that may wait. More are refused: whoever sent them would have given up by then. */
+const MAX_WAITING = 65_536
 
 type Planned = Waiting & { readonly planned: PlannedSet }
 

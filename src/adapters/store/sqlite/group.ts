@@ -8,11 +8,10 @@
 // same id has just been written, `false` with position and length; an index into the log is `true` and the position of
 // the entry within the change set. In the buffer each audit entry stands behind the octet 0x00 that its leaf hash begins with.
 import { Buffer } from 'node:buffer'
-import { TouchmarkError } from '../../../core/errors.ts'
 import { auditEntryText } from '../../../domain/audit/entry.ts'
 import type { ChangeSet } from '../../../domain/ports.ts'
 import { checkChangeSet, planWrite, WRITE_STATEMENTS } from '../plan.ts'
-import { checkText, type StepSink, type Value, type WriteStatement } from '../sql.ts'
+import { checkInteger, checkText, type StepSink, type Value, valueInvalid, type WriteStatement } from '../sql.ts'
 
 export type GroupValue = string | number | null | undefined | boolean
 
@@ -104,7 +103,7 @@ export class GroupPacker implements StepSink {
   }
 
   integer(value: number | null): this {
-    if (value !== null && !Number.isSafeInteger(value)) throw notStorable('A number is not a safe integer.')
+    if (value !== null) checkInteger(value)
     if (this.#differs(value)) this.#values.push(value)
     return this
   }
@@ -136,7 +135,7 @@ export class GroupPacker implements StepSink {
     }
     this.#reserve(length)
     if (length === 0 || this.#octets.write(value, this.#used, 'hex') !== length) {
-      throw notStorable('An id is not hexadecimal.')
+      throw valueInvalid()
     }
     this.#recent[this.#nextRecent] = value
     this.#recentAt[this.#nextRecent] = this.#used
@@ -224,8 +223,4 @@ export class GroupReader {
     this.#octet += length
     return new Uint8Array(this.#octets, start, length)
   }
-}
-
-function notStorable(message: string): TouchmarkError {
-  return new TouchmarkError('store.value_invalid', 'malformed', message)
 }

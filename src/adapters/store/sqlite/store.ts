@@ -4,24 +4,15 @@ import { Worker } from 'node:worker_threads'
 import { TouchmarkError } from '../../../core/errors.ts'
 import type { ChangeSet, Committed, Store, StoredCheckpoint, StoreReader, Work } from '../../../domain/ports.ts'
 import { storeReader } from '../reader.ts'
-import {
-  type Asker,
-  closed,
-  errorOf,
-  MAX_WAITING,
-  Many,
-  One,
-  overloaded,
-  settle,
-  settleAll,
-  type Waiting,
-} from '../waiting.ts'
+import { type Asker, closed, errorOf, Many, One, overloaded, settle, settleAll, type Waiting } from '../waiting.ts'
 import { SqliteConnection } from './connection.ts'
 import { GroupPacker } from './group.ts'
 import { errorFromWire, type WriterAnswer, type WriterRequest, type WriterThreadOptions } from './writer-thread.ts'
 
 /** Groups that the writer has in hand: with two it never waits for this thread, which may be signing. */
 const GROUPS_IN_HAND = 2
+/** Groups that may wait behind them. More is refused: whoever sent it would have given up by then. */
+const MAX_GROUPS = 64
 interface Group {
   readonly packer: GroupPacker
   readonly waiting: Waiting[]
@@ -39,7 +30,6 @@ export class SqliteStore implements Store {
   readonly #reader: SqliteConnection
   #thread: Worker | undefined
   #groups: Group[] = []
-  #waiting = 0
   #inHand: InHand[] = []
   #groupsInHand = 0
   #sending = false
@@ -94,15 +84,14 @@ export class SqliteStore implements Store {
   #add(change: ChangeSet, asker: Asker, place: number): void {
     try {
       this.#checkOpen()
-      if (this.#waiting >= MAX_WAITING) throw overloaded()
       let group = this.#groups.at(-1)
       if (group === undefined || group.packer.full) {
+        if (this.#groups.length >= MAX_GROUPS) throw overloaded()
         group = { packer: new GroupPacker(), waiting: [] }
         this.#groups.push(group)
       }
       group.packer.add(change)
       group.waiting.push({ change, asker, place })
-      this.#waiting++
       this.#sendSoon()
     } catch (error) {
       asker.settle(place, errorOf(error))
@@ -137,7 +126,6 @@ export class SqliteStore implements Store {
       this.#groupsInHand++
       const answered = () => {
         this.#groupsInHand--
-        this.#waiting -= waiting.length
         this.#send()
       }
       this.#post(
