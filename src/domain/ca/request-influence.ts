@@ -124,7 +124,8 @@ function compileNameRule(config: CompleteProfileConfig['requestInfluence']['subj
     kind: config.kind,
     maximum: config.maximum,
     allows: (name, values) =>
-      (name.kind === 'dNSName' ? isDnsName(name.value) : name.kind !== 'otherName') &&
+      // A wildcard speaks for hosts that the pattern is not asked about: no request gets one, whatever the pattern matches.
+      (name.kind === 'dNSName' ? isDnsName(name.value) && !name.value.includes('*') : name.kind !== 'otherName') &&
       name.kind === config.kind &&
       matchesAny(patterns, name.value, values),
   }
