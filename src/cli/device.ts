@@ -1,7 +1,7 @@
-// `touchmark device`: the registry, one device or many. Reads only; needs no passphrase and no running server.
+// `touchmark device`: the registry, one device or many, and an operator's word on one. Needs no passphrase and no running server.
 import { fromHex } from '../core/bytes/hex.ts'
 import { TouchmarkError } from '../core/errors.ts'
-import type { Device } from '../domain/device/device.ts'
+import type { Device, DeviceState } from '../domain/device/device.ts'
 import { batchId, type RequestDigest, requestDigest } from '../domain/ids.ts'
 import type { Page, StoreReader } from '../domain/ports.ts'
 import type { Enrolment } from '../domain/ra/enrolment.ts'
@@ -12,12 +12,15 @@ import { systemClock, withStore } from './store.ts'
 import { certificateView, deviceView, keyView, statusText } from './views.ts'
 
 export function deviceCommand(): Command {
-  return group({ name: 'device', summary: 'Find a device, its keys and certificates' })
+  return group({ name: 'device', summary: 'Find a device, its keys and certificates; decide about it' })
     .addCommand(showCommand())
     .addCommand(listCommand())
     .addCommand(pendingCommand())
     .addCommand(approveCommand())
     .addCommand(rejectCommand())
+    .addCommand(moveCommand('suspend', 'suspended', 'Give a device nothing until it is resumed'))
+    .addCommand(moveCommand('resume', 'active', 'End a suspension'))
+    .addCommand(retireCommand())
 }
 
 interface ShowOptions {
@@ -210,6 +213,51 @@ function rejectCommand(): Command {
       out.result({ digest: enrolment.digest, state: 'rejected' }, () => `Rejected: ${enrolment.serialNumberClaimed}.`)
     }),
   )
+}
+
+interface MoveOptions {
+  readonly model?: string
+}
+
+/** What a device is told and what others see are two things: its certificates stay as they are. */
+const CERTIFICATES_STAY =
+  'Its certificates stay good for others until they are revoked: touchmark revoke --device SERIAL'
+
+function moveCommand(name: string, to: DeviceState, summary: string): Command {
+  const move = command({
+    name,
+    summary,
+    description: 'A device that is suspended enrols and renews nothing, whatever certificate or token it shows.',
+    examples: [[`device ${name} SN-000042`, 'In force at once, also in a running server']],
+  })
+    .argument('<serial>', "the maker's serial number")
+    .option('-m, --model <model>', 'where two models share the serial number')
+  return act<MoveOptions>(move, (context, serial) => changeState(context, serial!, to))
+}
+
+function retireCommand(): Command {
+  const retire = command({
+    name: 'retire',
+    summary: 'Give a device nothing any more',
+    description: 'It cannot be undone. A device that is sold, lost for good or scrapped.',
+    examples: [
+      ['device retire SN-000042 --yes', 'Then: touchmark revoke --device SN-000042 --reason cessationOfOperation'],
+    ],
+  })
+    .argument('<serial>', "the maker's serial number")
+    .option('-m, --model <model>', 'where two models share the serial number')
+    .requiredOption('--yes', 'that it is meant')
+  return act<MoveOptions>(retire, (context, serial) => changeState(context, serial!, 'retired'))
+}
+
+function changeState({ out, data, options }: Context<MoveOptions>, serial: string, to: DeviceState): Promise<void> {
+  return withStore(data, async store => {
+    const { changeDeviceState } = await import('../domain/device/change-device-state.ts')
+    const { id } = await findDevice(store.read, serial, options.model)
+    const device = await changeDeviceState(id, to, OPERATOR, { store, clock: systemClock })
+    out.result({ device: deviceView(device) }, () => `${device.serialNumber} (${device.model}) is ${device.state}.`)
+    if (!out.json && to !== 'active') out.note(CERTIFICATES_STAY)
+  })
 }
 
 function digestOf(text: string): RequestDigest {

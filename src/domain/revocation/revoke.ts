@@ -7,7 +7,7 @@ import type { CrlReason } from '../../core/pki/crl-reason.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import type { Authority } from '../ca/authority.ts'
 import type { CertificateRecord, CertificateStatus } from '../ca/certificate-record.ts'
-import type { AuthorityId, DeviceId, SerialNumber, UnixSeconds } from '../ids.ts'
+import type { AuthorityId, DeviceId, KeyId, SerialNumber, UnixSeconds } from '../ids.ts'
 import type { Clock, Store, Write } from '../ports.ts'
 
 /** Reasons that a person or rule may give for a certificate. */
@@ -112,6 +112,9 @@ export async function revokeDevice(
     reason,
     actor,
     ports,
+    // Every key, also those without a live certificate: a device that is lost loses the key that it was born with, and the key that
+    // another maker certified.
+    async () => (await ports.store.read.keysOfDevice(deviceId)).map(key => key.id),
   )
 }
 
@@ -127,12 +130,15 @@ async function changeAll(
   reason: RevocationReason,
   actor: AuditEntry['actor'],
   ports: RevocationPorts,
+  compromisedKeys?: () => Promise<readonly KeyId[]>,
 ): Promise<RevocationOutcome> {
   const changed: RevocationOutcome['changed'][number][] = []
   let unchanged: number | undefined
   for (let round = 1; ; round++) {
     try {
-      const outcome = await change(await select(), reason, actor, ports)
+      const records = await select()
+      const keys = reason === 'keyCompromise' ? await compromisedKeys?.() : undefined
+      const outcome = await change(records, keys ?? records.map(({ keyId }) => keyId), reason, actor, ports)
       if (outcome.changed.length === 0) return { changed, unchanged: unchanged ?? outcome.unchanged }
       changed.push(...outcome.changed)
       unchanged ??= outcome.unchanged
@@ -217,6 +223,7 @@ function checkReason(record: CertificateRecord, reason: RevocationReason): void 
 
 async function change(
   records: readonly CertificateRecord[],
+  compromised: readonly KeyId[],
   reason: RevocationReason,
   actor: AuditEntry['actor'],
   ports: RevocationPorts,
@@ -246,8 +253,7 @@ async function change(
     }
   }
   if (reason === 'keyCompromise') {
-    // Every key, not the first: a device that is lost loses the key that it was born with as well.
-    for (const id of new Set(records.map(record => record.keyId))) {
+    for (const id of new Set(compromised)) {
       const key = await ports.store.read.key(id)
       if (!key || key.state === 'compromised' || key.state === 'destroyed') continue
       writes.push({ kind: 'key.state', id: key.id, from: key.state, to: 'compromised', at: now })
