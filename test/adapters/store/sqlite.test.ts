@@ -126,6 +126,34 @@ test('writes ahead, and waits for the disk at every commit', async () => {
   connection.close()
 })
 
+test('many callers share commits, one caller waits for nobody', async () => {
+  const store = await newStore()
+  const commits = () => store.read.changeMarker()
+  const oneByOne = async (count: number) => {
+    for (let i = 0; i < count; i++) await store.commit({ writes: [], audit: [anEntry()] })
+  }
+  const before = await commits()
+  await oneByOne(10)
+  const between = await commits()
+  assert.equal(between - before, 10)
+  await Promise.all(Array.from({ length: 20 }, () => oneByOne(20)))
+  const shared = (await commits()) - between
+  assert.ok(shared < 100, `${shared} commits for 400 change sets`)
+  assert.equal((await store.read.counts()).auditEntries, 410)
+})
+
+test('the configuration marker is that of the turn, and never older than what the caller committed', async () => {
+  const store = await newStore()
+  const marker = () => store.read.configurationMarker()
+  const [first, again] = await Promise.all([marker(), marker()])
+  assert.equal(first, again)
+  const document = { kind: 'rules', name: 'rules', version: 1, body: '{}', createdAt: NOW } as const
+  const committed = store.commit({ writes: [{ kind: 'document.insert', document }], audit: [anEntry()] })
+  assert.equal(await marker(), first)
+  await committed
+  assert.equal(await marker(), first! + 1)
+})
+
 test('opens nothing that is not its own', async () => {
   const folder = newFolder()
   await rejectsWith(openStore({ folder }), 'store.missing')

@@ -38,7 +38,7 @@ type LastValue = GroupValue | Uint8Array | typeof UNKNOWN
 
 export class GroupPacker implements StepSink {
   readonly #values: GroupValue[] = []
-  #octets = Buffer.allocUnsafeSlow(64 * 1024)
+  #octets = Buffer.allocUnsafeSlow(8 * 1024)
   #used = 0
   #sets = 0
   /** For each statement the values of its last row. */
@@ -53,6 +53,10 @@ export class GroupPacker implements StepSink {
 
   get sets(): number {
     return this.#sets
+  }
+
+  get octets(): number {
+    return this.#used
   }
 
   get full(): boolean {

@@ -1,5 +1,5 @@
 // The store on SQLite: questions go to a connection of this thread, changes to the writer in a thread of its own. While it commits one
-// group, the change sets that arrive gather in the next: how many share an fsync follows from the load alone.
+// group, the change sets that arrive gather in the next: how many share an fsync follows from the load.
 import { Worker } from 'node:worker_threads'
 import { TouchmarkError } from '../../../core/errors.ts'
 import type { ChangeSet, Committed, Store, StoredCheckpoint, StoreReader, Work } from '../../../domain/ports.ts'
@@ -9,10 +9,18 @@ import { SqliteConnection } from './connection.ts'
 import { GroupPacker } from './group.ts'
 import { errorFromWire, type WriterAnswer, type WriterRequest, type WriterThreadOptions } from './writer-thread.ts'
 
-/** Groups that the writer has in hand: with two it never waits for this thread, which may be signing. */
+/** Groups that the writer has in hand: with two of a batch's it never waits for this thread, which may be signing. */
 const GROUPS_IN_HAND = 2
 /** Groups that may wait behind them. More is refused: whoever sent it would have given up by then. */
 const MAX_GROUPS = 64
+/** Octets from which a group is a batch's, and worth handing over while the writer is busy. */
+const BULK_OCTETS = 128 * 1024
+/**
+ * How long the change sets of many callers gather from one commit to the next. A commit costs the writer's wake-up, the pages that each one
+ * writes (the head, the edge of the log) and an fsync, whether it carries one change set or fifty. Who comes alone never waits.
+ */
+const GATHER_MS = 4
+
 interface Group {
   readonly packer: GroupPacker
   readonly waiting: Waiting[]
@@ -33,6 +41,11 @@ export class SqliteStore implements Store {
   #inHand: InHand[] = []
   #groupsInHand = 0
   #sending = false
+  #sentAt = 0
+  /** Somebody came while others' change sets were with the writer: there are many callers. */
+  #crowded = false
+  #gathering: NodeJS.Timeout | undefined
+  #configurationMarker: Promise<number> | undefined
   #closed: Promise<void> | undefined
   #failure: TouchmarkError | undefined
   #whenIdle: (() => void) | undefined
@@ -41,7 +54,8 @@ export class SqliteStore implements Store {
   constructor(path: string, options: { readonly maxOctets?: number | undefined } = {}) {
     this.#options = { path, maxOctets: options.maxOctets }
     this.#reader = new SqliteConnection(path, { role: 'reader' })
-    this.read = storeReader(this.#reader)
+    const read = storeReader(this.#reader)
+    this.read = { ...read, configurationMarker: () => this.#markerOfThisTurn(read) }
   }
 
   commit(change: ChangeSet): Promise<Committed> {
@@ -69,7 +83,22 @@ export class SqliteStore implements Store {
     return this.#closed
   }
 
+  /**
+   * Read once in a turn of the event loop: each step of a request asks, and what another process commits within the turn might as well have
+   * come after it. What this process commits is seen by whoever learns of it.
+   */
+  #markerOfThisTurn(read: StoreReader): Promise<number> {
+    if (this.#configurationMarker === undefined) {
+      this.#configurationMarker = read.configurationMarker()
+      setImmediate(() => {
+        this.#configurationMarker = undefined
+      })
+    }
+    return this.#configurationMarker
+  }
+
   async #close(): Promise<void> {
+    this.#crowded = false
     this.#send()
     if (!this.#idle) await new Promise<void>(resolve => (this.#whenIdle = resolve))
     // The writer closes last: the last connection works the write-ahead log into the database.
@@ -92,6 +121,7 @@ export class SqliteStore implements Store {
       }
       group.packer.add(change)
       group.waiting.push({ change, asker, place })
+      if (this.#groupsInHand > 0) this.#crowded = true
       this.#sendSoon()
     } catch (error) {
       asker.settle(place, errorOf(error))
@@ -118,14 +148,16 @@ export class SqliteStore implements Store {
   }
 
   #send(): void {
-    while (this.#groupsInHand < GROUPS_IN_HAND) {
-      const group = this.#groups.shift()
-      if (group === undefined) return
+    for (let group = this.#groups[0]; group !== undefined && this.#mayGo(group); group = this.#groups[0]) {
+      this.#groups.shift()
       const { waiting } = group
       const packed = group.packer.pack()
       this.#groupsInHand++
+      this.#sentAt = performance.now()
       const answered = () => {
         this.#groupsInHand--
+        this.#configurationMarker = undefined
+        if (this.#groups.length === 0) this.#crowded = false
         this.#send()
       }
       this.#post(
@@ -143,6 +175,18 @@ export class SqliteStore implements Store {
         [packed.octets],
       )
     }
+  }
+
+  #mayGo(group: Group): boolean {
+    if (group.packer.octets >= BULK_OCTETS) return this.#groupsInHand < GROUPS_IN_HAND
+    if (this.#groupsInHand > 0) return false
+    const wait = this.#crowded ? this.#sentAt + GATHER_MS - performance.now() : 0
+    if (wait <= 0) return true
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined
+      this.#send()
+    }, Math.ceil(wait))
+    return false
   }
 
   async #ask(request: WriterRequest): Promise<WriterAnswer> {
