@@ -18,15 +18,19 @@ export const systemRandom: Random = {
 }
 
 /**
- * A source whose first `octets` were drawn in one piece, because the call to the source costs more than a hundred serial numbers; what goes
- * beyond them comes from the source itself. For ids, never for keys: what was drawn lies in memory until it is used.
+ * A source that is drawn from in pieces of `octets`, because the call to the source costs more than a hundred serial numbers. For ids, never
+ * for keys: what was drawn lies in memory until it is used.
  */
 export function drawnAhead(random: Random, octets: number): Random {
-  const drawn = random.bytes(octets)
+  let drawn: Bytes | undefined
   let at = 0
   return {
     bytes(count) {
-      if (at + count > drawn.length) return random.bytes(count)
+      if (count > octets) return random.bytes(count)
+      if (drawn === undefined || at + count > drawn.length) {
+        drawn = random.bytes(octets)
+        at = 0
+      }
       at += count
       return drawn.slice(at - count, at)
     },

@@ -1,8 +1,16 @@
 // Signature verification over what was signed as received (RFC 5280 §4.1.1.3, RFC 2986 §4.2). The key decides what it can
 // verify: an algorithm that does not belong to the key's type is no signature of that key.
 import { constants, createPublicKey, hash, type KeyObject, verify } from 'node:crypto'
+import type { Bytes } from '../core/bytes/bytes.ts'
 import type { AlgorithmIdentifier } from '../core/pki/algorithm-identifier.ts'
-import { bitLength, findSignatureAlgorithm, readSpki, type SignatureAlgorithm } from './algorithms.ts'
+import {
+  bitLength,
+  findSignatureAlgorithm,
+  type KeyType,
+  readSpki,
+  type SignatureAlgorithm,
+  type SpkiParts,
+} from './algorithms.ts'
 
 /** What a check of one signature found out, for callers that answer or log the reason. */
 export type SignatureVerdict = 'valid' | 'invalid' | 'algorithm_unsupported' | 'key_unsupported' | 'key_mismatch'
@@ -63,6 +71,30 @@ export function checkSignatureWith(
   return verifyWithKey(key, algorithm, tbs, signature) ? 'valid' : 'invalid'
 }
 
+/**
+ * As `checkSignature`, where the key itself is what was signed: the proof of possession of a request. Such a key does not come again, so it is
+ * neither looked for among the keys that are kept nor opened as an object of its own.
+ */
+export function checkSelfSignature(
+  spki: Uint8Array,
+  algorithm: AlgorithmIdentifier,
+  tbs: Uint8Array,
+  signature: Uint8Array,
+): SignatureVerdict {
+  const row = findSignatureAlgorithm(algorithm)
+  if (row === undefined) return 'algorithm_unsupported'
+  const keyType = verifiableKeyType(spki)
+  if (keyType === undefined) return 'key_unsupported'
+  if (keyType !== row.keyType) return 'key_mismatch'
+  const key = { key: spki as Bytes, format: 'der', type: 'spki' } as const
+  try {
+    return verify(row.hash ?? null, tbs, { ...key, ...paddingOf(row) }, signature) ? 'valid' : 'invalid'
+  } catch {
+    // Either the key is none, or OpenSSL calls the signature malformed.
+    return openPublicKey(spki) === undefined ? 'key_unsupported' : 'invalid'
+  }
+}
+
 /** Verification with a key that is already open: the signer's own checks. */
 export function verifyWithKey(
   key: KeyObject,
@@ -97,9 +129,14 @@ export function verifyInBackground(
 }
 
 function verifyingKey(key: KeyObject, algorithm: SignatureAlgorithm) {
+  const padding = paddingOf(algorithm)
+  return padding === undefined ? key : { key, ...padding }
+}
+
+function paddingOf(algorithm: SignatureAlgorithm) {
   return algorithm.padding === 'pss'
-    ? { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
-    : key
+    ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+    : undefined
 }
 
 /**
@@ -146,15 +183,26 @@ const ADMITTED_AT = 3
 const publicKeys = new PublicKeyCache()
 
 function openPublicKey(spki: Uint8Array): KeyObject | undefined {
+  if (verifiableKeyType(spki) === undefined) return undefined
   try {
-    const { rsa } = readSpki(spki)
-    if (rsa !== undefined) {
-      const bits = bitLength(rsa.modulus)
-      if (bits < MIN_VERIFY_MODULUS_BITS || bits > MAX_VERIFY_MODULUS_BITS) return undefined
-      if (bitLength(rsa.exponent) > MAX_VERIFY_EXPONENT_BITS) return undefined
-    }
-    return createPublicKey({ key: spki, format: 'der', type: 'spki' })
+    return createPublicKey({ key: spki as Bytes, format: 'der', type: 'spki' })
   } catch {
     return undefined
   }
+}
+
+/** The type of a key that we verify with, as far as its encoding tells. */
+function verifiableKeyType(spki: Uint8Array): KeyType | undefined {
+  let parts: SpkiParts
+  try {
+    parts = readSpki(spki)
+  } catch {
+    return undefined
+  }
+  if (parts.rsa !== undefined) {
+    const bits = bitLength(parts.rsa.modulus)
+    if (bits < MIN_VERIFY_MODULUS_BITS || bits > MAX_VERIFY_MODULUS_BITS) return undefined
+    if (bitLength(parts.rsa.exponent) > MAX_VERIFY_EXPONENT_BITS) return undefined
+  }
+  return parts.keyType
 }

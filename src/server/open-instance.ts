@@ -1,7 +1,7 @@
 // An instance with its keys open: what a command or a server needs to issue. Opened from a data folder and a passphrase; the offline
 // root is not part of it.
 import { openSoftwareKeyStore, type SoftwareKeyStore } from '../adapters/keystore/software-keystore.ts'
-import { checkRandomSource, type Random, systemRandom } from '../crypto/random.ts'
+import { checkRandomSource, drawnAhead, type Random, systemRandom } from '../crypto/random.ts'
 import { AuthorityDirectory } from '../domain/ca/authorities.ts'
 import { CertificateIssuer } from '../domain/ca/issuer.ts'
 import type { Clock, Store } from '../domain/ports.ts'
@@ -29,6 +29,9 @@ export interface Instance extends AsyncDisposable {
 
 const systemClock: Clock = { now: () => Math.floor(Date.now() / 1000) }
 
+/** Octets of randomness for serial numbers that are drawn at once. */
+const SERIAL_NUMBERS_AHEAD = 1200
+
 /**
  * Opens configuration, key store and store, in this order: a wrong passphrase touches nothing. Throws `random.unhealthy`, and what
  * `readConfiguration`, `findPassphrase`, `openSoftwareKeyStore` and `openStore` throw.
@@ -48,7 +51,7 @@ export async function openInstance(
   )
   const store = stack.use(await openStore(folder, configuration))
   const authorities = new AuthorityDirectory({ store, keyStore })
-  const issuer = new CertificateIssuer({ authorities, random: systemRandom })
+  const issuer = new CertificateIssuer({ authorities, random: drawnAhead(systemRandom, SERIAL_NUMBERS_AHEAD) })
   const registration = stack.use(createRegistration({ store, authorities, issuer, clock, random: systemRandom }))
   const open = stack.move()
   return {

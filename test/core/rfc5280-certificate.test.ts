@@ -24,6 +24,7 @@ import {
   MAX_CERTIFICATE_OCTETS,
   parseCertificate,
   parseTbsCertificate,
+  readCertificateSerialNumber,
   type TbsCertificate,
 } from '../../src/core/pki/certificate.ts'
 import type { Extension } from '../../src/core/pki/extension.ts'
@@ -147,10 +148,11 @@ describe('Certificates of public collections', () => {
     if (folder === undefined) return
     const refused: string[] = []
     for (const file of readdirSync(join(folder, 'certs'))) {
-      const bytes = new Uint8Array(readFileSync(join(folder, 'certs', file)))
+      const bytes: Uint8Array = new Uint8Array(readFileSync(join(folder, 'certs', file)))
       try {
         const parsed = parseCertificate(bytes)
         assert.deepEqual(Uint8Array.from(parsed.subject.raw), encodeName(parsed.subject.rdns), file)
+        assert.equal(readCertificateSerialNumber(bytes), parsed.serialNumber, file)
         assert.deepEqual(Buffer.from(parsed.subjectPublicKeyInfo.raw).length > 0, true)
       } catch (error) {
         assert.ok(error instanceof DerError, file)
@@ -176,7 +178,7 @@ describe('Certificates of public collections', () => {
         for (const { label, der } of blocks) {
           if (label !== 'CERTIFICATE') continue
           try {
-            parseCertificate(der)
+            assert.equal(readCertificateSerialNumber(der), parseCertificate(der).serialNumber, file)
             read++
           } catch (error) {
             assert.ok(error instanceof DerError, file)

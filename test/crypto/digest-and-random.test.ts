@@ -43,7 +43,7 @@ test('equalSecrets: equality, and lengths that differ are not equal', () => {
   assert.ok(!equalSecrets(toUtf8('secret'), toUtf8('secret ')))
 })
 
-test('drawnAhead: every octet is given once, and what is missing is drawn', () => {
+test('drawnAhead: nothing is given twice, and the source is asked only when what was drawn does not suffice', () => {
   let next = 0
   const draws: number[] = []
   const counter: Random = {
@@ -53,17 +53,16 @@ test('drawnAhead: every octet is given once, and what is missing is drawn', () =
     },
   }
   const random = drawnAhead(counter, 10)
-  const given = [random.bytes(4), random.bytes(4), random.bytes(4), random.bytes(2)]
-  assert.deepEqual(
-    given.map(octets => [...octets]),
-    [
-      [0, 1, 2, 3],
-      [4, 5, 6, 7],
-      [10, 11, 12, 13],
-      [8, 9],
-    ],
-  )
-  assert.deepEqual(draws, [10, 4])
+  const given = [4, 4, 4, 6, 12, 1].map(count => [...random.bytes(count)])
+  assert.deepEqual(given, [
+    [0, 1, 2, 3],
+    [4, 5, 6, 7],
+    [10, 11, 12, 13],
+    [14, 15, 16, 17, 18, 19],
+    [20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31],
+    [32],
+  ])
+  assert.deepEqual(draws, [10, 10, 12, 10])
 })
 
 describe('health test of the random source', () => {

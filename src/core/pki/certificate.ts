@@ -2,7 +2,7 @@
 // A parsed certificate holds views into the octets that came; what was signed is verified as it came.
 import { DerError } from '../asn1/der-error.ts'
 import { oidContent } from '../asn1/oid.ts'
-import { type DerReader, readDer } from '../asn1/reader.ts'
+import { DerReader, readDer } from '../asn1/reader.ts'
 import { contextConstructed, contextPrimitive, TAG } from '../asn1/tag.ts'
 import { GENERALIZED_TIME_OCTETS, isUtcTime, putTime, UTC_TIME_OCTETS } from '../asn1/time.ts'
 import { putHeader, sizeOf } from '../asn1/writer.ts'
@@ -76,10 +76,7 @@ export function parseTbsCertificate(tbs: Uint8Array, base = 0): CertificateField
 
 function readFields(fields: DerReader, tbs: Uint8Array): CertificateFields {
   const version = fields.optional(contextConstructed(0), self => self.nested(contextConstructed(0), parseVersion)) ?? 1
-  const serialAt = fields.offset
-  const serial = fields.unsignedBytes()
-  if (serial.length > MAX_SERIAL_OCTETS)
-    throw new DerError('der.integer_too_large', serialAt, 'The serial number is too long')
+  const serialNumber = parseSerial(fields)
   const signatureAlgorithm = parseAlgorithmIdentifier(fields)
   const issuer = parseName(fields)
   const validity = fields.enter(TAG.SEQUENCE)
@@ -103,7 +100,7 @@ function readFields(fields: DerReader, tbs: Uint8Array): CertificateFields {
   return {
     tbs,
     version,
-    serialNumber: toHex(serial),
+    serialNumber,
     signatureAlgorithm,
     issuer,
     notBefore,
@@ -114,6 +111,24 @@ function readFields(fields: DerReader, tbs: Uint8Array): CertificateFields {
     subjectUniqueId,
     extensions,
   }
+}
+
+/**
+ * The serial number alone, without reading what follows it: for looking a certificate up among those that are known octet for octet. Throws
+ * `DerError`.
+ */
+export function readCertificateSerialNumber(der: Uint8Array): string {
+  const fields = new DerReader(der, LIMITS).enter(TAG.SEQUENCE).enter(TAG.SEQUENCE)
+  fields.optional(contextConstructed(0), self => self.raw(contextConstructed(0)))
+  return parseSerial(fields)
+}
+
+function parseSerial(fields: DerReader): string {
+  const at = fields.offset
+  const serial = fields.unsignedBytes()
+  if (serial.length > MAX_SERIAL_OCTETS)
+    throw new DerError('der.integer_too_large', at, 'The serial number is too long')
+  return toHex(serial)
 }
 
 function parseVersion(reader: DerReader): 1 | 2 | 3 {

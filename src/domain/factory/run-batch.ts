@@ -278,7 +278,7 @@ class BatchRun {
     const now = this.#ports.clock.now()
     const random = drawnAhead(this.#ports.random, inputs.length * DEVICE_ID_OCTETS)
     const checked: CheckedUnit[] = []
-    const requests = await Promise.all(inputs.map(readRequest))
+    const requests = inputs.some(hasRequest) ? await Promise.all(inputs.map(readRequest)) : []
     for (const [slot, input] of inputs.entries()) {
       if (isBadUnit(input)) {
         results[slot] = { outcome: 'rejected', model: '', serialNumber: '', ...input }
@@ -650,6 +650,10 @@ interface ReadRequest {
   readonly csr: CertificationRequest
   /** Whether its signature verifies with its own key (RFC 2986 §4.2). */
   readonly possession: boolean
+}
+
+function hasRequest(input: UnitInput): boolean {
+  return !isBadUnit(input) && input.key.kind === 'csr'
 }
 
 /** The CSR of a unit that has one, verified beside the others of its chunk; or what is wrong with its octets. */

@@ -1,5 +1,4 @@
 // What every protocol translates its message into, and what it translates back. It knows no protocol and no policy.
-import { concat } from '../../core/bytes/bytes.ts'
 import { toUtf8 } from '../../core/bytes/utf8.ts'
 import type { ErrorKind } from '../../core/errors.ts'
 import type { CertificationRequest } from '../../core/pki/csr.ts'
@@ -78,13 +77,15 @@ export function digestRequest(
 
 /** Each part preceded by its length, so that no two lists of parts have the same octets. */
 function hashParts(parts: readonly Uint8Array[]): Uint8Array {
-  return sha256(
-    concat(
-      ...parts.flatMap(part => {
-        const length = new Uint8Array(4)
-        new DataView(length.buffer).setUint32(0, part.length)
-        return [length, part]
-      }),
-    ),
-  )
+  let length = 0
+  for (const part of parts) length += 4 + part.length
+  const octets = new Uint8Array(length)
+  const view = new DataView(octets.buffer)
+  let at = 0
+  for (const part of parts) {
+    view.setUint32(at, part.length)
+    octets.set(part, at + 4)
+    at += 4 + part.length
+  }
+  return sha256(octets)
 }

@@ -4,7 +4,7 @@ import { equalBytes } from '../../core/bytes/bytes.ts'
 import { fromHex, toHex } from '../../core/bytes/hex.ts'
 import { toUtf8 } from '../../core/bytes/utf8.ts'
 import { TouchmarkError } from '../../core/errors.ts'
-import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
+import { type Certificate, parseCertificate, readCertificateSerialNumber } from '../../core/pki/certificate.ts'
 import { namesEqual } from '../../core/pki/name.ts'
 import { validateChain } from '../../core/pki/path.ts'
 import { type KeyAlgorithmName, keyAlgorithmOfSpki } from '../../crypto/algorithms.ts'
@@ -50,11 +50,14 @@ export class EvidenceReader {
   async fromCertificates(certificates: readonly Uint8Array[], now: UnixSeconds): Promise<EvidenceFinding> {
     const [leafDer, ...others] = certificates
     if (leafDer === undefined) return { kind: 'none' }
+    const serial = serialNumberOf(leafDer)
+    if (serial === undefined) return refused('evidence.certificate_malformed')
+    const records = await this.#store.certificatesBySerial(serialNumber(serial))
+    const record = records.find(candidate => equalBytes(candidate.der, leafDer))
+    // What we issued was read before it was signed: it is told by its octets.
+    if (record) return this.#ownCertificate(record, now)
     const leaf = this.#parse(leafDer)
     if (leaf === undefined) return refused('evidence.certificate_malformed')
-    const records = await this.#store.certificatesBySerial(serialNumber(leaf.serialNumber))
-    const record = records.find(candidate => equalBytes(candidate.der, leafDer))
-    if (record) return this.#ownCertificate(record, now)
     if (await this.#isSignedByUs(leaf))
       return refused('evidence.certificate_unrecorded', { serialNumber: leaf.serialNumber })
     return this.#foreignCertificate(leaf, others, now)
@@ -228,6 +231,15 @@ export class EvidenceReader {
       if (cause instanceof TouchmarkError) return undefined
       throw cause
     }
+  }
+}
+
+function serialNumberOf(certificate: Uint8Array): string | undefined {
+  try {
+    return readCertificateSerialNumber(certificate)
+  } catch (cause) {
+    if (cause instanceof TouchmarkError) return undefined
+    throw cause
   }
 }
 

@@ -28,13 +28,20 @@ export function createRegistration(ports: RegistrationPorts): Registration {
   const refusals = new RefusalLog(ports)
   const cache = new DocumentCache<Rules>(parseRules)
   const initialRules = parseRules(defaultRules)
+  let inForce: { readonly marker: number; readonly rules: Rules } | undefined
   return {
     ...ports,
     evidence: new EvidenceReader(ports.store.read),
     refusals,
     async rules() {
-      const document = await ports.store.read.document('rules', RULES_NAME)
-      return document ? cache.value(document) : initialRules
+      const { read } = ports.store
+      const marker = await read.configurationMarker()
+      if (inForce?.marker === marker) return inForce.rules
+      const document = await read.document('rules', RULES_NAME)
+      const rules = document ? cache.value(document) : initialRules
+      // What was read may be newer than the marker, never older.
+      inForce = { marker, rules }
+      return rules
     },
     [Symbol.asyncDispose]: () => refusals[Symbol.asyncDispose](),
   }

@@ -2,9 +2,9 @@
 // that it is no key that experience forbids.
 import { TouchmarkError } from '../../core/errors.ts'
 import { type KeyAlgorithmName, keyAlgorithmOfSpki } from '../../crypto/algorithms.ts'
-import { sha256 } from '../../crypto/digest.ts'
+import { sha256Hex } from '../../crypto/digest.ts'
 import { checkPublicKey } from '../../crypto/key-check.ts'
-import { checkSignature } from '../../crypto/verify.ts'
+import { checkSelfSignature } from '../../crypto/verify.ts'
 import { type KeyId, keyId } from '../ids.ts'
 import type { EnrolmentRequest } from './enrolment-request.ts'
 import { REFUSALS } from './refusal.ts'
@@ -26,7 +26,7 @@ export function readRequestedKey(request: Pick<EnrolmentRequest, 'csr' | 'genera
   const { csr, generatedKey } = request
   if (generatedKey) {
     return {
-      id: keyId(sha256(generatedKey)),
+      id: keyId(sha256Hex(generatedKey)),
       spki: generatedKey,
       algorithm: keyAlgorithmOfSpki(generatedKey),
       origin: 'server',
@@ -37,11 +37,11 @@ export function readRequestedKey(request: Pick<EnrolmentRequest, 'csr' | 'genera
   if (finding) throw new TouchmarkError(finding.code, 'malformed', finding.message, { next: 'Make a new key.' })
   const algorithm = keyAlgorithmOfSpki(spki)
   verifyProofOfPossession(request)
-  return { id: keyId(sha256(spki)), spki, algorithm, origin: 'device' }
+  return { id: keyId(sha256Hex(spki)), spki, algorithm, origin: 'device' }
 }
 
 function verifyProofOfPossession({ csr }: Pick<EnrolmentRequest, 'csr'>): void {
-  const verdict = checkSignature(csr.subjectPublicKeyInfo.raw, csr.signatureAlgorithm, csr.tbs, csr.signature)
+  const verdict = checkSelfSignature(csr.subjectPublicKeyInfo.raw, csr.signatureAlgorithm, csr.tbs, csr.signature)
   switch (verdict) {
     case 'valid':
       return
