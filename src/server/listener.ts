@@ -328,6 +328,7 @@ function readBody(request: IncomingMessage, route: Route): Promise<Bytes> {
   const { promise, resolve, reject } = Promise.withResolvers<Bytes>()
   const chunks: Buffer[] = []
   let length = 0
+  let whole = false
   const take = (chunk: Buffer) => {
     length += chunk.length
     if (length > route.maxBody) {
@@ -338,6 +339,7 @@ function readBody(request: IncomingMessage, route: Route): Promise<Bytes> {
   }
   request.on('data', take)
   request.once('end', () => {
+    whole = true
     const body = new Uint8Array(length)
     let at = 0
     for (const chunk of chunks) {
@@ -347,7 +349,8 @@ function readBody(request: IncomingMessage, route: Route): Promise<Bytes> {
     resolve(body)
   })
   request.once('error', cause => reject(cutShort(cause)))
-  request.once('close', () => reject(cutShort()))
+  // Every request closes; an error is made for those that close too early.
+  request.once('close', () => whole || reject(cutShort()))
   return promise
 }
 
