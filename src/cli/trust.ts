@@ -47,7 +47,12 @@ export function trustCommand(): Command {
       })
     }),
   )
-  return trust.enablePositionalOptions().addCommand(listCommand()).addCommand(showCommand()).addCommand(addCommand())
+  return trust
+    .enablePositionalOptions()
+    .addCommand(listCommand())
+    .addCommand(showCommand())
+    .addCommand(addCommand())
+    .addCommand(removeCommand())
 }
 
 function listCommand(): Command {
@@ -92,11 +97,7 @@ function showCommand(): Command {
   return act(show, ({ out, data }, name) =>
     withStore(data, async ({ read }) => {
       const document = await read.document('trust-anchors', name!)
-      if (!document) {
-        throw new TouchmarkError('trust_anchors.not_found', 'not_found', `There is no trust anchor list ${name}.`, {
-          next: 'List them with: touchmark trust list',
-        })
-      }
+      if (!document) throw noMaker(name!)
       out.raw(`${JSON.stringify(JSON.parse(document.body), null, out.json ? undefined : 2)}\n`)
     }),
   )
@@ -130,5 +131,42 @@ function addCommand(): Command {
         () => `${anchors.name} is accepted: ${anchors.certificates.length} certificate(s), version ${version}.`,
       )
     })
+  })
+}
+
+function removeCommand(): Command {
+  const remove = command({
+    name: 'remove',
+    summary: 'Accept the birth certificates of a maker no more',
+    description:
+      'The list stays, with no certificate in it. Devices that enrolled already keep what they have: suspend or revoke them one by one.',
+    examples: [['trust remove globex', 'In force at once, also in a running server']],
+  }).argument('<name>', 'of the maker')
+  return act(remove, async ({ out, data }, name) => {
+    const [{ putDocument }, { parseTrustAnchors }] = await Promise.all([
+      import('./documents.ts'),
+      import('../domain/ra/trust-anchors.ts'),
+    ])
+    await withStore(data, async store => {
+      const current = await store.read.document('trust-anchors', name!)
+      if (!current) throw noMaker(name!)
+      const config: unknown = JSON.parse(current.body)
+      const { certificates } = parseTrustAnchors(config)
+      if (certificates.length === 0) {
+        out.result({ name, version: current.version }, () => `${name} is not accepted.`)
+        return
+      }
+      const body = () => JSON.stringify({ ...(config as object), certificates: [] }, null, 2)
+      const subject = { certificateSha256: toHex(sha256(certificates[0]!.raw)) }
+      const document = { kind: 'trust-anchors', name: name!, body } as const
+      const version = await putDocument(store, document, 'trust.anchor_removed', systemClock.now(), subject)
+      out.result({ name, version }, () => `${name} is accepted no more, since version ${version}.`)
+    })
+  })
+}
+
+function noMaker(name: string): TouchmarkError {
+  return new TouchmarkError('trust_anchors.not_found', 'not_found', `There is no trust anchor list ${name}.`, {
+    next: 'List them with: touchmark trust list',
   })
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { generateKeyPair } from '../../src/crypto/keys.ts'
+import { documentDetail } from '../../src/domain/audit/document-detail.ts'
 import { changeDeviceState } from '../../src/domain/device/change-device-state.ts'
 import { type Device, type DeviceState, mayEnrol } from '../../src/domain/device/device.ts'
 import { createToken } from '../../src/domain/ra/create-token.ts'
@@ -107,6 +108,20 @@ test('a device that is reported lost loses every key: the one that another maker
   assert.deepEqual([states.length, new Set(states)], [3, new Set(['compromised'])])
   const { 'birth certificate': birth, 'own certificate': own } = await answers(instance, doors)
   assert.deepEqual([birth, own], ['evidence.key_unusable', 'evidence.certificate_revoked'])
+})
+
+test('a maker that is trusted no more has no device at the door', async t => {
+  const { instance, doors } = await foreignDevice(t)
+  const { store, clock } = instance
+  const current = (await store.read.document('trust-anchors', 'maker'))!
+  const body = JSON.stringify({ ...JSON.parse(current.body), certificates: [] })
+  const document = { ...current, version: current.version + 1, body }
+  const audit = { at: clock.now(), actor: OPERATOR, action: 'trust.anchor_removed', outcome: 'done' } as const
+  await store.commit({
+    writes: [{ kind: 'document.insert', document }],
+    audit: [{ ...audit, subject: { name: 'maker', certificateSha256: '' }, detail: documentDetail(document) }],
+  })
+  assert.equal(await knock(instance, doors['birth certificate']!), 'evidence.issuer_unknown')
 })
 
 test('a device in a state that nobody knows is given nothing', () => {

@@ -43,8 +43,8 @@ const modelSchema = z.union([
 const trustAnchorsSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'lower-case letters, digits and . _ - (at most 64)'),
   description: z.string().max(500).default(''),
-  /** PEM: each entry one CERTIFICATE block or several. Roots or intermediates: a path may end at any of them. */
-  certificates: z.array(z.string().max(MAX_PEM)).min(1).max(MAX_CERTIFICATES),
+  /** PEM: each entry one CERTIFICATE block or several. Roots or intermediates: a path may end at any of them. None: nobody is accepted. */
+  certificates: z.array(z.string().max(MAX_PEM)).max(MAX_CERTIFICATES),
   model: modelSchema,
   serialNumber: z
     .enum(['subject.serialNumber', 'subject.CN', 'hardwareModuleName', 'permanentIdentifier'])
