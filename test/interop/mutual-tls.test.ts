@@ -121,4 +121,34 @@ describe('mutual TLS with openssl and gnutls', () => {
     assert.notEqual(code, 0)
     assert.match(text, /unsupported certificate purpose|unsuitable certificate purpose/)
   })
+
+  test('our own server knows the device, whichever TLS library it comes with', async t => {
+    if (!tools(t, 'gnutls-cli')) return
+    const port = new URL(server.url).port
+    const { code, text } = await server.run(
+      `
+      get() { printf 'GET /whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'; }
+      get | gnutls-cli localhost -p $PORT --x509certfile device.pem --x509keyfile device.key --x509cafile $ROOTS
+      get | openssl s_client -connect localhost:$PORT -tls1_2 -cert device.pem -key device.key -CAfile $ROOTS -verify_return_error -ign_eof
+      get | openssl s_client -connect localhost:$PORT -tls1_3 -cert device.pem -key device.key -CAfile $ROOTS -verify_return_error -ign_eof`,
+      { env: { PORT: port } },
+    )
+    assert.equal(code, 0, text)
+    assert.match(text, /Status: The certificate is trusted/)
+    assert.equal(text.match(/"serialNumber": "SN-1"/g)?.length, 3, text)
+  })
+
+  test('TLS 1.1, suites without forward secrecy and renegotiation are refused (RFC 8996, RFC 9325)', async t => {
+    if (!tools(t)) return
+    const { text } = await server.run(
+      `
+      try() { openssl s_client -connect localhost:$PORT -CAfile $ROOTS "$@" 2>&1 || true; }
+      echo | try -tls1_1 -cipher ALL:@SECLEVEL=0 | grep -c 'Cipher is (NONE)'
+      echo | try -tls1_2 -cipher AES128-SHA:AES256-GCM-SHA384 | grep -c 'Cipher is (NONE)'
+      (sleep 0.3; echo R; sleep 0.5) | try -tls1_2 | grep -c 'no renegotiation'`,
+      { env: { PORT: new URL(server.url).port } },
+    )
+    const [old, weak, again] = text.trim().split('\n')
+    assert.deepEqual([old, weak, again], ['1', '1', '1'], text)
+  })
 })

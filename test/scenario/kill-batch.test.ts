@@ -12,7 +12,7 @@ import { LiveServer } from '../support/live-server.ts'
 import { requireTool } from '../support/tools.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-const UNITS = 2000
+const UNITS = 1200
 /** Every so many units the station makes the key. */
 const STATION = 60
 const KILLS = 3

@@ -10,7 +10,7 @@ import * as x509 from '@peculiar/x509'
 import { https } from '../support/https.ts'
 import { LiveServer } from '../support/live-server.ts'
 
-const DEVICES = 24
+const DEVICES = 12
 const ROUNDS = 3
 const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
