@@ -127,16 +127,22 @@ export async function publishDueCrls(
   let published = 0
   for (let shard = 0; shard < issuer.record.crlShards; shard++) {
     const current = await ports.store.read.publication(crlPublicationName(issuer.record.id, shard))
-    if (current && !isCrlDue(current, schedule, ports.clock.now())) continue
+    if (current && !isCrlDue(current, schedule, ports.clock.now(), issuer.certificate.notAfter)) continue
     await publishAfterOthers(() => publishCrl(issuer, shard, shardUrl(shard), schedule, ports))
     published++
   }
   return published
 }
 
-/** Whether the next CRL should be made now. */
-export function isCrlDue(current: Publication, schedule: CrlSchedule, now: UnixSeconds): boolean {
-  return now >= current.nextUpdate - schedule.renewBeforeSeconds || now < current.thisUpdate
+/** Whether the next CRL should be made now. One that lasts to the end of its issuer is the last one, unless something is revoked. */
+export function isCrlDue(
+  current: Publication,
+  schedule: CrlSchedule,
+  now: UnixSeconds,
+  issuerEnds: UnixSeconds,
+): boolean {
+  if (now < current.thisUpdate) return true
+  return now >= current.nextUpdate - schedule.renewBeforeSeconds && current.nextUpdate < issuerEnds
 }
 
 /**
