@@ -7,9 +7,15 @@ import type { Evidence } from '../../domain/ra/evidence.ts'
 import type { Registration } from '../../domain/ra/registration.ts'
 import type { HttpReply, HttpRequest } from '../http.ts'
 import type { KeyPackageSigner } from './key-delivery.ts'
+import type { KeyMaker } from './key-maker.ts'
 import type { Label } from './label.ts'
 
 export type EstOperation = 'cacerts' | 'csrattrs' | 'simpleenroll' | 'simplereenroll' | 'serverkeygen' | 'fullcmc'
+
+/** What the steps work with: the ports, and what one set of routes keeps. */
+export interface EstServices extends EstPorts {
+  readonly makeKey: KeyMaker
+}
 
 export interface EstPorts {
   readonly registration: Registration
@@ -58,7 +64,7 @@ export interface Halt {
   readonly halt: HttpReply
 }
 
-export type Step<In extends Arrived, Out> = (exchange: In, ports: EstPorts) => Out | Halt | Promise<Out | Halt>
+export type Step<In extends Arrived, Out> = (exchange: In, ports: EstServices) => Out | Halt | Promise<Out | Halt>
 
 export function isHalt(result: object): result is Halt {
   return 'halt' in result

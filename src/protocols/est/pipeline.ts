@@ -5,7 +5,15 @@ import { refusalOf } from '../../domain/ra/refusal.ts'
 import type { HttpReply, HttpRequest } from '../http.ts'
 import { bodyTooLarge } from './body.ts'
 import { errorReply } from './errors.ts'
-import { type Arrived, type EstOperation, type EstPorts, type Halt, isHalt, type Step } from './exchange.ts'
+import {
+  type Arrived,
+  type EstOperation,
+  type EstPorts,
+  type EstServices,
+  type Halt,
+  isHalt,
+  type Step,
+} from './exchange.ts'
 import {
   authenticate,
   enrolDevice,
@@ -52,7 +60,7 @@ function steps(...list: readonly unknown[]): Pipeline {
 const WITHOUT_TRACE: ReadonlySet<EstOperation> = new Set(['cacerts', 'csrattrs'])
 
 /** Runs an operation. Rejects where this house is at fault; the server logs that and answers 500 or 503. */
-export async function answerEst(operation: EstOperation, request: HttpRequest, ports: EstPorts): Promise<HttpReply> {
+export async function answerEst(operation: EstOperation, request: HttpRequest, ports: EstServices): Promise<HttpReply> {
   let exchange: Arrived = { operation, request, evidence: [] }
   for (const step of PIPELINES[operation]) {
     let result: Arrived | Halt

@@ -2,7 +2,8 @@
 // is where `pki --est` of strongSwan before 6.0 puts whatever follows the host in its URL.
 import type { Route } from '../http.ts'
 import { MAX_BODY } from './body.ts'
-import type { EstOperation, EstPorts } from './exchange.ts'
+import type { EstOperation, EstPorts, EstServices } from './exchange.ts'
+import { boundedKeyMaker } from './key-maker.ts'
 import { answerEst, refuseTooLarge } from './pipeline.ts'
 
 const OPERATIONS = {
@@ -18,6 +19,7 @@ const PLACES = ['/.well-known/est', '/.well-known/est/:label', '/:label/.well-kn
 
 /** HTTPS only: without TLS there is no EST (§3.3). Another method on these paths is the router's 405. */
 export function createEstRoutes(ports: EstPorts): Route[] {
+  const services: EstServices = { ...ports, makeKey: boundedKeyMaker() }
   const operations = Object.entries(OPERATIONS) as [EstOperation, (typeof OPERATIONS)[EstOperation]][]
   return operations.flatMap(([operation, { method, door }]) =>
     PLACES.map(
@@ -27,7 +29,7 @@ export function createEstRoutes(ports: EstPorts): Route[] {
         door,
         listeners: ['https'],
         maxBody: method === 'POST' ? MAX_BODY : 0,
-        handle: request => answerEst(operation, request, ports),
+        handle: request => answerEst(operation, request, services),
         ...(method === 'POST' && { tooLarge: request => refuseTooLarge(operation, request, ports) }),
       }),
     ),

@@ -6,7 +6,6 @@ import { TouchmarkError } from '../../core/errors.ts'
 import { encodeCsrAttrs } from '../../core/messages/csr-attributes.ts'
 import { parseCertificationRequest } from '../../core/pki/csr.ts'
 import { type KeyAlgorithmName, keyAlgorithmOfSpki } from '../../crypto/algorithms.ts'
-import { generateKeyPair } from '../../crypto/keys.ts'
 import type { Profile } from '../../domain/ca/profile.ts'
 import { enrol, refuseEnrolment } from '../../domain/ra/enrol.ts'
 import type { Evidence } from '../../domain/ra/evidence.ts'
@@ -21,6 +20,7 @@ import type {
   Arrived,
   Authenticated,
   EstPorts,
+  EstServices,
   Halt,
   Issued,
   Labelled,
@@ -102,12 +102,12 @@ export function linkToConnection(exchange: Requested, ports: EstPorts): Linked |
  * §4.4.1: the key is made here, of the kind that the request shows if the profile allows that, and packed as the request wants it. Its
  * own key and signature are not looked at. All that can fail about the package fails before anything is issued.
  */
-export async function generateKey(exchange: Requested, ports: EstPorts): Promise<WithKey> {
+export async function generateKey(exchange: Requested, ports: EstServices): Promise<WithKey> {
   const { csr, request } = exchange
   const profile = await deviceProfile(exchange.profile, ports.registration.authorities)
   const own = exchange.evidence.flatMap(piece => (piece.kind === 'own-certificate' ? [piece.record.der] : []))
   const delivery = readKeyDelivery(csr, [...request.peer.certificates.slice(0, 1), ...own])
-  const key = await generateKeyPair(keyKind(csr.subjectPublicKeyInfo.raw, profile))
+  const key = await ports.makeKey(keyKind(csr.subjectPublicKeyInfo.raw, profile), request.signal)
   const keyPart = await encodeKeyPart(key, delivery, await ports.keyPackageSigner?.())
   return { ...exchange, channelBinding: false, key, keyPart }
 }
