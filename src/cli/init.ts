@@ -45,7 +45,10 @@ export function initCommand(): Command {
       '--public-http-url <url>',
       `where CRLs, OCSP and CA certificates are had; fixed into every certificate (default ${DEFAULT_PUBLIC_HTTP_URL})`,
     )
-    .option('--store <url>', `sqlite:FILE or postgres://… (default ${DEFAULT_STORE})`)
+    .option(
+      '--store <url>',
+      `sqlite:FILE or postgres://USER@HOST/NAME (default ${DEFAULT_STORE}); a password stays out of it: PGPASSWORD, or ~/.pgpass`,
+    )
     .option('--root-algorithm <name>', 'algorithm of the root (default P-384)')
     .option('--issuing-algorithm <name>', 'algorithm of the issuing authorities (default P-256)')
     .option('--crl-shards <count>', 'CRLs over which device certificates are spread (default 1)')

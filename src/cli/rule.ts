@@ -1,5 +1,6 @@
 // `touchmark rule`: who may have what, as data, and a dry run that says why. The dry run asks the same function that decides.
 import { readFile } from 'node:fs/promises'
+import { text as wholeText } from 'node:stream/consumers'
 import { parsePem } from '../core/asn1/pem.ts'
 import { TouchmarkError } from '../core/errors.ts'
 import { parseCertificate } from '../core/pki/certificate.ts'
@@ -100,7 +101,7 @@ interface ExplainOptions {
   readonly device?: string
   readonly model?: string
   readonly certificate?: string
-  readonly token?: string
+  readonly tokenFile?: string
   readonly csr?: string
   readonly keyAlgorithm: string
   readonly serverKey?: boolean
@@ -118,14 +119,14 @@ function explainCommand(): Command {
     examples: [
       ['rule explain --profile ldevid --certificate birth.pem', 'A device with this birth certificate'],
       ['rule explain --profile ldevid --operation renew --certificate 6743a1f0…', 'Its renewal'],
-      ['rule explain --profile ldevid --device SN-000042 --token mXb0…', 'A token, which is not used up'],
+      ['rule explain --profile ldevid --device SN-000042 --token-file token.txt', 'A token, which is not used up'],
       ['rule explain --profile ldevid --certificate birth.pem --rules draft.json', 'By rules that are not in force'],
     ],
   })
     .requiredOption('-p, --profile <name>', 'the profile that is asked for')
     .option('-o, --operation <name>', 'enrol or renew', 'enrol')
     .option('--certificate <hex-or-file>', 'the client certificate that is shown')
-    .option('--token <token>', 'the token that is shown, for the device of --device')
+    .option('--token-file <file>', 'the token that is shown, for the device of --device; - reads standard input')
     .option('--device <serial>', 'serial number of the device')
     .option('-m, --model <model>', 'where two models share the serial number')
     .option('--csr <file>', 'the request itself; without one a new key is assumed')
@@ -186,13 +187,22 @@ async function findEvidence(read: StoreReader, options: ExplainOptions): Promise
     return reader.fromCertificates(await certificatesOf(read, options.certificate), systemClock.now())
   }
   if (options.device === undefined) {
-    if (options.token !== undefined)
+    if (options.tokenFile !== undefined)
       throw usageError('A token is shown together with the serial number: add --device SERIAL.')
     return { kind: 'none' }
   }
-  if (options.token !== undefined) return reader.fromToken(options.device, options.token)
+  if (options.tokenFile !== undefined) return reader.fromToken(options.device, await readToken(options.tokenFile))
   const device = await findDevice(read, options.device, options.model)
   return { kind: 'evidence', evidence: { kind: 'operator', name: OPERATOR.id, device } }
+}
+
+/** Never an argument: whoever is on the machine reads the command lines of others. */
+async function readToken(file: string): Promise<string> {
+  try {
+    return (file === '-' ? await wholeText(process.stdin) : await readFile(file, 'utf8')).trim()
+  } catch {
+    throw usageError(`${file} cannot be read.`)
+  }
 }
 
 async function certificatesOf(read: StoreReader, text: string): Promise<Uint8Array[]> {
