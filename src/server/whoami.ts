@@ -4,10 +4,13 @@ import { TouchmarkError } from '../core/errors.ts'
 import type { Clock } from '../domain/ports.ts'
 import type { Evidence } from '../domain/ra/evidence.ts'
 import type { EvidenceReader } from '../domain/ra/evidence-reader.ts'
+import type { RefusalLog } from '../domain/ra/refusal-log.ts'
 import type { Route } from '../protocols/http.ts'
 
 export interface WhoamiPorts {
   readonly evidence: EvidenceReader
+  /** A certificate that is revoked or made past the log is news here as anywhere. */
+  readonly refusals: RefusalLog
   readonly clock: Clock
 }
 
@@ -26,6 +29,15 @@ export function createWhoamiRoute(ports: WhoamiPorts): Route {
             next: 'Call with --cert and --key.',
           })
         case 'refused':
+          await ports.refusals.record({
+            code: finding.refusal.code,
+            action: 'access.refused',
+            protocol: 'https',
+            operation: 'whoami',
+            deviceId: null,
+            address: request.peer.address,
+            detail: finding.detail,
+          })
           throw new TouchmarkError(finding.refusal.code, 'forbidden', finding.refusal.message)
         case 'evidence':
           return {

@@ -21,7 +21,7 @@ import { createOcspRoutes } from '../protocols/ocsp/routes.ts'
 import { createHealthRoutes } from './health.ts'
 import { type Job, JobLoop } from './jobs.ts'
 import { type Listener, openListener } from './listener.ts'
-import { LOG_KEY_LABEL, logSigner, logVerifiers, signDueCheckpoint } from './log-key.ts'
+import { checkpointSigner } from './checkpoint-signer.ts'
 import { errorFields, type Logger } from './logger.ts'
 import type { Instance } from './open-instance.ts'
 import { serverCertificate, type TlsMaterial } from './server-certificate.ts'
@@ -82,7 +82,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       trustBundle: () => authorities.trustBundle(),
     }),
     ...createLogRoutes({ read: store.read, verifierKey: configuration.log.verifierKeys[0]! }),
-    createWhoamiRoute({ evidence: registration.evidence, clock }),
+    createWhoamiRoute({ ...registration, clock }),
     ...createHealthRoutes({
       checks: [
         { name: 'store', check: async () => void (await store.read.changeMarker()) },
@@ -165,20 +165,6 @@ function createJobs(instance: Instance, { responders, renewCertificate, signChec
       run: signCheckpoint,
     },
   ]
-}
-
-/** Signs the head of the log with the log's own key. Throws `keystore.log_key_missing`. */
-async function checkpointSigner({ store, clock, keyStore, configuration }: Instance): Promise<() => Promise<void>> {
-  const { origin, verifierKeys } = configuration.log
-  const key = (await keyStore.list()).find(candidate => candidate.label === LOG_KEY_LABEL)
-  if (!key) {
-    throw new TouchmarkError('keystore.log_key_missing', 'unavailable', 'The key store holds no key of the log.', {
-      next: 'Restore the folder keys from a backup.',
-    })
-  }
-  const signer = logSigner(origin, await keyStore.signer(key.keyUri))
-  const verifiers = logVerifiers(verifierKeys)
-  return async () => void (await signDueCheckpoint({ store, clock, origin, signer, verifiers }))
 }
 
 /** Keys that this server makes for devices travel under its own signature (RFC 7030 §4.4.2). */

@@ -9,6 +9,8 @@ import type { Clock, Store } from '../ports.ts'
 
 export interface RefusalRecord {
   readonly code: string
+  /** What was refused; a certificate, where nothing is said. */
+  readonly action?: 'enrolment.refused' | 'access.refused'
   readonly protocol: string
   readonly operation: string
   /** Known only where the requester proved to be this device. */
@@ -104,7 +106,7 @@ function entry(record: RefusalRecord, at: UnixSeconds, counts: Readonly<Record<s
   return {
     at,
     actor: deviceId === null ? { kind: 'stranger', id: 'unknown' } : { kind: 'device', id: deviceId },
-    action: 'enrolment.refused',
+    action: record.action ?? 'enrolment.refused',
     outcome: 'refused',
     code,
     subject: deviceId === null ? {} : { deviceId },
