@@ -1,11 +1,14 @@
 // `touchmark batch`: birth certificates for every unit of a factory's file. May be stopped and run again at any time: units that
 // have their certificate get that very one.
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { BatchCounts } from '../domain/factory/run-batch.ts'
-import { act, type Command, command, withPassphrase } from './command.ts'
+import { readPassphraseFile } from '../server/passphrase.ts'
+import { act, type Command, command, usageError, withPassphrase } from './command.ts'
 import { EXIT } from './exit-codes.ts'
 import { OPERATOR } from './operator.ts'
-import { facts } from './output.ts'
+import { facts, type Output } from './output.ts'
 import { passphraseSources } from './passphrase-sources.ts'
 import { progressBar } from './progress.ts'
 import { systemClock } from './store.ts'
@@ -16,6 +19,9 @@ interface BatchOptions {
   readonly output: string
   readonly model: string
   readonly certificateFiles: boolean
+  readonly format: string
+  readonly generateKeys?: boolean
+  readonly keyPassphraseFile?: string
 }
 
 export function batchCommand(): Command {
@@ -23,12 +29,16 @@ export function batchCommand(): Command {
     name: 'batch',
     summary: 'Give every unit of a factory file its certificate',
     description:
-      'Reads CSV (serial, and optionally model, csr, publickey), one serial number a line, NDJSON, a PEM file, a folder or a\n' +
-      '.tar of CSRs or public keys. A unit without a key gets one made here, in OUTPUT/keys. A unit that has its certificate\n' +
-      'keeps it: running the same file again, also after a crash, completes the work and doubles nothing.\n\n' +
-      'Writes results.csv, certificates/SERIAL.pem, and manifest.json with its signature manifest.json.p7s.',
+      'Reads CSV (serial, and optionally model, csr, public_key; further columns become labels of the device), one serial\n' +
+      'number a line, NDJSON, a PEM file, a folder or a .tar of CSRs or public keys. A unit that has its certificate keeps\n' +
+      'it: running the same file again, also after a crash, completes the work and doubles nothing.\n\n' +
+      'Writes results.csv, rejects.csv, certificates/SERIAL.pem, and manifest.json with its signature manifest.json.p7s.',
     examples: [
       ['batch --input units.csv --profile idevid --output out', 'Certificates for every line of units.csv'],
+      [
+        'batch --input serials.txt --profile idevid --output out --generate-keys --key-passphrase-file /run/secrets/line-3',
+        'The station makes the keys and delivers them encrypted',
+      ],
       [
         'batch --input csrs/ --model gateway-7 --profile idevid --output out --json',
         'A folder of CSRs; counts as JSON',
@@ -39,20 +49,40 @@ export function batchCommand(): Command {
     .requiredOption('-p, --profile <name>', 'profile of the certificates')
     .requiredOption('-o, --output <folder>', 'folder for results; made where it is missing')
     .option('-m, --model <model>', 'model of units that name none', 'generic')
-    .option('--no-certificate-files', 'certificates in results.csv only: quicker for very large batches')
+    .option('--format <form>', 'form of the table of results: csv or ndjson', 'csv')
+    .option('--no-certificate-files', 'certificates in the table only: quicker for very large batches')
+    .option('--generate-keys', 'make keys for units that bring none, in OUTPUT/keys, encrypted')
+    .option(
+      '--key-passphrase-file <file>',
+      'what those keys are encrypted under; without it one is made: OUTPUT/key-passphrase',
+    )
   return act<BatchOptions>(withPassphrase(batch), async ({ out, data, options }) => {
-    const [{ openInstance }, { openUnitSource }, { openResultFolder }, { runBatch }, { signManifest }] =
-      await Promise.all([
-        import('../server/open-instance.ts'),
-        import('../adapters/factory/read-units.ts'),
-        import('../adapters/factory/result-folder.ts'),
-        import('../domain/factory/run-batch.ts'),
-        import('../domain/factory/batch-manifest.ts'),
-      ])
+    const [
+      { openInstance },
+      { openUnitSource },
+      { openResultFolder },
+      { runBatch },
+      { signManifest },
+      { checkpointSigner },
+    ] = await Promise.all([
+      import('../server/open-instance.ts'),
+      import('../adapters/factory/read-units.ts'),
+      import('../adapters/factory/result-folder.ts'),
+      import('../domain/factory/run-batch.ts'),
+      import('../domain/factory/batch-manifest.ts'),
+      import('../server/checkpoint-signer.ts'),
+    ])
+    const { format } = options
+    if (format !== 'csv' && format !== 'ndjson') throw usageError('--format is csv or ndjson.')
     await using instance = await openInstance(data, passphraseSources(options))
     const profile = await instance.authorities.profile(options.profile)
     const source = await openUnitSource(options.input, options.model)
-    await using folder = await openResultFolder(options.output, { certificateFiles: options.certificateFiles })
+    const keyPassphrase = options.generateKeys ? await keyPassphraseOf(options, out) : undefined
+    await using folder = await openResultFolder(options.output, {
+      certificateFiles: options.certificateFiles,
+      format,
+      ...(keyPassphrase === undefined ? {} : { keyPassphrase }),
+    })
     // The same file for another profile or model is another batch.
     const inputDigest = createHash('sha256').update(`${source.digest}\n${profile.name}\n${options.model}`).digest('hex')
     const bar = progressBar(out, 'units')
@@ -75,7 +105,10 @@ export function batchCommand(): Command {
     const seconds = (performance.now() - started) / 1000
     const resultsSha256 = await folder.finish()
     const ports = { ...instance, clock: systemClock }
-    const manifest = await signManifest({ outcome, profile, inputSha256: source.digest, resultsSha256 }, ports)
+    await (await checkpointSigner(instance))()
+    const checkpoint = (await instance.store.read.latestCheckpoint())?.note
+    const said = { outcome, profile, inputSha256: source.digest, resultsSha256, checkpoint }
+    const manifest = await signManifest(said, ports)
     await folder.file('manifest.json', manifest.text)
     await folder.file('manifest.json.p7s', manifest.signature)
     const { batch: id, issued, existing, rejected, resumed } = outcome
@@ -85,7 +118,7 @@ export function batchCommand(): Command {
         ['batch', `${id}${resumed ? ' (seen before)' : ''}`],
         ['issued', String(issued)],
         ['existing', String(existing)],
-        ['rejected', rejected === 0 ? '0' : `${rejected}: see the column "code" in results.csv`],
+        ['rejected', rejected === 0 ? '0' : `${rejected}: see rejects.csv`],
         ['took', `${seconds.toFixed(1)} s, ${perSecond} units/s`],
         ['results', options.output],
       ]),
@@ -96,4 +129,21 @@ export function batchCommand(): Command {
 
 function total(counts: BatchCounts): number {
   return counts.issued + counts.existing + counts.rejected
+}
+
+/** From the file that was named; else from the output folder, where the first run puts a random one. */
+async function keyPassphraseOf(options: BatchOptions, out: Output): Promise<string> {
+  const named = options.keyPassphraseFile
+  if (named !== undefined) return new TextDecoder().decode(await readPassphraseFile(named))
+  const path = join(options.output, 'key-passphrase')
+  const made = randomBytes(24).toString('base64url')
+  await mkdir(options.output, { recursive: true })
+  try {
+    await writeFile(path, `${made}\n`, { mode: 0o600, flag: 'wx' })
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
+    return (await readFile(path, 'utf8')).trim()
+  }
+  out.note(`The keys are encrypted under a passphrase that was made: ${path}. Send it by another way than the keys.`)
+  return made
 }

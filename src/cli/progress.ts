@@ -16,6 +16,7 @@ export function progressBar(out: Output, unit: string): ProgressBar {
   let drawn = 0
   let bar: import('cli-progress').SingleBar | undefined
   let stopped = false
+  const rate = (done: number) => Math.round((done * 1000) / (performance.now() - started))
   return {
     update(done, total) {
       const now = performance.now()
@@ -23,17 +24,17 @@ export function progressBar(out: Output, unit: string): ProgressBar {
       drawn = now
       if (bar) {
         bar.setTotal(total)
-        bar.update(done)
+        bar.update(done, { rate: rate(done) })
         return
       }
       void import('cli-progress').then(({ default: { SingleBar, Presets } }) => {
         if (stopped || bar) return
-        const format = ` {bar} {value}/{total} ${unit}  {eta_formatted} left`
+        const format = ` {bar} {value}/{total} ${unit}  {rate}/s  {eta_formatted} left`
         bar = new SingleBar(
           { format, stream: process.stderr, hideCursor: true, clearOnComplete: true },
           Presets.shades_classic,
         )
-        bar.start(total, done)
+        bar.start(total, done, { rate: rate(done) })
       })
     },
     stop() {

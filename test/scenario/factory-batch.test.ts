@@ -1,6 +1,6 @@
 // A factory line as its engineer runs it: the commands of docs/guides/factory-batch.md, on files as they come.
 import assert from 'node:assert/strict'
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { parsePemBlock } from '../../src/core/asn1/pem.ts'
@@ -52,6 +52,13 @@ test('CSRs in a CSV: certificates by serial number, a table, a manifest that Ope
     ['outcome', 'issued', 'issued', 'issued', 'rejected'],
   )
 
+  const rejects = readFileSync(server.folder.join('out/rejects.csv'), 'utf8').trim().split('\n')
+  assert.equal(rejects.length, 2)
+  const lineOfReject = rows.join('\n').split('\n').length
+  assert.match(rejects[1]!, new RegExp(`^${lineOfReject},gw,SN-4,`))
+  const manifest = JSON.parse(readFileSync(server.folder.join('out/manifest.json'), 'utf8'))
+  assert.match(manifest.checkpoint, /\n\n\u2014 /, 'a signed note')
+
   const second = lastLine(await server.sh(command.replace('--output out', '--output again')))
   assert.deepEqual([second.issued, second.existing, second.rejected], [0, 3, 1])
   const pem = (folder: string) => readFileSync(server.folder.join(`${folder}/certificates/gw+SN-1.pem`), 'utf8')
@@ -60,10 +67,15 @@ test('CSRs in a CSV: certificates by serial number, a table, a manifest that Ope
   await server.assertInvariants()
 })
 
-test('serial numbers only: the station makes the keys, for this user only, and keeps them when the run is repeated', async () => {
+test('serial numbers only: refused, unless the station may make keys; it delivers them encrypted, for this user only, the same ones when repeated', async () => {
   await using server = await LiveServer.prepare()
   writeFileSync(server.folder.join('serials.txt'), 'K-1\nK-2\n')
-  const command = 'touchmark batch --input serials.txt --model gw --profile idevid --output out --json'
+  const plain = 'touchmark batch --input serials.txt --model gw --profile idevid --output out --json'
+  const refused = await server.run(plain)
+  assert.deepEqual([refused.code, lastLine(refused.stdout).rejected], [1, 2])
+  assert.match(readFileSync(server.folder.join('out/rejects.csv'), 'utf8'), /^1,gw,K-1,factory\.key_missing,/m)
+  writeFileSync(server.folder.join('line.pass'), 'for the line\n', { mode: 0o600 })
+  const command = `${plain} --generate-keys --key-passphrase-file line.pass`
   assert.equal(lastLine(await server.sh(command)).issued, 2)
   const files = readdirSync(server.folder.join('out/keys')).sort()
   assert.deepEqual(files, ['gw+K-1.key.pem', 'gw+K-2.key.pem'])
@@ -71,8 +83,9 @@ test('serial numbers only: the station makes the keys, for this user only, and k
   for (const file of files) assert.equal(statSync(server.folder.join(`out/keys/${file}`)).mode & 0o777, 0o600)
   const key = readFileSync(server.folder.join('out/keys/gw+K-1.key.pem'), 'utf8')
   const certificate = new X509Certificate(readFileSync(server.folder.join('out/certificates/gw+K-1.pem')))
-  const { createPrivateKey } = await import('node:crypto')
-  assert.ok(certificate.checkPrivateKey(createPrivateKey(key)))
+  assert.match(key, /^-----BEGIN ENCRYPTED PRIVATE KEY-----/)
+  assert.ok(certificate.checkPrivateKey(createPrivateKey({ key, passphrase: 'for the line' })))
+  assert.throws(() => createPrivateKey({ key, passphrase: 'another' }))
   assert.equal(lastLine(await server.sh(command)).existing, 2)
   assert.equal(readFileSync(server.folder.join('out/keys/gw+K-1.key.pem'), 'utf8'), key)
 })
@@ -80,7 +93,9 @@ test('serial numbers only: the station makes the keys, for this user only, and k
 test('a serial number cannot lead out of the output folder', async () => {
   await using server = await LiveServer.prepare()
   writeFileSync(server.folder.join('serials.txt'), 'serial,model\n../../evil,..\n/etc/x,gw\n')
-  await server.sh('touchmark batch --input serials.txt --profile idevid --output out/deep/deeper --json')
+  await server.sh(
+    'touchmark batch --input serials.txt --profile idevid --output out/deep/deeper --generate-keys --json',
+  )
   const certificates = readdirSync(server.folder.join('out/deep/deeper/certificates'))
   assert.equal(certificates.length, 2)
   assert.deepEqual(readdirSync(server.folder.join('out')), ['deep'])

@@ -88,6 +88,7 @@ for (const seed of [1, 2]) {
     const table = readTable(server.folder.join('out', 'results.csv'))
     assert.equal(table.size, UNITS)
     for (const [serial, certificate] of reported) assert.equal(table.get(serial)?.certificate, certificate, serial)
+    const passphrase = readFileSync(server.folder.join('out', 'key-passphrase'), 'utf8').trim()
     for (let i = 0; i < UNITS; i++) {
       const serial = serialOf(i)
       const { certificate } = table.get(serial)!
@@ -97,7 +98,7 @@ for (const seed of [1, 2]) {
       const parsed = new X509Certificate(Buffer.from(certificate, 'base64'))
       if (i % STATION === 0) {
         const key = readFileSync(server.folder.join('out', 'keys', `${serial}.key.pem`))
-        assert.ok(parsed.checkPrivateKey(createPrivateKey(key)), serial)
+        assert.ok(parsed.checkPrivateKey(createPrivateKey({ key, passphrase })), serial)
       } else {
         assert.equal(parsed.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'), keys.get(serial))
       }
@@ -121,7 +122,7 @@ for (const seed of [1, 2]) {
   })
 }
 
-const BATCH = ['batch', '--input', 'units.csv', '--profile', 'idevid', '--output', 'out']
+const BATCH = ['batch', '--input', 'units.csv', '--profile', 'idevid', '--output', 'out', '--generate-keys']
 
 /** Runs the batch and kills it: a while after the table of results has grown to so many octets. Whether it was still running. */
 async function runAndKill(

@@ -130,7 +130,7 @@ async function revoke(
 async function resultFolder(t: TestContext) {
   const path = await mkdtemp(join(tmpdir(), 'touchmark-results-'))
   t.after(() => rm(path, { recursive: true, force: true }))
-  return { path, folder: await openResultFolder(path, { certificateFiles: true }) }
+  return { path, folder: await openResultFolder(path, { certificateFiles: true, keyPassphrase: 'of the line' }) }
 }
 
 const result = (model: string, serialNumber: string, octet: number): UnitResult => ({
@@ -164,7 +164,7 @@ test('no two units share a file, whatever their models and serial numbers are ma
   assert.equal((await readdir(join(path, 'certificates'))).length, names.length)
   const keys = new Set<string>()
   for (const [model, serial] of names) {
-    keys.add(Buffer.from(await folder.stationKey(model, serial, 'P-256')).toString('hex'))
+    keys.add(Buffer.from(await folder.stationKey!(model, serial, 'P-256')).toString('hex'))
   }
   assert.equal(keys.size, names.length)
 })
@@ -174,7 +174,7 @@ test('a unit with the longest names there are does not stop the batch', async t 
   const [model, other] = ['\u6f22'.repeat(64), `${'\u6f22'.repeat(63)}\u5b57`]
   const serial = '/'.repeat(64)
   await folder.write([result(model, serial, 1), result(other, serial, 2)])
-  await folder.stationKey(model, serial, 'P-256')
+  await folder.stationKey!(model, serial, 'P-256')
   await folder.finish()
   const files = await readdir(join(path, 'certificates'))
   assert.equal(files.length, 2)

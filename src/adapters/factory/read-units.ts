@@ -88,9 +88,11 @@ function columnOf(header: string): Column | undefined {
 
 async function* csvUnits(path: string, defaultModel: string): AsyncGenerator<UnitInput> {
   let columns: (Column | undefined)[] | undefined
+  let names: readonly string[] = []
   for await (const { line, fields } of readCsv(createReadStream(path, 'utf8') as AsyncIterable<string>)) {
     if (columns === undefined) {
       columns = fields.map(columnOf)
+      names = fields.map(labelName)
       if (columns.includes('serial')) continue
       if (fields.length > 1) {
         throw new TouchmarkError(
@@ -105,10 +107,14 @@ async function* csvUnits(path: string, defaultModel: string): AsyncGenerator<Uni
       columns = ['serial']
     }
     const values: Partial<Record<Column, string>> = {}
+    const labels: Record<string, string> = {}
     columns.forEach((column, at) => {
-      if (column && fields[at]) values[column] = fields[at]
+      const value = fields[at]
+      if (!value) return
+      if (column) values[column] = value
+      else labels[names[at] ?? ''] = value
     })
-    yield unitOf(line, values, defaultModel)
+    yield unitOf(line, values, labels, defaultModel)
   }
 }
 
@@ -118,16 +124,19 @@ async function* ndjsonUnits(path: string, defaultModel: string): AsyncGenerator<
     line++
     if (text.trim() === '') continue
     const values: Partial<Record<Column, string>> = {}
+    const labels: Record<string, string> = {}
     try {
       for (const [name, value] of Object.entries(JSON.parse(text) as Record<string, unknown>)) {
         const column = columnOf(name)
         if (column && typeof value === 'string') values[column] = value
+        else if (!column && (typeof value === 'string' || typeof value === 'number'))
+          labels[labelName(name)] = `${value}`
       }
     } catch {
       yield { line, code: 'factory.json_invalid', message: 'The line is not a JSON object.' }
       continue
     }
-    yield unitOf(line, values, defaultModel)
+    yield unitOf(line, values, labels, defaultModel)
   }
 }
 
@@ -197,14 +206,41 @@ function unitOfDer(line: number, der: Bytes, fallbackSerial: string | undefined,
   }
 }
 
-function unitOf(line: number, values: Partial<Record<Column, string>>, defaultModel: string): UnitInput {
+/** A column that is none of ours, as the name of a label: small letters, digits and `_`. */
+function labelName(header: string): string {
+  return header
+    .replace(/^\ufeff/, '')
+    .trim()
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+}
+
+function unitOf(
+  line: number,
+  values: Partial<Record<Column, string>>,
+  labels: Readonly<Record<string, string>>,
+  defaultModel: string,
+): UnitInput {
   try {
     const key: UnitKey = values.csr
       ? { kind: 'csr', der: octetsOf(values.csr) }
       : values.publicKey
         ? { kind: 'public_key', spki: octetsOf(values.publicKey) }
         : { kind: 'station' }
-    return checkedUnit(line, values.serial, values.model ?? defaultModel, key)
+    const unit = checkedUnit(line, values.serial, values.model ?? defaultModel, key)
+    const entries = Object.entries(labels)
+    if (entries.length === 0 || 'code' in unit) return unit
+    if (
+      entries.length > MAX_LABELS ||
+      entries.some(([name, value]) => !LABEL_NAME.test(name) || !LABEL_VALUE.test(value))
+    ) {
+      return {
+        line,
+        code: 'factory.attribute_invalid',
+        message: `Attributes have names of 1 to 64 letters and digits and values of 1 to 256 printable characters; at most ${MAX_LABELS}.`,
+      }
+    }
+    return { ...unit, labels }
   } catch (thrown) {
     const error = asTouchmarkError(thrown)
     return { line, code: error.code, message: error.message }
@@ -224,6 +260,10 @@ function checkedUnit(line: number, serial: string | undefined, model: string, ke
   }
   return { line, serialNumber, model: model.trim(), key }
 }
+
+const MAX_LABELS = 32
+const LABEL_NAME = /^[a-z0-9][a-z0-9_]{0,63}$/
+const LABEL_VALUE = /^[^\p{Cc}]{1,256}$/u
 
 /** PEM, hexadecimal or base64, with `\n` written out as some exports do. */
 function octetsOf(value: string): Bytes {

@@ -1,9 +1,9 @@
 // Where a batch's results go: one PEM file a unit, a table of all units, a manifest that sums them up, and keys that the station made.
 // A run that was killed is run again: everything here is written in a way that the second run completes and never contradicts.
-import { createHash } from 'node:crypto'
+import { createHash, createPrivateKey } from 'node:crypto'
 import { chmod, type FileHandle, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parsePemBlock, toPem } from '../../core/asn1/pem.ts'
+import { toPem } from '../../core/asn1/pem.ts'
 import type { Bytes } from '../../core/bytes/bytes.ts'
 import { toHex } from '../../core/bytes/hex.ts'
 import { TouchmarkError } from '../../core/errors.ts'
@@ -12,57 +12,80 @@ import { generateKeyPair, importPkcs8 } from '../../crypto/keys.ts'
 import type { UnitResult, UnitResultSink } from '../../domain/factory/run-batch.ts'
 
 export interface ResultFolderOptions {
-  /** One `certificates/<serial>.pem` a unit; without it certificates are in `results.csv` only. */
+  /** One `certificates/<serial>.pem` a unit; without it certificates are in the table of results only. */
   readonly certificateFiles: boolean
+  /** Form of the table: `results.csv` (default) or `results.ndjson`. */
+  readonly format?: 'csv' | 'ndjson'
+  /** Where the station makes keys: what they are delivered under (PBES2, AES-256). Without it the station makes none. */
+  readonly keyPassphrase?: string
 }
 
 /** A folder that takes the results of one run. Throws `factory.output_unusable`, as its methods do where the disk takes no more. */
 export async function openResultFolder(folder: string, options: ResultFolderOptions): Promise<ResultFolder> {
   return guarded(folder, async () => {
-    await mkdir(join(folder, 'certificates'), { recursive: true })
-    const table = new ResultFolder(folder, await open(join(folder, 'results.csv.part'), 'w'), options)
-    await table.begin()
-    return table
+    await mkdir(options.certificateFiles ? join(folder, 'certificates') : folder, { recursive: true })
+    const table = await open(join(folder, `${tableName(options)}.part`), 'w')
+    const opened = new ResultFolder(folder, table, await open(join(folder, `${REJECTS}.part`), 'w'), options)
+    await opened.begin()
+    return opened
   })
 }
 
 const HEADER = 'line,model,serial,outcome,certificate_serial,not_after,code,message,certificate\n'
+const REJECTS = 'rejects.csv'
+const REJECTS_HEADER = 'line,model,serial,code,message\n'
+
+const tableName = ({ format }: ResultFolderOptions) => `results.${format ?? 'csv'}`
 
 export class ResultFolder implements UnitResultSink {
   readonly #folder: string
   readonly #table: FileHandle
+  readonly #rejects: FileHandle
   readonly #digest = createHash('sha256')
   readonly #options: ResultFolderOptions
   #keysMade = false
 
-  constructor(folder: string, table: FileHandle, options: ResultFolderOptions) {
+  /** See `UnitResultSink`; absent where the station makes no keys. */
+  readonly stationKey?: (model: string, serialNumber: string, algorithm: KeyAlgorithmName) => Promise<Bytes>
+
+  constructor(folder: string, table: FileHandle, rejects: FileHandle, options: ResultFolderOptions) {
     this.#folder = folder
     this.#table = table
+    this.#rejects = rejects
     this.#options = options
+    const { keyPassphrase } = options
+    if (keyPassphrase !== undefined) {
+      this.stationKey = (model, serialNumber, algorithm) =>
+        guarded(folder, () => this.#stationKey(model, serialNumber, algorithm, keyPassphrase))
+    }
   }
 
   /** The first line of the table. */
   async begin(): Promise<void> {
-    await this.#append(HEADER)
+    if (this.#options.format !== 'ndjson') await this.#append(HEADER)
+    await this.#rejects.appendFile(REJECTS_HEADER)
   }
 
   /** Takes the results of units whose change is durable; resolves when the disk has them. One call at a time. */
   async write(results: readonly UnitResult[]): Promise<void> {
     await guarded(this.#folder, async () => {
-      await this.#append(results.map(rowOf).join(''))
+      await this.#append(results.map(this.#options.format === 'ndjson' ? lineOf : rowOf).join(''))
+      const rejects = results.map(rejectOf).join('')
+      if (rejects !== '') await this.#rejects.appendFile(rejects)
       if (this.#options.certificateFiles) await Promise.all(results.map(result => this.#certificateFile(result)))
     })
   }
 
   /**
-   * The key that the station holds for a unit: made once, written and synced before anything is issued for it, found again when the run
-   * is repeated.
+   * The key that the station holds for a unit: made once, written encrypted and synced before anything is issued for it, found again when
+   * the run is repeated.
    */
-  async stationKey(model: string, serialNumber: string, algorithm: KeyAlgorithmName): Promise<Bytes> {
-    return guarded(this.#folder, () => this.#stationKey(model, serialNumber, algorithm))
-  }
-
-  async #stationKey(model: string, serialNumber: string, algorithm: KeyAlgorithmName): Promise<Bytes> {
+  async #stationKey(
+    model: string,
+    serialNumber: string,
+    algorithm: KeyAlgorithmName,
+    passphrase: string,
+  ): Promise<Bytes> {
     const folder = join(this.#folder, 'keys')
     if (!this.#keysMade) {
       await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -71,11 +94,11 @@ export class ResultFolder implements UnitResultSink {
     }
     const path = join(folder, `${fileName(model, serialNumber)}.key.pem`)
     const known = await readFile(path, 'utf8').catch(() => undefined)
-    if (known !== undefined) return importPkcs8(parsePemBlock(known, 'PRIVATE KEY')).publicKey
+    if (known !== undefined) return openedKey(known, passphrase, path)
     const key = await generateKeyPair(algorithm)
     const file = await open(`${path}.part`, 'w', 0o600)
     try {
-      await file.writeFile(toPem('PRIVATE KEY', key.toPkcs8()))
+      await file.writeFile(key.keyObject.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }))
       await file.sync()
     } finally {
       await file.close()
@@ -89,7 +112,11 @@ export class ResultFolder implements UnitResultSink {
     return guarded(this.#folder, async () => {
       await this.#table.sync()
       await this.#table.close()
-      await rename(join(this.#folder, 'results.csv.part'), join(this.#folder, 'results.csv'))
+      await this.#rejects.sync()
+      await this.#rejects.close()
+      for (const name of [tableName(this.#options), REJECTS]) {
+        await rename(join(this.#folder, `${name}.part`), join(this.#folder, name))
+      }
       return this.#digest.digest('hex')
     })
   }
@@ -106,6 +133,7 @@ export class ResultFolder implements UnitResultSink {
   /** Closes what `finish` did not. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#table.close()
+    await this.#rejects.close()
   }
 
   async #append(text: string): Promise<void> {
@@ -118,6 +146,20 @@ export class ResultFolder implements UnitResultSink {
     const name = fileName(result.model, result.serialNumber)
     await writeFile(join(this.#folder, 'certificates', `${name}.pem`), toPem('CERTIFICATE', result.certificate))
   }
+}
+
+/** The public half of a key that an earlier run delivered. */
+async function openedKey(pem: string, passphrase: string, path: string): Promise<Bytes> {
+  let pkcs8: Uint8Array
+  try {
+    pkcs8 = new Uint8Array(createPrivateKey({ key: pem, passphrase }).export({ type: 'pkcs8', format: 'der' }))
+  } catch (cause) {
+    throw new TouchmarkError('factory.key_unreadable', 'conflict', `${path} does not open with this passphrase.`, {
+      cause,
+      next: 'Give the passphrase of the run that made the key.',
+    })
+  }
+  return importPkcs8(pkcs8).publicKey
 }
 
 async function guarded<T>(folder: string, body: () => Promise<T>): Promise<T> {
@@ -177,6 +219,24 @@ function rowOf(result: UnitResult): string {
           Buffer.from(result.certificate).toString('base64'),
         ]
   return `${cells.map(quoted).join(',')}\n`
+}
+
+function lineOf(result: UnitResult): string {
+  const value =
+    result.outcome === 'rejected'
+      ? result
+      : {
+          ...result,
+          notAfter: new Date(result.notAfter * 1000).toISOString(),
+          certificate: Buffer.from(result.certificate).toString('base64'),
+        }
+  return `${JSON.stringify(value)}\n`
+}
+
+function rejectOf(result: UnitResult): string {
+  if (result.outcome !== 'rejected') return ''
+  const { line, model, serialNumber, code, message } = result
+  return `${[line, model, serialNumber, code, message].map(quoted).join(',')}\n`
 }
 
 function quoted(cell: string | number): string {

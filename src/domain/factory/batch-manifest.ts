@@ -12,9 +12,11 @@ import type { BatchOutcome } from './run-batch.ts'
 export interface ManifestFacts {
   readonly outcome: BatchOutcome
   readonly profile: Pick<Profile, 'name' | 'version'>
-  /** SHA-256 over the input and over `results.csv`, 64 hex digits each. */
+  /** SHA-256 over the input and over the table of results, 64 hex digits each. */
   readonly inputSha256: string
   readonly resultsSha256: string
+  /** The newest signed checkpoint of the log (C2SP signed note): it covers the batch. */
+  readonly checkpoint: string | undefined
 }
 
 export interface SignedManifest {
@@ -37,9 +39,8 @@ export async function signManifest(
   facts: ManifestFacts,
   ports: IdentityPorts & { readonly keyStore: KeyStore },
 ): Promise<SignedManifest> {
-  const { outcome, profile, inputSha256, resultsSha256 } = facts
+  const { outcome, profile, inputSha256, resultsSha256, checkpoint } = facts
   const now = ports.clock.now()
-  const head = await ports.store.read.auditHead()
   const manifest = {
     format: 'touchmark-batch-manifest/1',
     batch: outcome.batch,
@@ -51,8 +52,7 @@ export async function signManifest(
     rejected: outcome.rejected,
     inputSha256,
     resultsSha256,
-    /** The log held at least these entries when the manifest was made. */
-    auditSize: head.size,
+    checkpoint: checkpoint ?? null,
   }
   const text = `${JSON.stringify(manifest, null, 2)}\n`
   const station = await ensureIdentity(STATION, ports)

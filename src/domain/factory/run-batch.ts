@@ -58,8 +58,8 @@ export type UnitResult =
 /** Takes results in input order, only after they are durable. */
 export interface UnitResultSink {
   write(results: readonly UnitResult[]): Promise<void>
-  /** The public key (SubjectPublicKeyInfo) of a key that the station made and holds for the unit. */
-  stationKey(model: string, serialNumber: string, algorithm: KeyAlgorithmName): Promise<Bytes>
+  /** The public key (SubjectPublicKeyInfo) of a key that the station made and holds for the unit; absent where it makes none. */
+  stationKey?(model: string, serialNumber: string, algorithm: KeyAlgorithmName): Promise<Bytes>
 }
 
 export interface BatchRequest {
@@ -355,8 +355,14 @@ class BatchRun {
     return granted
   }
 
-  #stationKey({ model, serialNumber }: FactoryUnit): Promise<Bytes> {
-    return this.#ports.sink.stationKey(model, serialNumber, this.#request.profile.keyAlgorithms[0]!)
+  async #stationKey({ model, serialNumber }: FactoryUnit): Promise<Bytes> {
+    const { sink } = this.#ports
+    if (sink.stationKey === undefined) {
+      throw new TouchmarkError('factory.key_missing', 'malformed', 'The unit names neither a CSR nor a public key.', {
+        next: 'Put one into the file, or let the station make keys with --generate-keys.',
+      })
+    }
+    return sink.stationKey(model, serialNumber, this.#request.profile.keyAlgorithms[0]!)
   }
 
   /**
@@ -415,7 +421,7 @@ class BatchRun {
       batch: this.#batch.id,
       createdAt: now,
       stateChangedAt: now,
-      labels: {},
+      labels: unit.labels ?? {},
     }
   }
 

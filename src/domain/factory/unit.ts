@@ -16,6 +16,8 @@ export interface FactoryUnit {
   readonly model: string
   readonly serialNumber: string
   readonly key: UnitKey
+  /** Further attributes of the input: they become labels of the device, for profiles to use. No personal data. */
+  readonly labels?: Readonly<Record<string, string>>
 }
 
 /** A place in the input that is no unit: reported, never fatal for the others. */

@@ -65,6 +65,19 @@ test('several columns without a header are refused with advice', async t => {
   await assert.rejects(read(file(t, 'x.csv', 'A1,gw\nA2,gw\n')), { code: 'factory.header_missing' })
 })
 
+test('further columns and keys become labels of the device; what does not fit is a bad unit', async t => {
+  const csv = await read(file(t, 'x.csv', 'serial,Hardware Rev,site\nA1,c2,Turku\nA2,,\n'))
+  assert.deepEqual(
+    csv.map(unit => ('code' in unit ? unit.code : unit.labels)),
+    [{ hardware_rev: 'c2', site: 'Turku' }, undefined],
+  )
+  const json = await read(file(t, 'x.ndjson', '{"serial":"A1","rev":3}\n{"serial":"A2","":"x"}\n'))
+  assert.deepEqual(
+    json.map(unit => ('code' in unit ? unit.code : unit.labels)),
+    [{ rev: '3' }, 'factory.attribute_invalid'],
+  )
+})
+
 test('NDJSON: a line that is no object is one bad unit', async t => {
   const units = await read(file(t, 'x.ndjson', '{"serial":"A1","model":"gw"}\nnonsense\n{"sn":"A2"}\n'))
   assert.deepEqual(shape(units), ['gw/A1/station', 'factory.json_invalid', 'generic/A2/station'])
