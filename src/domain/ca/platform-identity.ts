@@ -86,8 +86,16 @@ export async function makeIdentity(
     ...(plan.authority ? { authority: plan.authority } : {}),
   })
   const signed = await issuer.sign(prepared)
-  const { write, audit } = certificateWrites(signed, 0, { actor: { kind: 'system', id: plan.actor } })
-  const { firstAuditIndex } = await store.commit({ writes: [write], audit: [audit, ...also(write.certificate)] })
+  const actor = { kind: 'system', id: plan.actor } as const
+  const { write, audit } = certificateWrites(signed, 0, { actor })
+  const made: AuditEntry = {
+    at: now,
+    actor,
+    action: 'keystore.key_generated',
+    outcome: 'done',
+    subject: { keyId: write.certificate.keyId, keyUri },
+  }
+  const { firstAuditIndex } = await store.commit({ writes: [write], audit: [audit, made, ...also(write.certificate)] })
   const record = { ...write.certificate, auditIndex: firstAuditIndex }
   return { record, certificate: parseCertificate(signed.der), keyUri }
 }
@@ -98,15 +106,23 @@ export async function ensureIdentity(plan: IdentityPlan, ports: IdentityPorts): 
   return found && !isIdentityDue(found.certificate, plan, ports.clock.now()) ? found : makeIdentity(plan, ports)
 }
 
-/** Destroys all keys of the plan but the newest `keep`: what is gone cannot be stolen. */
+/** Destroys all keys of the plan but the newest `keep`: what is gone cannot be stolen. The log says so first: a key is gone for good. */
 export async function destroyOldKeys(
   plan: IdentityPlan,
-  ports: Pick<IdentityPorts, 'keyStore'>,
+  ports: Pick<IdentityPorts, 'keyStore' | 'store' | 'clock'>,
   keep: number,
 ): Promise<void> {
   const keys = await ownKeys(plan, ports.keyStore)
   keys.sort((a, b) => b.created - a.created || (a.label < b.label ? 1 : -1))
   for (const key of keys.slice(keep)) {
+    const entry: AuditEntry = {
+      at: ports.clock.now(),
+      actor: { kind: 'system', id: plan.actor },
+      action: 'keystore.key_destroyed',
+      outcome: 'done',
+      subject: { keyId: keyId(sha256(key.publicKey)), keyUri: key.keyUri },
+    }
+    await ports.store.commit({ writes: [], audit: [entry] })
     await ports.keyStore.destroy(key.keyUri, { who: plan.actor, why: 'its certificate was replaced' })
   }
 }
