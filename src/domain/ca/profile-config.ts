@@ -310,6 +310,13 @@ function checkSense(profile: CompleteProfileConfig, context: z.RefinementCtx): v
   if (profile.ocspNoCheck && !profile.extendedKeyUsage?.purposes.includes('OCSPSigning')) {
     problem(['ocspNoCheck'], 'belongs to OCSP signers (RFC 6960 §4.2.2.2.1)')
   }
+  const purposes: readonly string[] = profile.extendedKeyUsage?.purposes ?? []
+  if (profile.holder === 'device' && ['OCSPSigning', KEY_PURPOSES.OCSPSigning].some(each => purposes.includes(each))) {
+    problem(
+      ['extendedKeyUsage'],
+      'must not have OCSPSigning for devices: each could answer for its issuer (RFC 6960 §4.2.2.2)',
+    )
+  }
   profile.privateExtensions.forEach((each, i) => {
     if ((each.der === undefined) === (each.utf8String === undefined)) {
       problem(['privateExtensions', i], 'must have exactly one of der and utf8String')
