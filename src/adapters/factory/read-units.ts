@@ -206,13 +206,10 @@ function unitOfDer(line: number, der: Bytes, fallbackSerial: string | undefined,
   }
 }
 
-/** A column that is none of ours, as the name of a label: small letters, digits and `_`. */
+/** A column that is none of ours, as the name of a label: as it is written where profiles can write it so, else in small letters with `_`. */
 function labelName(header: string): string {
-  return header
-    .replace(/^\ufeff/, '')
-    .trim()
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '_')
+  const text = header.replace(/^\ufeff/, '').trim()
+  return LABEL_NAME.test(text) ? text : text.toLowerCase().replace(/[^a-z0-9]+/g, '_')
 }
 
 function unitOf(
@@ -262,7 +259,8 @@ function checkedUnit(line: number, serial: string | undefined, model: string, ke
 }
 
 const MAX_LABELS = 32
-const LABEL_NAME = /^[a-z0-9][a-z0-9_]{0,63}$/
+/** What templates of profiles take: `{device.labels.dnsNames}`. */
+const LABEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 const LABEL_VALUE = /^[^\p{Cc}]{1,256}$/u
 
 /** PEM, hexadecimal or base64, with `\n` written out as some exports do. */

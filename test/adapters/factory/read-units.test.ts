@@ -66,15 +66,17 @@ test('several columns without a header are refused with advice', async t => {
 })
 
 test('further columns and keys become labels of the device; what does not fit is a bad unit', async t => {
-  const csv = await read(file(t, 'x.csv', 'serial,Hardware Rev,site\nA1,c2,Turku\nA2,,\n'))
+  const csv = await read(file(t, 'x.csv', 'serial,Hardware Rev,site,dnsNames\nA1,c2,Turku,a.example\nA2,,,\n'))
   assert.deepEqual(
     csv.map(unit => ('code' in unit ? unit.code : unit.labels)),
-    [{ hardware_rev: 'c2', site: 'Turku' }, undefined],
+    [{ hardware_rev: 'c2', site: 'Turku', dnsNames: 'a.example' }, undefined],
   )
-  const json = await read(file(t, 'x.ndjson', '{"serial":"A1","rev":3}\n{"serial":"A2","":"x"}\n'))
+  const json = await read(
+    file(t, 'x.ndjson', '{"serial":"A1","rev":3}\n{"serial":"A2","":"x"}\n{"serial":"A3","__proto__":"x"}\n'),
+  )
   assert.deepEqual(
     json.map(unit => ('code' in unit ? unit.code : unit.labels)),
-    [{ rev: '3' }, 'factory.attribute_invalid'],
+    [{ rev: '3' }, 'factory.attribute_invalid', 'factory.attribute_invalid'],
   )
 })
 
