@@ -1,8 +1,9 @@
 // From a prepared certificate to a signed one (RFC 5280 §4.1.1). There is no other way to a certificate: nothing here takes octets,
 // and what it takes was linted. When a signature is checked again: docs/adr/0005-checking-our-own-signatures.md.
-import { type Bytes, copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
+import { type Bytes, copyBytes } from '../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import { encodeSigned } from '../../core/pki/signed.ts'
+import { equalSecrets } from '../../crypto/constant-time.ts'
 import { assertOwnSignature, type Signer } from '../../crypto/signer.ts'
 import type { CertificateFacts } from './issuance-request.ts'
 import { type PreparedCertificate, type RedeemedTbs, redeem, redeemMany } from './prepare.ts'
@@ -103,7 +104,8 @@ function finish(
   signature: Bytes,
 ): SignedCertificate {
   // A signer that checks itself checked what it was handed: that must still be what was linted. A transferred buffer is empty now.
-  const intact = handed.length === tbs.length && equalBytes(handed, tbs)
+  // Compared by OpenSSL and not octet by octet: it is done for every certificate.
+  const intact = handed.length === tbs.length && equalSecrets(handed, tbs)
   if (!intact || !signer.selfChecked || facts.isAuthority) assertOwnSignature(signer, tbs, signature)
   return mint(facts, encodeSigned(tbs, algorithm.algorithmIdentifier, signature))
 }
