@@ -10,7 +10,14 @@ import { sha256 } from '../crypto/digest.ts'
 import { systemRandom } from '../crypto/random.ts'
 import { keyId, serialNumber } from '../domain/ids.ts'
 import type { StoreReader } from '../domain/ports.ts'
-import { type Decision, type DecisionInput, decide, type KeyFacts, quotaCounters } from '../domain/ra/decide.ts'
+import {
+  type Decision,
+  type DecisionInput,
+  explain,
+  type KeyFacts,
+  quotaCounters,
+  type Step,
+} from '../domain/ra/decide.ts'
 import type { Evidence } from '../domain/ra/evidence.ts'
 import { type EvidenceFinding, EvidenceReader } from '../domain/ra/evidence-reader.ts'
 import { compareNames, NO_NAMES } from '../domain/ra/requested-names.ts'
@@ -110,7 +117,7 @@ interface ExplainOptions {
 }
 
 function explainCommand(): Command {
-  const explain = command({
+  const explaining = command({
     name: 'explain',
     summary: 'Say how a request would be decided, and why; nothing changes',
     description:
@@ -134,16 +141,16 @@ function explainCommand(): Command {
     .option('--server-key', 'the server makes the key')
     .option('--channel-binding', 'the request is bound to its connection')
     .option('--rules <file>', 'decide by these rules instead of those in force')
-  return act<ExplainOptions>(explain, ({ out, data, options }) =>
+  return act<ExplainOptions>(explaining, ({ out, data, options }) =>
     withStore(data, async ({ read }) => {
       const finding = await findEvidence(read, options)
       const profile = await storedProfile(read, options.profile)
       const rules =
         options.rules === undefined ? await rulesInForce(read) : parseRules(await readJsonFile(options.rules))
-      const decision =
-        finding.kind === 'refused' ? null : decide(await decisionInput(read, options, finding, profile, rules))
-      const document = decision
-        ? documentOf(decision)
+      const explained =
+        finding.kind === 'refused' ? null : explain(await decisionInput(read, options, finding, profile, rules))
+      const document = explained
+        ? documentOf(explained.decision, explained.trace)
         : {
             outcome: 'denied',
             code: finding.kind === 'refused' ? finding.refusal.code : '',
@@ -171,13 +178,13 @@ function explainCommand(): Command {
 
 const MARKS = { passed: '✓', failed: '✗', noted: '·' } as const
 
-function documentOf(decision: Decision) {
+function documentOf(decision: Decision, trace: readonly Step[]) {
   return {
     outcome: decision.outcome as string,
     code: decision.outcome === 'denied' ? decision.refusal.code : null,
     rule: decision.rule?.name ?? null,
     because: decision.because,
-    trace: decision.trace,
+    trace,
   }
 }
 

@@ -1,5 +1,5 @@
 // Who gets what: a pure function of the request, the evidence, what is known of device and key, the rules and the time. It is the same
-// for every protocol. The trace says why, step by step; a dry run prints it, and nothing else in the house decides.
+// for every protocol. `explain` says why, step by step, for dry runs; nothing else in the house decides.
 import type { KeyAlgorithmName } from '../../crypto/algorithms.ts'
 import type { Profile } from '../ca/profile.ts'
 import { type Device, mayEnrol } from '../device/device.ts'
@@ -63,7 +63,6 @@ export type Decision =
       readonly evidence: Evidence
       readonly quota: QuotaTake | null
       readonly because: string
-      readonly trace: readonly Step[]
     }
   | {
       readonly outcome: 'denied'
@@ -72,7 +71,6 @@ export type Decision =
       readonly subject: Subject | null
       readonly refusal: Refusal
       readonly because: string
-      readonly trace: readonly Step[]
     }
 
 export interface QuotaTake {
@@ -85,12 +83,24 @@ export interface QuotaTake {
  * grant what a fact forbids.
  */
 export function decide(input: DecisionInput): Decision {
+  return follow(input, undefined)
+}
+
+/** The decision, and what led to it, step by step. */
+export function explain(input: DecisionInput): { readonly decision: Decision; readonly trace: readonly Step[] } {
   const trace: Step[] = []
-  const pass = (check: string, because: string) => void trace.push({ check, verdict: 'passed', because })
-  const note = (check: string, because: string) => void trace.push({ check, verdict: 'noted', because })
+  return { decision: follow(input, trace), trace }
+}
+
+type Say = (check: string, because: string) => void
+
+/** Without a trace nobody reads what passed, and a batch would spend much of its time on wording it: then `pass` and `note` are not there. */
+function follow(input: DecisionInput, trace: Step[] | undefined): Decision {
+  const pass: Say | undefined = trace && ((check, because) => void trace.push({ check, verdict: 'passed', because }))
+  const note: Say | undefined = trace && ((check, because) => void trace.push({ check, verdict: 'noted', because }))
   const deny = (check: string, code: RefusalCode, because: string, rule: Rule | null = null): Decision => {
-    trace.push({ check, verdict: 'failed', because: `${because} (${code})` })
-    return { outcome: 'denied', rule, subject, refusal: refusal(code), because, trace }
+    trace?.push({ check, verdict: 'failed', because: `${because} (${code})` })
+    return { outcome: 'denied', rule, subject, refusal: refusal(code), because }
   }
   let subject: Subject | null = null
 
@@ -100,16 +110,16 @@ export function decide(input: DecisionInput): Decision {
     return deny('evidence', 'evidence.conflicting', 'the pieces of evidence name different devices')
   }
   subject = subjects[0]!
-  pass('evidence', `${input.evidence.map(evidenceReference).join(' and ')} for ${subjectName(subject)}`)
+  pass?.('evidence', `${input.evidence.map(evidenceReference).join(' and ')} for ${subjectName(subject)}`)
 
   if (subject.kind === 'known') {
     const { state } = subject.device
     if (!mayEnrol(state)) {
       return deny('device', state === 'suspended' ? 'device.suspended' : 'device.retired', `the device is ${state}`)
     }
-    pass('device', `the device is registered and ${state}`)
+    pass?.('device', `the device is registered and ${state}`)
   } else {
-    note('device', 'the device is not registered')
+    note?.('device', 'the device is not registered')
   }
 
   const usable: Evidence[] = []
@@ -119,7 +129,7 @@ export function decide(input: DecisionInput): Decision {
     if (flaw === undefined) usable.push(evidence)
     else {
       unusable ??= flaw
-      note('evidence', flaw.because)
+      note?.('evidence', flaw.because)
     }
   }
   if (usable.length === 0) return deny('evidence', unusable!.code, unusable!.because)
@@ -151,7 +161,7 @@ export function decide(input: DecisionInput): Decision {
     if (sameKey && !input.profile.sameKeyRenewal) {
       return deny('renewal', 'key.reuse_not_allowed', 'the key is that of the certificate being renewed')
     }
-    pass(
+    pass?.(
       'renewal',
       `${renewed.record.serialNumber} is renewed under its profile with ${sameKey ? 'the same key' : 'a new key'}`,
     )
@@ -161,7 +171,7 @@ export function decide(input: DecisionInput): Decision {
   if (!input.profile.keyAlgorithms.includes(key.algorithm)) {
     return deny('key', 'key.algorithm_not_allowed', `the profile ${input.profile.name} does not allow ${key.algorithm}`)
   }
-  if (key.known === null) pass('key', `a ${key.algorithm} key that was never seen before`)
+  if (key.known === null) pass?.('key', `a ${key.algorithm} key that was never seen before`)
   else {
     if (subject.kind === 'unknown' || key.known.deviceId !== subject.device.id) {
       return deny('key', 'key.known_elsewhere', 'the key is recorded under another device')
@@ -169,7 +179,7 @@ export function decide(input: DecisionInput): Decision {
     if (!mayCertify(key.known.state)) {
       return deny('key', KEY_REFUSALS[key.known.state] ?? 'key.archived', `the key is ${key.known.state}`)
     }
-    pass('key', `a ${key.algorithm} key of this device, ${key.known.state}`)
+    pass?.('key', `a ${key.algorithm} key of this device, ${key.known.state}`)
   }
 
   const found = firstMatch(input, subject, usable, note)
@@ -181,7 +191,7 @@ export function decide(input: DecisionInput): Decision {
   }
   const { rule, evidence } = found
   if (rule.outcome === 'deny') return deny('rule', 'rule.denies', `rule ${rule.name} denies`, rule)
-  pass('rule', `rule ${rule.name} matches`)
+  pass?.('rule', `rule ${rule.name} matches`)
 
   if (subject.kind === 'unknown' && rule.firstSeen === 'require-known') {
     return deny('device', 'device.unknown', `rule ${rule.name} wants a registered device`, rule)
@@ -201,25 +211,25 @@ export function decide(input: DecisionInput): Decision {
         rule,
       )
     }
-    pass('names', `the subject is ${input.names.subject}, the subjectAltName ${input.names.subjectAltName}`)
+    pass?.('names', `the subject is ${input.names.subject}, the subjectAltName ${input.names.subjectAltName}`)
   }
 
   const quota = quotaOf(rule, subject, input.now)
   if (quota) {
     const taken = input.quotaTaken[quota.counter] ?? 0
     if (taken >= quota.limit) return deny('quota', 'quota.exceeded', `${taken} of ${quota.limit} are taken`, rule)
-    pass('quota', `${taken} of ${quota.limit} are taken`)
+    pass?.('quota', `${taken} of ${quota.limit} are taken`)
   }
 
   if (rule.outcome === 'pending' && !input.approved) {
     const because = `rule ${rule.name} asks an operator`
-    note('outcome', because)
-    return { outcome: 'pending', rule, subject, evidence, quota, because, trace }
+    note?.('outcome', because)
+    return { outcome: 'pending', rule, subject, evidence, quota, because }
   }
   const because =
     rule.outcome === 'pending' ? `rule ${rule.name} asked an operator, who approved` : `rule ${rule.name} grants`
-  pass('outcome', because)
-  return { outcome: 'granted', rule, subject, evidence, quota, because, trace }
+  pass?.('outcome', because)
+  return { outcome: 'granted', rule, subject, evidence, quota, because }
 }
 
 /** The counters that a decision over these rules may look at, for whoever loads the facts. */
@@ -276,21 +286,21 @@ function firstMatch(
   input: DecisionInput,
   subject: Subject,
   usable: readonly Evidence[],
-  note: (check: string, because: string) => void,
+  note: Say | undefined,
 ): { readonly rule: Rule; readonly evidence: Evidence } | undefined {
   for (const rule of input.rules) {
     const mismatch = requestMismatch(rule, input, subject)
     if (mismatch !== undefined) {
-      note('rule', `rule ${rule.name} does not match: ${mismatch}`)
+      note?.('rule', `rule ${rule.name} does not match: ${mismatch}`)
       continue
     }
     const reasons: string[] = []
     for (const evidence of usable) {
       const reason = evidenceMismatch(rule, evidence)
       if (reason === undefined) return { rule, evidence }
-      reasons.push(reason)
+      if (note) reasons.push(reason)
     }
-    note('rule', `rule ${rule.name} does not match: ${reasons.join(', ')}`)
+    note?.('rule', `rule ${rule.name} does not match: ${reasons.join(', ')}`)
   }
   return undefined
 }

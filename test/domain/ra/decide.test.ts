@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import type { Device, DeviceState } from '../../../src/domain/device/device.ts'
 import type { DeviceKey, KeyState } from '../../../src/domain/device/device-key.ts'
 import { keyId, tokenId } from '../../../src/domain/ids.ts'
-import { type DecisionInput, decide, quotaCounters } from '../../../src/domain/ra/decide.ts'
+import { type DecisionInput, decide, explain, quotaCounters } from '../../../src/domain/ra/decide.ts'
 import type {
   Evidence,
   ManufacturerCertificateEvidence,
@@ -115,10 +115,11 @@ describe('the rules of a new instance', () => {
   ]
   for (const [name, request, rule] of granted) {
     test(`grants ${name}`, () => {
-      const decision = decide(request)
-      assert.equal(decision.outcome, 'granted', JSON.stringify(decision.trace))
+      const { decision, trace } = explain(request)
+      assert.equal(decision.outcome, 'granted', JSON.stringify(trace))
       assert.equal(decision.rule?.name, rule)
-      assert.equal(decision.trace.at(-1)?.verdict, 'passed')
+      assert.equal(trace.at(-1)?.verdict, 'passed')
+      assert.deepEqual(decide(request), decision)
     })
   }
 
@@ -199,13 +200,14 @@ describe('the rules of a new instance', () => {
   ]
   for (const [name, request, code] of denied) {
     test(`denies ${name}: ${code}`, () => {
-      const decision = decide(request)
-      assert.equal(decision.outcome, 'denied', JSON.stringify(decision.trace))
+      const { decision, trace } = explain(request)
+      assert.deepEqual(decide(request), decision)
+      assert.equal(decision.outcome, 'denied', JSON.stringify(trace))
       assert.ok(decision.outcome === 'denied')
       assert.equal(decision.refusal.code, code)
       assert.equal(decision.refusal.kind, REFUSALS[code].kind)
-      assert.equal(decision.trace.at(-1)?.verdict, 'failed')
-      assert.match(decision.trace.at(-1)!.because, new RegExp(code.replaceAll('.', '\\.')))
+      assert.equal(trace.at(-1)?.verdict, 'failed')
+      assert.match(trace.at(-1)!.because, new RegExp(code.replaceAll('.', '\\.')))
     })
   }
 
@@ -268,8 +270,8 @@ describe('conditions of rules', () => {
   })
 
   test('a rule without a match says why in the trace', () => {
-    const decision = decide(input({ rules: rules({ ...grantAll, when: { models: ['gateway-*'] } }) }))
-    assert.ok(decision.trace.some(step => step.because === 'rule all does not match: the model is sensor-9'))
+    const { trace } = explain(input({ rules: rules({ ...grantAll, when: { models: ['gateway-*'] } }) }))
+    assert.ok(trace.some(step => step.because === 'rule all does not match: the model is sensor-9'))
   })
 })
 
