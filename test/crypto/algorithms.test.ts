@@ -18,11 +18,14 @@ import { encodeCertificationRequestInfo, parseCertificationRequest } from '../..
 import { encodeBasicConstraints, extension } from '../../src/core/pki/extensions.ts'
 import { encodeName, parseNameText } from '../../src/core/pki/name.ts'
 import { encodeSigned } from '../../src/core/pki/signed.ts'
+import { parseSubjectPublicKeyInfo } from '../../src/core/pki/spki.ts'
 import {
+  type KeyAlgorithm,
   type KeyAlgorithmName,
   keyAlgorithm,
   keyAlgorithmOfSpki,
   keyAlgorithms,
+  readSpki,
   type SignatureAlgorithmName,
   signatureAlgorithm,
   signatureAlgorithmOf,
@@ -238,6 +241,36 @@ describe('identifiers', () => {
       assert.throws(() => keyAlgorithmOfSpki(spki), hasCode('key.algorithm_unsupported'))
     }
   })
+})
+
+function rowOf(spki: Uint8Array): KeyAlgorithm | undefined {
+  try {
+    return readSpki(spki).algorithm
+  } catch (error) {
+    assert.ok(error instanceof TouchmarkError)
+    return undefined
+  }
+}
+
+test('a key is read as DER says, whichever octet before the key itself is another', async () => {
+  for (const { name } of keyAlgorithms.filter(row => row.publicKeyOctets !== undefined)) {
+    const { publicKey: spki } = await generateKeyPair(name)
+    const strict = readDer(spki, parseSubjectPublicKeyInfo)
+    const { algorithm, keyType, publicKey } = readSpki(spki)
+    assert.equal(algorithm, keyAlgorithm(name))
+    assert.equal(keyType, keyAlgorithm(name).keyType)
+    assert.deepEqual(new Uint8Array(publicKey), new Uint8Array(strict.publicKey))
+    for (let at = 0; at < spki.length - publicKey.length; at++) {
+      for (const mask of [0x01, 0x80]) {
+        const other = new Uint8Array(spki)
+        other[at]! ^= mask
+        // ML-DSA-65 is one bit away from ML-DSA-87: a key of that kind then, of a wrong length, which is for others to say.
+        assert.notEqual(rowOf(other), keyAlgorithm(name), `${name}, octet ${at}`)
+      }
+    }
+    assert.throws(() => readSpki(spki.subarray(0, -1)), TouchmarkError)
+    assert.throws(() => readSpki(new Uint8Array([...spki, 0])), TouchmarkError)
+  }
 })
 
 function parsedKeyLength(spki: Uint8Array): number {
