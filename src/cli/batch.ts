@@ -18,7 +18,7 @@ interface BatchOptions {
   readonly profile: string
   readonly output: string
   readonly model: string
-  readonly certificateFiles: boolean
+  readonly certificateFiles?: boolean
   readonly format: string
   readonly generateKeys?: boolean
   readonly keyPassphraseFile?: string
@@ -32,9 +32,14 @@ export function batchCommand(): Command {
       'Reads CSV (serial, and optionally model, csr, public_key; further columns become labels of the device), one serial\n' +
       'number a line, NDJSON, a PEM file, a folder or a .tar of CSRs or public keys. A unit that has its certificate keeps\n' +
       'it: running the same file again, also after a crash, completes the work and doubles nothing.\n\n' +
-      'Writes results.csv, rejects.csv, certificates/SERIAL.pem, and manifest.json with its signature manifest.json.p7s.',
+      'Writes results.csv with the certificates, rejects.csv, and manifest.json with its signature manifest.json.p7s; on\n' +
+      'request certificates/SERIAL.pem.',
     examples: [
       ['batch --input units.csv --profile idevid --output out', 'Certificates for every line of units.csv'],
+      [
+        'batch --input units.csv --profile idevid --output out --certificate-files',
+        'The same, and out/certificates/SERIAL.pem for each',
+      ],
       [
         'batch --input serials.txt --profile idevid --output out --generate-keys --key-passphrase-file /run/secrets/line-3',
         'The station makes the keys and delivers them encrypted',
@@ -50,7 +55,7 @@ export function batchCommand(): Command {
     .requiredOption('-o, --output <folder>', 'folder for results; made where it is missing')
     .option('-m, --model <model>', 'model of units that name none', 'generic')
     .option('--format <form>', 'form of the table of results: csv or ndjson', 'csv')
-    .option('--no-certificate-files', 'certificates in the table only: quicker for very large batches')
+    .option('--certificate-files', 'also a PEM file for each certificate, in OUTPUT/certificates')
     .option('--generate-keys', 'make keys for units that bring none, in OUTPUT/keys, encrypted')
     .option(
       '--key-passphrase-file <file>',
@@ -79,7 +84,7 @@ export function batchCommand(): Command {
     const source = await openUnitSource(options.input, options.model)
     const keyPassphrase = options.generateKeys ? await keyPassphraseOf(options, out) : undefined
     await using folder = await openResultFolder(options.output, {
-      certificateFiles: options.certificateFiles,
+      certificateFiles: options.certificateFiles === true,
       format,
       ...(keyPassphrase === undefined ? {} : { keyPassphrase }),
     })

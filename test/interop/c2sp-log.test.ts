@@ -123,7 +123,16 @@ describe('the log, read from outside (C2SP tlog-tiles)', () => {
       return `SN-${String(i).padStart(4, '0')},gateway,${publicKey.export({ type: 'spki', format: 'der' }).toString('base64')}`
     })
     writeFileSync(server.folder.join('units.csv'), ['serial,model,public_key', ...rows, ''].join('\n'))
-    await server.json(['batch', '--input', 'units.csv', '--profile', 'idevid', '--output', 'factory'])
+    await server.json([
+      'batch',
+      '--input',
+      'units.csv',
+      '--profile',
+      'idevid',
+      '--output',
+      'factory',
+      '--certificate-files',
+    ])
     await server.serve()
     const { serialNumber } = (await server.device('SN-0007')).certificates[0]!
     await server.json(['revoke', '--certificate', serialNumber, '--reason', 'keyCompromise'])

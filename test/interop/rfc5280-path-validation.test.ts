@@ -16,7 +16,7 @@ describe('certification paths with openssl and certtool', () => {
       `
       openssl ecparam -name P-256 -genkey -noout -out birth.key
       openssl req -new -key birth.key -subj "/serialNumber=SN-A" -out SN-A.csr
-      touchmark batch --input SN-A.csr --model gateway --profile idevid --output factory
+      touchmark batch --input SN-A.csr --model gateway --profile idevid --output factory --certificate-files
       cp factory/certificates/*.pem birth.pem
       for device in A B; do
         openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $device.key -subj /serialNumber=SN-$device \\

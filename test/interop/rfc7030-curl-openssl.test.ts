@@ -213,7 +213,7 @@ const BIRTH = `
   openssl genrsa -out birth-rsa.key 2048
   openssl req -new -key birth-rsa.key -subj "/serialNumber=SN-0003" -out birth-rsa.csr
   echo "SN-0003,gateway,\\"$(cat birth-rsa.csr)\\"" >> units.csv
-  touchmark batch --input units.csv --profile idevid --output factory
+  touchmark batch --input units.csv --profile idevid --output factory --certificate-files
   cp factory/certificates/*SN-0001.pem birth.pem
   cp factory/certificates/*SN-0003.pem birth-rsa.pem`
 

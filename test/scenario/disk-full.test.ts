@@ -20,7 +20,7 @@ function writeUnits(server: LiveServer): void {
   writeFileSync(server.folder.join('units.csv'), ['serial,public_key', ...rows, ''].join('\n'))
 }
 
-const BATCH = 'touchmark batch --input units.csv --profile idevid --output out --no-certificate-files --json'
+const BATCH = 'touchmark batch --input units.csv --profile idevid --output out --json'
 
 interface Failure {
   readonly error: { readonly code: string; readonly message: string; readonly next: string }

@@ -1,7 +1,7 @@
 // A factory line as its engineer runs it: the commands of docs/guides/factory-batch.md, on files as they come.
 import assert from 'node:assert/strict'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { parsePemBlock } from '../../src/core/asn1/pem.ts'
 import { LiveServer } from '../support/live-server.ts'
@@ -28,7 +28,7 @@ test('CSRs in a CSV: certificates by serial number, a table, a manifest that Ope
   }
   rows.push('SN-4,gw,bm90IGEgQ1NS')
   writeFileSync(server.folder.join('units.csv'), rows.join('\n'))
-  const command = 'touchmark batch --input units.csv --profile idevid --output out --json'
+  const command = 'touchmark batch --input units.csv --profile idevid --output out --certificate-files --json'
   const first = lastLine(await server.sh(command))
   assert.deepEqual([first.issued, first.existing, first.rejected], [3, 0, 1])
 
@@ -77,12 +77,14 @@ test('serial numbers only: refused, unless the station may make keys; it deliver
   writeFileSync(server.folder.join('line.pass'), 'for the line\n', { mode: 0o600 })
   const command = `${plain} --generate-keys --key-passphrase-file line.pass`
   assert.equal(lastLine(await server.sh(command)).issued, 2)
+  const table = readFileSync(server.folder.join('out/results.csv'), 'utf8')
+  assert.ok(!existsSync(server.folder.join('out/certificates')), 'PEM files are written on request only')
   const files = readdirSync(server.folder.join('out/keys')).sort()
   assert.deepEqual(files, ['gw+K-1.key.pem', 'gw+K-2.key.pem'])
   assert.equal(statSync(server.folder.join('out/keys')).mode & 0o777, 0o700)
   for (const file of files) assert.equal(statSync(server.folder.join(`out/keys/${file}`)).mode & 0o777, 0o600)
   const key = readFileSync(server.folder.join('out/keys/gw+K-1.key.pem'), 'utf8')
-  const certificate = new X509Certificate(readFileSync(server.folder.join('out/certificates/gw+K-1.pem')))
+  const certificate = new X509Certificate(Buffer.from(/,K-1,issued,.*,([^,\n]+)$/m.exec(table)![1]!, 'base64'))
   assert.match(key, /^-----BEGIN ENCRYPTED PRIVATE KEY-----/)
   assert.ok(certificate.checkPrivateKey(createPrivateKey({ key, passphrase: 'for the line' })))
   assert.throws(() => createPrivateKey({ key, passphrase: 'another' }))
@@ -94,7 +96,7 @@ test('a serial number cannot lead out of the output folder', async () => {
   await using server = await LiveServer.prepare()
   writeFileSync(server.folder.join('serials.txt'), 'serial,model\n../../evil,..\n/etc/x,gw\n')
   await server.sh(
-    'touchmark batch --input serials.txt --profile idevid --output out/deep/deeper --generate-keys --json',
+    'touchmark batch --input serials.txt --profile idevid --output out/deep/deeper --generate-keys --certificate-files --json',
   )
   const certificates = readdirSync(server.folder.join('out/deep/deeper/certificates'))
   assert.equal(certificates.length, 2)
@@ -130,7 +132,7 @@ test('the example programs run', async t => {
   assert.ok(parsePemBlock(request, 'CERTIFICATE REQUEST').length > 0)
   writeFileSync(server.folder.join('sn7.csr'), request)
   await server.sh('openssl req -in sn7.csr -noout -verify')
-  await server.sh('touchmark batch --input sn7.csr --profile idevid --output out')
+  await server.sh('touchmark batch --input sn7.csr --profile idevid --output out --certificate-files')
   await server.sh('sleep 3')
   const proof = await server.sh(
     `'${node}' ${examples}prove-certificate.ts "$HTTP" "$(curl -sf $HTTP/log/key)" out/certificates/SN-7.pem`,

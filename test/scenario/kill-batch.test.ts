@@ -122,7 +122,17 @@ for (const seed of [1, 2]) {
   })
 }
 
-const BATCH = ['batch', '--input', 'units.csv', '--profile', 'idevid', '--output', 'out', '--generate-keys']
+const BATCH = [
+  'batch',
+  '--input',
+  'units.csv',
+  '--profile',
+  'idevid',
+  '--output',
+  'out',
+  '--generate-keys',
+  '--certificate-files',
+]
 
 /** Runs the batch and kills it: a while after the table of results has grown to so many octets. Whether it was still running. */
 async function runAndKill(

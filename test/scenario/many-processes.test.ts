@@ -38,7 +38,7 @@ test('server, batch, tokens, revocations and verification at once on one data fo
       body: readFileSync(server.folder.join(`${serial.slice(3)}.b64`)),
     })
 
-  const batch = ['batch', '--input', 'units.csv', '--profile', 'idevid', '--no-certificate-files']
+  const batch = ['batch', '--input', 'units.csv', '--profile', 'idevid']
   const enrolments = async () => {
     for (const serial of serials) {
       const answer = await enrol(serial, tokens.get(serial)!)

@@ -1,4 +1,4 @@
-// Where a batch's results go: one PEM file a unit, a table of all units, a manifest that sums them up, and keys that the station made.
+// Where a batch's results go: a table of all units, a manifest that sums them up, keys that the station made, and on request a PEM file a unit.
 // A run that was killed is run again: everything here is written in a way that the second run completes and never contradicts.
 import { createHash, createPrivateKey } from 'node:crypto'
 import { chmod, type FileHandle, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
