@@ -195,7 +195,7 @@ async function readCounters(counters: readonly string[], registration: Registrat
   return Object.fromEntries(counters.map((counter, i) => [counter, taken[i]!]))
 }
 
-/** The device as it is, or as it enters the registry: it has shown its birth certificate, so it is in the field. */
+/** The device as it is, or as it enters the registry: it asks for itself, so it is in the field. */
 function deviceOf(subject: Subject, { clock, random }: Registration): Device {
   if (subject.kind === 'known') return subject.device
   const now = clock.now()

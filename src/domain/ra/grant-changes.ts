@@ -54,8 +54,8 @@ export function grantChanges(grant: Grant): GrantChanges {
       subject: { deviceId: device.id },
       detail: { by: request.protocol, rule: rule.name },
     })
-  } else if (showsCertificate(evidence) && (device.state === 'manufactured' || device.state === 'shipped')) {
-    // The first certificate that a device uses proves that it is in the field.
+  } else if (evidence.kind !== 'operator' && (device.state === 'manufactured' || device.state === 'shipped')) {
+    // It asks for itself, so it is in the field. What the station certifies for it says nothing of the kind.
     writes.push({ kind: 'device.state', id: device.id, from: device.state, to: 'active', at: now })
     done({
       action: 'device.state_changed',
@@ -119,10 +119,6 @@ export function actorOf(
 ): { readonly kind: ActorKind; readonly id: string } {
   if (evidence.kind === 'operator') return { kind: 'operator', id: evidence.name }
   return device === null ? { kind: 'stranger', id: 'unknown' } : { kind: 'device', id: device }
-}
-
-function showsCertificate(evidence: Evidence): boolean {
-  return evidence.kind === 'own-certificate' || evidence.kind === 'manufacturer-certificate'
 }
 
 /** What the decision went by and the grant does not move. */

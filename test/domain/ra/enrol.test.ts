@@ -213,7 +213,6 @@ for (const [engine, open] of ENGINES) {
       const { secret } = await tokenFor(instance, device)
       const key = await generateKeyPair('P-256')
       const first = issued(await ask(instance, [await spend(instance, device, secret)], key))
-      assert.equal((await instance.store.read.device(device.id))?.state, 'manufactured', 'a token is not yet the field')
       const again = issued(await ask(instance, [await spend(instance, device, secret)], key))
       assert.equal(again.record.serialNumber, first.record.serialNumber)
       const before = await countEverything(instance, device)
