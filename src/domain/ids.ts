@@ -20,6 +20,10 @@ export type SerialNumber = Brand<string, 'SerialNumber'>
 export type BatchId = Brand<string, 'BatchId'>
 /** A one-time token's public handle, 32 hex digits (never the secret). */
 export type TokenId = Brand<string, 'TokenId'>
+/** A campaign, 32 hex digits, growing with time. */
+export type CampaignId = Brand<string, 'CampaignId'>
+/** A transfer of ownership, 32 hex digits, growing with time. */
+export type TransferId = Brand<string, 'TransferId'>
 /** What makes two enrolment requests the same request: SHA-256 over CSR, profile and evidence, 64 hex digits. */
 export type RequestDigest = Brand<string, 'RequestDigest'>
 
@@ -28,6 +32,8 @@ export const deviceId = (text: string): DeviceId => text as DeviceId
 export const authorityId = (text: string): AuthorityId => text as AuthorityId
 export const batchId = (text: string): BatchId => text as BatchId
 export const tokenId = (text: string): TokenId => text as TokenId
+export const campaignId = (text: string): CampaignId => text as CampaignId
+export const transferId = (text: string): TransferId => text as TransferId
 export const requestDigest = (sha256: Uint8Array): RequestDigest => toHex(sha256) as RequestDigest
 /** The digest as octets or in lower-case hexadecimal. */
 export const keyId = (sha256OfSpki: Uint8Array | string): KeyId =>
@@ -49,6 +55,8 @@ function timeOrdered(now: UnixSeconds, random: Random): string {
 export const newDeviceId = (now: UnixSeconds, random: Random): DeviceId => timeOrdered(now, random) as DeviceId
 export const newBatchId = (now: UnixSeconds, random: Random): BatchId => timeOrdered(now, random) as BatchId
 export const newTokenId = (now: UnixSeconds, random: Random): TokenId => timeOrdered(now, random) as TokenId
+export const newCampaignId = (now: UnixSeconds, random: Random): CampaignId => timeOrdered(now, random) as CampaignId
+export const newTransferId = (now: UnixSeconds, random: Random): TransferId => timeOrdered(now, random) as TransferId
 
 /**
  * A fresh certificate serial number (RFC 5280 §4.1.2.2): 16 octets, positive, the first four the time of issue and 96 bits of

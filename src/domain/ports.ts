@@ -5,12 +5,31 @@ import type { AuditEntry } from './audit/entry.ts'
 import type { Batch } from './batch.ts'
 import type { Authority, AuthorityState } from './ca/authority.ts'
 import type { CertificateRecord, CertificateStatus } from './ca/certificate-record.ts'
+import type { Campaign, CampaignCount, CampaignDevice, CampaignDeviceState } from './campaign/campaign.ts'
 import type { Device, DeviceState } from './device/device.ts'
+import type { DeviceHealth } from './device/device-health.ts'
 import type { DeviceKey, KeyState } from './device/device-key.ts'
+import type { DeviceProperty, PropertyName } from './device/device-property.ts'
+import type { DeviceQuery, SelectedDevice } from './device/device-query.ts'
+import type { KeyHolding } from './device/key-holding.ts'
+import type { OwnershipTransfer, TransferState } from './device/ownership.ts'
+import type { Statement } from './device/statement.ts'
 import type { DocumentVersion } from './document.ts'
-import type { AuthorityId, BatchId, DeviceId, KeyId, RequestDigest, SerialNumber, TokenId, UnixSeconds } from './ids.ts'
+import type {
+  AuthorityId,
+  BatchId,
+  CampaignId,
+  DeviceId,
+  KeyId,
+  RequestDigest,
+  SerialNumber,
+  TokenId,
+  TransferId,
+  UnixSeconds,
+} from './ids.ts'
 import type { Enrolment, EnrolmentState } from './ra/enrolment.ts'
 import type { Token } from './ra/token.ts'
+import type { Credential, PlanMeasure, PlannedBucket } from './renewal/credential.ts'
 
 /** Read once per use case; the value is passed on. */
 export interface Clock {
@@ -51,6 +70,76 @@ export type Write =
       readonly from: DeviceState
       readonly to: DeviceState
       readonly at: UnixSeconds
+    }
+  /**
+   * Sets, replaces or (with `to` `null`) erases a property. Fails with `device.property_changed` where its value is not `from`; `null`: it
+   * is not there.
+   */
+  | {
+      readonly kind: 'device.property'
+      readonly deviceId: DeviceId
+      readonly name: PropertyName
+      readonly from: string | null
+      readonly to: Omit<DeviceProperty, 'deviceId' | 'name'> | null
+    }
+  /** Replaces what the device said before. Fails with `health.sequence_changed` where the stored sequence is not `from` (`null`: none). */
+  | { readonly kind: 'health.put'; readonly health: DeviceHealth; readonly from: number | null }
+  /** Fails with `transfer.exists` where the id is taken, or the device has another transfer that is proposed or accepted. */
+  | { readonly kind: 'transfer.insert'; readonly transfer: OwnershipTransfer }
+  /** Fails with `transfer.state_changed` where the state is not `from`. */
+  | {
+      readonly kind: 'transfer.state'
+      readonly id: TransferId
+      readonly from: TransferState
+      readonly to: TransferState
+      readonly at: UnixSeconds
+      readonly agreements: OwnershipTransfer['agreements']
+    }
+  /** Keeps the statement; the same one again changes nothing. */
+  | { readonly kind: 'statement.put'; readonly statement: Statement }
+  /** Replaces what was said of the key before. */
+  | { readonly kind: 'key.holding'; readonly holding: KeyHolding }
+  /** Inserts (`from` `null`) or replaces; fails with `credential.changed` where the stored revision is not `from`. */
+  | { readonly kind: 'credential.put'; readonly credential: Credential; readonly from: number | null }
+  /** Fails with `credential.changed` where the stored revision is not `from`. */
+  | {
+      readonly kind: 'credential.remove'
+      readonly deviceId: DeviceId
+      readonly profile: string
+      readonly from: number
+    }
+  /** Adds to the renewal plan, or takes from it. */
+  | {
+      readonly kind: 'plan.add'
+      readonly profile: string
+      readonly measure: PlanMeasure
+      readonly bucket: UnixSeconds
+      readonly amount: number
+    }
+  /** Fails with `campaign.exists` where id or name is taken. */
+  | { readonly kind: 'campaign.insert'; readonly campaign: Campaign }
+  /** Fails with `campaign.changed` where the stored revision is not `from`. */
+  | { readonly kind: 'campaign.update'; readonly campaign: Campaign; readonly from: number }
+  /** Writes down planned devices, at most 2,000 at once, and counts them; those that stand there already stay as they are. */
+  | {
+      readonly kind: 'campaign.devices'
+      readonly id: CampaignId
+      readonly wave: number
+      readonly deviceIds: readonly DeviceId[]
+      readonly at: UnixSeconds
+    }
+  /** Moves the device and the counts of its wave. Fails with `campaign.device_changed` where the device is not in state `from`. */
+  | {
+      readonly kind: 'campaign.device'
+      readonly id: CampaignId
+      readonly deviceId: DeviceId
+      readonly wave: number
+      readonly from: CampaignDeviceState
+      readonly to: CampaignDeviceState
+      readonly at: UnixSeconds
+      readonly reason: string | null
+      /** Written where it is given; what stands there stays otherwise. */
+      readonly before?: CampaignDevice['before']
     }
   /** Fails with `key.already_known` where the key id is taken, by whichever device. */
   | { readonly kind: 'key.insert'; readonly key: DeviceKey }
@@ -128,7 +217,7 @@ export type Write =
   /** Removes the row unless it was requested again since it was leased. */
   | { readonly kind: 'work.done'; readonly work: Work }
 
-/** One transaction: every write, every audit entry, or nothing. Never without an audit entry, but for publications and work. */
+/** One transaction: every write, every audit entry, or nothing. Never without an audit entry, but for publications, work, health reports and the renewal plan. */
 export interface ChangeSet {
   readonly writes: readonly Write[]
   readonly audit: readonly AuditEntry[]
@@ -177,7 +266,50 @@ export interface StoreReader {
   /** Of these serial numbers of the model, the devices that exist. For batches: at most 2,000 at once. */
   devicesAmong(model: string, serialNumbers: readonly string[]): Promise<Device[]>
 
+  /** What the query means, in an order of the store's own; pass `next` as `after`. At most 2,000 at once. */
+  selectDevices(query: DeviceQuery, page: { after?: string; limit: number }): Promise<Page<SelectedDevice>>
+  /** In order of name. */
+  propertiesOfDevice(id: DeviceId): Promise<DeviceProperty[]>
+  health(id: DeviceId): Promise<DeviceHealth | undefined>
+  transfer(id: TransferId): Promise<OwnershipTransfer | undefined>
+  /** Newest first. */
+  transfersOfDevice(id: DeviceId): Promise<OwnershipTransfer[]>
+  /** Accepted transfers whose date has come, at most `limit`. */
+  transfersDue(now: UnixSeconds, limit: number): Promise<OwnershipTransfer[]>
+  /** Oldest first. */
+  statementsOfDevice(id: DeviceId): Promise<Statement[]>
+
+  credential(deviceId: DeviceId, profile: string): Promise<Credential | undefined>
+  credentialsOfDevice(id: DeviceId): Promise<Credential[]>
+  /** Whose previous certificate has come to its end, soonest first, at most `limit`. */
+  credentialsToRetire(now: UnixSeconds, limit: number): Promise<Credential[]>
+  /** In order of expiry: those that expire in [from, until). */
+  credentialsExpiring(
+    range: { from: UnixSeconds; until: UnixSeconds },
+    page: { after?: string; limit: number },
+  ): Promise<Page<Credential>>
+  /** Whose window closed before `at` and who have not renewed; in order of the window's end. */
+  credentialsOverdue(at: UnixSeconds, page: { after?: string; limit: number }): Promise<Page<Credential>>
+  /** Buckets of the renewal plan in [from, until) that are not empty, in order of time. */
+  planned(profile: string, measure: PlanMeasure, from: UnixSeconds, until: UnixSeconds): Promise<PlannedBucket[]>
+
+  campaign(id: CampaignId): Promise<Campaign | undefined>
+  campaignByName(name: string): Promise<Campaign | undefined>
+  /** Newest first. */
+  campaigns(page: { after?: string; limit: number }): Promise<Page<Campaign>>
+  /** Every campaign that is running or rolling back. */
+  campaignsAtWork(): Promise<Campaign[]>
+  campaignCounts(id: CampaignId): Promise<CampaignCount[]>
+  campaignDevice(id: CampaignId, device: DeviceId): Promise<CampaignDevice | undefined>
+  /** In order of the time of their last change. */
+  campaignDevices(
+    id: CampaignId,
+    of: { state: CampaignDeviceState; wave?: number },
+    page: { after?: string; limit: number },
+  ): Promise<Page<CampaignDevice>>
+
   key(id: KeyId): Promise<DeviceKey | undefined>
+  keyHolding(id: KeyId): Promise<KeyHolding | undefined>
   /** Oldest first. */
   keysOfDevice(id: DeviceId): Promise<DeviceKey[]>
   /** Of these keys, the ones that are known. For batches: at most 2,000 at once. */

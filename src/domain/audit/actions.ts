@@ -70,6 +70,55 @@ export const AUDIT_ACTIONS = {
     subject: ['keyId'],
     detail: ['from', 'to'],
   },
+  'key.ended': {
+    meaning: 'A key counts as beyond use: a signed or witnessed statement says why.',
+    subject: ['deviceId', 'keyId'],
+    detail: ['statementSha256'],
+  },
+  'device.property_changed': {
+    meaning:
+      'What is said of a device changes. The entry commits to the new value, with a salt where it could tell of a person.',
+    subject: ['deviceId', 'name'],
+  },
+  'device.clone_suspected': {
+    meaning: 'Two holders act as the same device.',
+    subject: ['deviceId'],
+    detail: ['sign'],
+  },
+  'device.destruction_certified': {
+    meaning: 'The platform attests that a device was destroyed and its credentials ended.',
+    subject: ['deviceId'],
+    detail: ['certificateOfDestructionSha256'],
+  },
+  'ownership.proposed': {
+    meaning: 'A transfer of a device to another owner is proposed.',
+    subject: ['deviceId', 'name'],
+  },
+  'ownership.accepted': { meaning: 'Both sides, or a rule, agree to a transfer.', subject: ['deviceId', 'name'] },
+  'ownership.transferred': { meaning: 'A device has another owner.', subject: ['deviceId', 'name'] },
+  'ownership.cancelled': { meaning: 'A transfer is called off before it takes effect.', subject: ['deviceId', 'name'] },
+
+  'renewal.ordered': {
+    meaning: 'A device is asked to renew before its time.',
+    subject: ['deviceId'],
+    detail: ['profile', 'reason'],
+  },
+  'renewal.order_ended': {
+    meaning: 'An order to renew is fulfilled or withdrawn.',
+    subject: ['deviceId'],
+    detail: ['profile', 'outcome'],
+  },
+
+  'campaign.planned': {
+    meaning: 'A campaign is written down, with its devices.',
+    subject: ['name'],
+    detail: ['devices'],
+  },
+  'campaign.state_changed': {
+    meaning: 'A campaign starts, pauses, goes on, ends, or is rolled back.',
+    subject: ['name'],
+    detail: ['from', 'to'],
+  },
 
   'enrolment.refused': { meaning: 'A request for a certificate is refused.', subject: [] },
   'enrolment.pending': { meaning: 'A request for a certificate waits for an operator.', subject: ['requestDigest'] },
@@ -101,6 +150,8 @@ export const AUDIT_ACTIONS = {
 
   'profile.changed': { meaning: 'A certificate profile gets a new version.', subject: ['name'], detail: ['version'] },
   'rule.changed': { meaning: 'The registration rules get a new version.', subject: ['name'], detail: ['version'] },
+  'group.changed': { meaning: 'A saved group of devices gets a new version.', subject: ['name'], detail: ['version'] },
+  'owner.changed': { meaning: 'What is known of an owner gets a new version.', subject: ['name'], detail: ['version'] },
   'setting.changed': { meaning: 'A setting gets a new version.', subject: ['name'], detail: ['version'] },
   'trust.anchor_added': {
     meaning: 'A certificate becomes a trust anchor for devices.',

@@ -95,8 +95,8 @@ export const REFUSALS = {
   },
   'token.invalid': {
     kind: 'unauthenticated',
-    message: 'The user name and the token do not belong together, or the token does not exist.',
-    next: 'The user name is the serial number of the device, the password its one-time token.',
+    message: 'The user name and the token do not belong together, or the token is unknown, spent, withdrawn or expired.',
+    next: 'The user name is the serial number of the device, the password a one-time token that the operator made for it.',
   },
   'token.expired': {
     kind: 'unauthenticated',
@@ -104,7 +104,7 @@ export const REFUSALS = {
     next: 'Ask the operator for a new token.',
   },
   'token.used': {
-    kind: 'forbidden',
+    kind: 'unauthenticated',
     message: 'The token was used before, for another request.',
     next: 'Ask the operator for a new token.',
   },
