@@ -5,7 +5,7 @@ import { toBase64 } from '../../src/core/bytes/base64.ts'
 import { challengePasswordAttribute } from '../../src/core/pki/csr.ts'
 import { generateKeyPair } from '../../src/crypto/keys.ts'
 import { createToken } from '../../src/domain/ra/create-token.ts'
-import { estDoor } from '../support/est-door.ts'
+import { type DoorRequest, estDoor } from '../support/est-door.ts'
 import {
   auditLog,
   bornDevice,
@@ -80,21 +80,63 @@ describe('3.2.3 HTTP-based client authentication', () => {
     assert.doesNotMatch(JSON.stringify(log), new RegExp(secret))
   })
 
-  test('a token that expired', async t => {
+  test('a token that is spent, expired or wrong is the same 401 with the same challenge, whatever is asked with it; the log tells them apart', async t => {
     const instance = await testInstance(t)
     const est = estDoor(instance)
     const device = await registerDevice(instance)
-    const { secret } = await createToken(
-      { ...device, profile: 'ldevid', actor: OPERATOR, lifetimeSeconds: 60 },
-      instance,
-    )
+    const token = (lifetimeSeconds: number) =>
+      createToken({ ...device, profile: 'ldevid', actor: OPERATOR, lifetimeSeconds }, instance)
+    const expired = (await token(60)).secret
+    const both = (await token(60)).secret
+    const spent = (await token(86_400)).secret
+    const good = (await token(86_400)).secret
+    const first = testCsrDer(await generateKeyPair('P-256'))
+    for (const [secret, body] of [
+      [spent, first],
+      [both, testCsrDer(await generateKeyPair('P-256'))],
+    ] as const) {
+      const reply = await est(PATH, { basic: `${device.serialNumber}:${secret}`, body })
+      assert.equal(reply.status, 200, reply.text)
+    }
     instance.clock.advance(61)
-    const reply = await est(PATH, {
-      basic: `${device.serialNumber}:${secret}`,
-      body: testCsrDer(await generateKeyPair('P-256')),
-    })
-    assert.equal(reply.status, 401)
-    assert.match(reply.text, /^token\.expired: /)
+    const before = await countEverything(instance, device)
+    const fresh = testCsrDer(await generateKeyPair('P-256'))
+    const requests: readonly [string, string, DoorRequest][] = [
+      ['a request', PATH, { body: fresh }],
+      ['a body that is none', PATH, { body: 'nonsense' }],
+      ['no body', PATH, { method: 'POST' }],
+      ['another content type', PATH, { body: fresh, headers: { 'content-type': 'text/plain' } }],
+      ['another profile', '/.well-known/est/idevid/simpleenroll', { body: fresh }],
+      ['a renewal', '/.well-known/est/simplereenroll', { body: fresh }],
+      ['a key from here', '/.well-known/est/serverkeygen', { body: fresh }],
+      ['a path that leads nowhere', '/.well-known/est/nowhere/simpleenroll', { body: fresh }],
+    ]
+    for (const [name, path, request] of requests) {
+      const replies = new Set<string>()
+      for (const secret of ['wrong', spent, expired, both]) {
+        const { status, headers, text } = await est(path, { ...request, basic: `${device.serialNumber}:${secret}` })
+        replies.add(JSON.stringify([status, headers, text]))
+      }
+      assert.equal(replies.size, 1, `${name}: ${[...replies].join('\n')}`)
+      const [status, headers, text] = JSON.parse([...replies][0]!)
+      if (path.includes('nowhere')) assert.equal(status, 404)
+      else {
+        assert.equal(status, 401, name)
+        assert.equal(headers['WWW-Authenticate'], 'Basic realm="touchmark"')
+        assert.match(text, /^token\.invalid: /)
+      }
+    }
+    assert.deepEqual(await countEverything(instance, device), before)
+    const codes = new Set((await auditLog(instance)).map(({ code }) => code))
+    for (const code of ['token.invalid', 'token.used', 'token.expired']) assert.ok(codes.has(code), code)
+
+    // What a good token gets is another matter: who has that is told what is wrong. So is who repeats a request (ADR 0007).
+    const basic = (secret: string) => `${device.serialNumber}:${secret}`
+    assert.equal((await est(PATH, { basic: basic(good), body: 'nonsense' })).status, 400)
+    const elsewhere = await est('/.well-known/est/idevid/simpleenroll', { basic: basic(good), body: fresh })
+    assert.equal(elsewhere.status, 403)
+    assert.match(elsewhere.text, /^token\.profile_mismatch: /)
+    assert.equal((await est(PATH, { basic: basic(spent), body: first })).status, 200)
   })
 
   test('a certificate of strangers with a good token: the token counts', async t => {

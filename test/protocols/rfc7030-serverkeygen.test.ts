@@ -100,8 +100,8 @@ describe('4.4.1, 4.4.2 in the clear', () => {
     const body = testCsrDer(await generateKeyPair('P-256'))
     assert.equal((await est(PATH, { basic, body })).status, 200)
     const again = await est(PATH, { basic, body })
-    assert.equal(again.status, 403)
-    assert.match(again.text, /^token\.used: /)
+    assert.equal(again.status, 401)
+    assert.match(again.text, /^token\.invalid: /)
   })
 
   test('nobody gets a key without evidence', async t => {

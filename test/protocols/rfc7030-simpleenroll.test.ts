@@ -99,8 +99,8 @@ describe('4.2.1 simple enrolment of clients', () => {
       basic: `${device.serialNumber}:${secret}`,
       body: testCsrDer(await generateKeyPair('P-256')),
     })
-    assert.equal(other.status, 403)
-    assert.match(other.text, /^token\.used: /)
+    assert.equal(other.status, 401)
+    assert.match(other.text, /^token\.invalid: /)
   })
 
   test('a token for one profile does not open the path of another', async t => {

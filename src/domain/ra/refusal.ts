@@ -95,7 +95,8 @@ export const REFUSALS = {
   },
   'token.invalid': {
     kind: 'unauthenticated',
-    message: 'The user name and the token do not belong together, or the token is unknown, spent, withdrawn or expired.',
+    message:
+      'The user name and the token do not belong together, or the token is unknown, spent, withdrawn or expired.',
     next: 'The user name is the serial number of the device, the password a one-time token that the operator made for it.',
   },
   'token.expired': {

@@ -7,15 +7,17 @@ import { encodeCsrAttrs } from '../../core/messages/csr-attributes.ts'
 import { parseCertificationRequest } from '../../core/pki/csr.ts'
 import { type KeyAlgorithmName, keyAlgorithmOfSpki } from '../../crypto/algorithms.ts'
 import type { Profile } from '../../domain/ca/profile.ts'
+import type { UnixSeconds } from '../../domain/ids.ts'
 import { enrol, refuseEnrolment } from '../../domain/ra/enrol.ts'
 import type { Evidence } from '../../domain/ra/evidence.ts'
-import type { Refusal } from '../../domain/ra/refusal.ts'
+import { type Refusal, refusal } from '../../domain/ra/refusal.ts'
 import type { Operation } from '../../domain/ra/rules.ts'
+import type { Token } from '../../domain/ra/token.ts'
 import { authenticateDevice } from './authenticate.ts'
 import { base64Reply, bodyTooLarge, decodeBody, MAX_BODY, multipartReply, requireContentType } from './body.ts'
 import { CHANNEL_BINDING_MISMATCH, checkChannelBinding } from './channel-binding.ts'
 import { attributesFor } from './csr-attributes.ts'
-import { errorReply } from './errors.ts'
+import { type EstError, errorReply } from './errors.ts'
 import type {
   Arrived,
   Authenticated,
@@ -73,12 +75,13 @@ export function refuseFullCmc(): never {
 
 /** §3.2.3, §3.3.2: who asks; and for which profile, where the label left that open. */
 export async function authenticate(exchange: Labelled, ports: EstPorts): Promise<Authenticated | Halt> {
+  const { label } = exchange
   const { evidence: reader, clock } = ports.registration
+  // A path that leads nowhere is anybody's to know (§4.1): said first, it tells nothing of what is shown.
+  if (label.profile !== null) await deviceProfile(label.profile, ports.registration.authorities)
   const found = await authenticateDevice(exchange.request, reader, clock.now())
   if (found.kind === 'refused') return refuse(exchange, found.refusal, found.detail, ports)
   const { evidence } = found
-  const { label } = exchange
-  if (label.profile !== null) await deviceProfile(label.profile, ports.registration.authorities)
   const profile = label.profile ?? profileOf(evidence, operationOf(exchange)) ?? defaultProfile(ports)
   return { ...exchange, evidence, profile }
 }
@@ -157,7 +160,7 @@ async function enrolWith<Before extends Linked>(
         },
       }
     case 'denied':
-      return { halt: errorReply({ ...outcome, kind: outcome.errorKind }) }
+      return refusalReply(evidence, { ...outcome, kind: outcome.errorKind }, ports)
     default:
       return outcome satisfies never
   }
@@ -177,7 +180,7 @@ export function sendKeyAndCertificate({ outcome, label, keyPart }: Issued<WithKe
 /** Says no, and writes it down. */
 export async function refuse(
   exchange: Arrived & { readonly profile?: string },
-  refusal: Refusal,
+  reason: Refusal,
   detail: Readonly<Record<string, string>>,
   ports: EstPorts,
 ): Promise<Halt> {
@@ -190,15 +193,33 @@ export async function refuse(
       evidence,
       ...(profile === undefined ? {} : { profile }),
     },
-    refusal,
+    reason,
     detail,
     ports.registration,
   )
-  return { halt: errorReply({ ...denied, kind: denied.errorKind }) }
+  return refusalReply(evidence, { ...denied, kind: denied.errorKind }, ports)
+}
+
+/**
+ * RFC 7617 §2: credentials that are not valid are answered with a challenge. Who shows nothing but a token that is spent or has expired is told
+ * what anybody with a wrong one is told, whatever else is amiss with the request: else one could try which tokens there were.
+ */
+function refusalReply(evidence: readonly Evidence[], error: EstError, { registration }: EstPorts): Halt {
+  const now = registration.clock.now()
+  // A rival may have spent it since it was read: then the code alone says so.
+  const hollow =
+    error.code === 'token.used' ||
+    error.code === 'token.expired' ||
+    (evidence.length > 0 && evidence.every(piece => piece.kind === 'token' && isHollow(piece.token, now)))
+  return { halt: errorReply(hollow ? refusal('token.invalid') : error) }
 }
 
 function operationOf({ operation }: Arrived): Operation {
   return operation === 'simplereenroll' ? 'renew' : 'enrol'
+}
+
+function isHollow(token: Token, now: UnixSeconds): boolean {
+  return token.usedAt !== null || token.expiresAt < now
 }
 
 /** The token says what it is for; a renewal is for the profile of the certificate that is shown. */
