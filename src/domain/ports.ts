@@ -14,6 +14,7 @@ import type { DeviceQuery, SelectedDevice } from './device/device-query.ts'
 import type { KeyHolding } from './device/key-holding.ts'
 import type { OwnershipTransfer, TransferState } from './device/ownership.ts'
 import type { Statement } from './device/statement.ts'
+import type { Suspension } from './device/suspension.ts'
 import type { DocumentVersion } from './document.ts'
 import type {
   AuthorityId,
@@ -71,6 +72,15 @@ export type Write =
       readonly to: DeviceState
       readonly at: UnixSeconds
     }
+  /**
+   * Changes nothing. Fails with `device.certificates_changed` where the device does not have exactly so many certificates, of whatever
+   * status: one was issued since they were read.
+   */
+  | { readonly kind: 'device.certificates'; readonly id: DeviceId; readonly count: number }
+  /** Keeps what a suspension took from the device, in place of what stood there. */
+  | { readonly kind: 'suspension.put'; readonly suspension: Suspension }
+  /** Forgets it; nothing happens where there is none. */
+  | { readonly kind: 'suspension.remove'; readonly deviceId: DeviceId }
   /**
    * Sets, replaces or (with `to` `null`) erases a property. Fails with `device.property_changed` where its value is not `from`; `null`: it
    * is not there.
@@ -170,8 +180,10 @@ export type Write =
     }
   /** Fails with `token.exists`. */
   | { readonly kind: 'token.insert'; readonly token: Token }
-  /** Fails with `token.used` where it was used before. */
+  /** Fails with `token.used` where it was used or cancelled before. */
   | { readonly kind: 'token.use'; readonly id: TokenId; readonly at: UnixSeconds }
+  /** Fails with `token.used` where it was used or cancelled before. */
+  | { readonly kind: 'token.cancel'; readonly id: TokenId; readonly at: UnixSeconds }
   /** Fails with `enrolment.exists` where the digest is taken. */
   | { readonly kind: 'enrolment.insert'; readonly enrolment: Enrolment }
   /** Fails with `enrolment.state_changed` where the state is not of kind `from`. */
@@ -270,6 +282,8 @@ export interface StoreReader {
   selectDevices(query: DeviceQuery, page: { after?: string; limit: number }): Promise<Page<SelectedDevice>>
   /** In order of name. */
   propertiesOfDevice(id: DeviceId): Promise<DeviceProperty[]>
+  /** What the suspension of the device took from it; `undefined` where it is not suspended. */
+  suspension(id: DeviceId): Promise<Suspension | undefined>
   health(id: DeviceId): Promise<DeviceHealth | undefined>
   transfer(id: TransferId): Promise<OwnershipTransfer | undefined>
   /** Newest first. */
@@ -340,11 +354,15 @@ export interface StoreReader {
   }>
 
   tokenByHash(secretHash: string): Promise<Token | undefined>
+  /** Of the device, those that were neither used nor cancelled, expired or not; oldest first, at most 1,000. */
+  openTokensOfDevice(id: DeviceId): Promise<Token[]>
   /** All tokens, streamed in order of id: for verification, never for a request. */
   allTokens(): AsyncIterable<Token>
   enrolment(digest: RequestDigest): Promise<Enrolment | undefined>
   /** Who waited longest first. */
   enrolments(state: EnrolmentState['kind'], page: { after?: string; limit: number }): Promise<Page<Enrolment>>
+  /** Of the device, those that wait or are approved; who waited longest first, at most 1,000. */
+  openEnrolmentsOfDevice(id: DeviceId): Promise<Enrolment[]>
   quotaTaken(counter: string): Promise<number>
   batch(id: BatchId): Promise<Batch | undefined>
   batchByInput(inputDigest: string): Promise<Batch | undefined>

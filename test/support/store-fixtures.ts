@@ -86,6 +86,7 @@ export function aToken(device: Device, fields: Partial<Token> = {}): Token {
     createdAt: NOW,
     expiresAt: NOW + 3600,
     usedAt: null,
+    cancelledAt: null,
     ...fields,
   }
 }

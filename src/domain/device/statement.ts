@@ -7,6 +7,8 @@ export type StatementKind =
   /** An operator saw it destroyed. */
   | 'destruction_witness'
   | 'ownership_transfer'
+  /** The facts of a certificate of destruction, as the log commits to them. */
+  | 'destruction_facts'
 
 export interface Statement {
   /** SHA-256 over `bytes`, 64 hex digits: what the audit entry names. */

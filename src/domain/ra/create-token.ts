@@ -73,6 +73,7 @@ export async function createToken(
       createdAt: now,
       expiresAt: now + lifetime,
       usedAt: null,
+      cancelledAt: null,
     }
     try {
       await ports.store.commit(creation(token, known ? null : device, request.actor))

@@ -16,6 +16,8 @@ export interface Token {
   /** Inclusive. */
   readonly expiresAt: UnixSeconds
   readonly usedAt: UnixSeconds | null
+  /** Withdrawn before use: it opens nothing any more. */
+  readonly cancelledAt: UnixSeconds | null
 }
 
 /** The hash that the store keeps and finds tokens by. */
