@@ -1,7 +1,10 @@
 // Writes docs/errors.md: every error code that the sources can raise, with its kind, what it says and what to do next. A test runs this and
-// fails where the page is not what the sources say.   Run: node scripts/error-catalogue.ts > docs/errors.md
+// fails where the page is not what the sources say, and where a code in the sources can be read here neither as an error nor as something else.
+//   Run: node scripts/error-catalogue.ts > docs/errors.md
 import { globSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { LINT_RULES } from '../src/core/pki/lint/rules.ts'
+import { AUDIT_ACTIONS } from '../src/domain/audit/actions.ts'
 import { REFUSALS } from '../src/domain/ra/refusal.ts'
 
 interface Row {
@@ -11,40 +14,258 @@ interface Row {
   readonly next: string
 }
 
+interface Source {
+  readonly file: string
+  readonly text: string
+}
+
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const TEXT = /(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/
-const CALL = new RegExp(
-  String.raw`new TouchmarkError\(\s*'([a-z0-9_.]+)',\s*'([a-z_]+)',\s*${TEXT.source}(?=([^;]{0,400}))`,
-  'g',
-)
-const NEXT = new RegExp(String.raw`\bnext:\s*${TEXT.source}`)
-const DER = new RegExp(String.raw`new DerError\(\s*'(der\.[a-z_]+)',\s*[^,]+,\s*${TEXT.source}`, 'g')
 
-const literal = (groups: readonly (string | undefined)[]) =>
-  (groups.find(group => group !== undefined) ?? '').replaceAll(/\$\{[^}]*\}/g, '…').replaceAll(/\\(.)/g, '$1')
+/** Functions that take a code and a sentence and make something other than a `TouchmarkError`, with the kind that it amounts to. */
+const KIND_OF_CALL: Readonly<Record<string, string>> = {
+  DerError: 'malformed',
+  finding: 'malformed',
+  invalid: 'malformed',
+  notFound: 'not_found',
+  text: 'malformed',
+}
 
-function collect(): Row[] {
+/** Constructions that hand on a code which came from elsewhere, where it has its row: file, and the code as it is written there. */
+const RELAYS: ReadonlySet<string> = new Set([
+  'src/adapters/store/sqlite/writer-thread.ts code',
+  `src/crypto/key-store.ts \`key.\${state}\``,
+  'src/crypto/signing-pool.ts answer.code',
+  'src/domain/factory/run-batch.ts decision.refusal.code',
+  'src/domain/factory/run-batch.ts finding.code',
+  'src/domain/ra/requested-key.ts finding.code',
+  'src/server/whoami.ts finding.refusal.code',
+])
+
+const CODE = /^'([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+)'$/
+const TEXT = /'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`/
+
+/** The first text in an expression, `…` for what is filled in; `…` alone where there is none. */
+function textIn(expression: string | undefined): string {
+  const found = TEXT.exec(expression ?? '')
+  if (!found) return '…'
+  const literal = found.slice(1).find(group => group !== undefined) ?? ''
+  return literal
+    .replaceAll(/\$\{[^}]*\}/g, '…')
+    .replaceAll('\\n', ' ')
+    .replaceAll(/\\(.)/g, '$1')
+}
+
+function nextIn(expression: string): string {
+  const at = /\bnext:/.exec(expression)
+  return at ? textIn(expression.slice(at.index)).replace(/^…$/, '') : ''
+}
+
+/** What stands between the bracket at `open` and its partner, cut at the commas of its own level. */
+function items(text: string, open: number): string[] {
+  const found: string[] = []
+  let depth = 0
+  let from = open + 1
+  for (let i = open; i < text.length; i++) {
+    const character = text[i]!
+    if (character === "'" || character === '"' || character === '`') i = endOfText(text, i)
+    else if ('([{'.includes(character)) depth++
+    else if (')]}'.includes(character) && --depth === 0) {
+      if (text.slice(from, i).trim() !== '') found.push(text.slice(from, i).trim())
+      return found
+    } else if (character === ',' && depth === 1) {
+      found.push(text.slice(from, i).trim())
+      from = i + 1
+    }
+  }
+  throw new Error(`A bracket that nobody closes: ${text.slice(open, open + 80)}`)
+}
+
+/** The quote that ends the text which begins at `at`. */
+function endOfText(text: string, at: number): number {
+  const quote = text[at]
+  for (let i = at + 1; i < text.length; i++) {
+    if (text[i] === '\\') i++
+    else if (text[i] === quote) return i
+    else if (quote === '`' && text.startsWith('${', i)) i = endOfBraces(text, i + 1)
+  }
+  throw new Error(`A text that nobody ends: ${text.slice(at, at + 80)}`)
+}
+
+function endOfBraces(text: string, open: number): number {
+  for (let i = open + 1; i < text.length; i++) {
+    if (text[i] === '}') return i
+    if (text[i] === '{') i = endOfBraces(text, i)
+    else if (text[i] === "'" || text[i] === '"' || text[i] === '`') i = endOfText(text, i)
+  }
+  throw new Error(`Braces that nobody closes: ${text.slice(open, open + 80)}`)
+}
+
+function sources(): Source[] {
+  return globSync('src/**/*.ts', { cwd: ROOT })
+    .sort()
+    .map(file => ({ file, text: withoutComments(readFileSync(`${ROOT}/${file}`, 'utf8')) }))
+}
+
+/** Whole lines of comment only: what stands behind code has no codes in quotes. */
+function withoutComments(text: string): string {
+  return text.replaceAll(/^[ \t]*(?:\/\/|\/\*|\*).*$/gm, '').replaceAll(/\/\*\* [^\n]*? \*\//g, '')
+}
+
+const UNREAD = '?'
+
+/** `kind` as it is written, or as a test of the code decides it. */
+function kindOf(code: string, written: string | undefined, around: string): string {
+  if (written && /^'[a-z_]+'$/.test(written)) return written.slice(1, -1)
+  const [, special, one, other] = /\bcode === '([a-z0-9_.]+)' \? '([a-z_]+)' : '([a-z_]+)'/.exec(around) ?? []
+  if (special === undefined) return UNREAD
+  return (special === code ? one : other)!
+}
+
+interface Helper {
+  readonly file: string
+  readonly name: string
+  readonly parameters: readonly string[]
+  /** The construction's own arguments. */
+  readonly args: readonly string[]
+  readonly around: string
+}
+
+/** The function around a construction whose code is one of that function's parameters. */
+function helperAround({ file, text }: Source, at: number, args: readonly string[]): Helper | undefined {
+  const heads = [...text.slice(0, at).matchAll(/\bfunction (\w+)(?:<[^(]*>)?(\()/g)]
+  const head = heads.at(-1)
+  if (!head) return undefined
+  const open = head.index + head[0].length - 1
+  const parameters = items(text, open).map(each => each.replace(/[:=?][\s\S]*$/, '').trim())
+  if (!parameters.includes(args[0]!)) return undefined
+  return { file, name: head[1]!, parameters, args, around: text.slice(head.index, at + 200) }
+}
+
+function collect(): { readonly rows: ReadonlyMap<string, Row>; readonly unread: readonly string[] } {
   const rows = new Map<string, Row>()
+  const unread: string[] = []
   const add = (row: Row) => {
-    if (!rows.has(row.code)) rows.set(row.code, row)
+    const known = rows.get(row.code)
+    const better = known && ((known.message === '…' && row.message !== '…') || known.kind === UNREAD)
+    if (!known || (better && row.kind !== UNREAD)) rows.set(row.code, row)
   }
   for (const [code, { kind, message, next }] of Object.entries(REFUSALS)) add({ code, kind, message, next })
-  for (const file of globSync('src/**/*.ts', { cwd: ROOT }).sort()) {
-    const text = readFileSync(`${ROOT}/${file}`, 'utf8')
-    for (const [, code, kind, a, b, c, rest] of text.matchAll(CALL)) {
-      const next = NEXT.exec(rest!.split('new TouchmarkError')[0]!)
-      add({ code: code!, kind: kind!, message: literal([a, b, c]), next: next ? literal(next.slice(1)) : '' })
-    }
-    for (const [, code, a, b, c] of text.matchAll(DER)) {
-      add({ code: code!, kind: 'malformed', message: `${literal([a, b, c])}, with its offset`, next: '' })
+  const all = sources()
+  const helpers: Helper[] = []
+  for (const source of all) {
+    const { file, text } = source
+    for (const { index, 0: call } of text.matchAll(/\bnew TouchmarkError\(/g)) {
+      const args = items(text, index + call.length - 1)
+      const [, code] = CODE.exec(args[0]!) ?? []
+      if (code) {
+        const kind = kindOf(code, args[1], text.slice(index, index + 400))
+        add({ code, kind, message: textIn(args[2]), next: nextIn(args.slice(3).join()) })
+        continue
+      }
+      if (RELAYS.has(`${file} ${args[0]}`)) continue
+      const helper = helperAround(source, index, args)
+      if (helper) helpers.push(helper)
+      else unread.push(`${file}: new TouchmarkError(${args[0]}, …): nobody can tell which code that is`)
     }
   }
-  return [...rows.values()].sort((x, y) => (x.code < y.code ? -1 : 1))
+  // A helper that calls a helper passes its code on, and is one itself.
+  for (const helper of helpers) {
+    const { file: home, name, parameters, args, around } = helper
+    const of = (given: readonly string[], written: string | undefined) => {
+      const at = parameters.indexOf(written ?? '')
+      return at < 0 ? written : given[at]
+    }
+    const imports = new RegExp(String.raw`\bimport \{[^}]*\b${name}\b[^}]*\}`)
+    for (const source of all.filter(({ file, text }) => file === home || imports.test(text))) {
+      const { file, text } = source
+      for (const { index, 0: call } of text.matchAll(
+        new RegExp(String.raw`(?<!function )\b${name}(?:<\w+>)?\(`, 'g'),
+      )) {
+        const given = items(text, index + call.length - 1)
+        const written = of(given, args[0])
+        const [, code] = CODE.exec(written ?? '') ?? []
+        if (code) {
+          const next = nextIn(given.join()) || nextIn(args.slice(3).join())
+          add({ code, kind: kindOf(code, of(given, args[1]), around), message: textIn(of(given, args[2])), next })
+        } else {
+          const outer = helperAround(source, index, [written ?? ''])
+          if (outer) helpers.push({ ...outer, args: args.map(each => of(given, each) ?? each) })
+          else unread.push(`${file}: ${name}(${given.join(', ').slice(0, 80)}): nobody can tell which code that is`)
+        }
+      }
+    }
+  }
+  for (const source of all) {
+    const { file, text } = source
+    // A code and a sentence beside each other, in a call or in an object.
+    for (const { index, 0: literal, 1: code } of text.matchAll(/'([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+)'/g)) {
+      if (rows.has(code!) || isOther(code!, source)) continue
+      const call = /(\w+)\(\s*(?:\d+,\s*)?$/.exec(text.slice(0, index))
+      if (call) {
+        const args = items(text, text.indexOf('(', call.index))
+        const kind = KIND_OF_CALL[call[1]!]
+        const message = args.slice(args.indexOf(literal) + 1).find(each => TEXT.test(each))
+        if (kind && message) add({ code: code!, kind, message: textIn(message), next: nextIn(args.join()) })
+        else unread.push(`${file}: ${call[1]}(${literal}, …): say in KIND_OF_CALL what it amounts to`)
+        continue
+      }
+      const field = /\bcode: $/.exec(text.slice(0, index))
+      const rest = field ? items(`{${text.slice(field.index)}`, 0) : []
+      const message = rest.find(each => each.startsWith('message:'))
+      if (message === undefined) continue
+      const kind = rest.find(each => each.startsWith('kind:'))?.replace(/^kind:\s*/, '')
+      add({ code: code!, kind: kind ? textIn(kind) : 'malformed', message: textIn(message), next: nextIn(rest.join()) })
+    }
+  }
+  for (const { code, kind } of rows.values()) if (kind === UNREAD) unread.push(`${code}: nobody can tell its kind`)
+  return { rows, unread }
+}
+
+const NAMES = new Set([...Object.keys(AUDIT_ACTIONS), ...Object.keys(LINT_RULES)])
+/** Writes of a change set, and findings of `audit verify`. */
+for (const [file, pattern] of [
+  ['src/domain/ports.ts', /\bkind: '([a-z_]+\.[a-z_.]+)'/g],
+  ['src/domain/audit/finding.ts', /^\s*\| '([a-z_.]+)'/gm],
+  ['src/core/pki/path-check.ts', /^\s*\| '([a-z_.]+)'/gm],
+] as const) {
+  for (const [, name] of readFileSync(`${ROOT}/${file}`, 'utf8').matchAll(pattern)) NAMES.add(name!)
+}
+
+const FILE_NAME = /\.(?:cer|crl|crt|csr|csv|db|json|jsonl|key|lock|log|md|ndjson|p7s|part|pem|pid|sock|tar|tmp|ts|txt)$/
+
+/** What looks like a code and is the name of something else. */
+function isOther(name: string, { file, text }: Source): boolean {
+  if (NAMES.has(name) || FILE_NAME.test(name)) return true
+  // Why a campaign or one of its devices stands where it stands.
+  if (file.startsWith('src/domain/campaign/')) return true
+  const quoted = `'${name.replaceAll('.', String.raw`\.`)}'`
+  // A line of the server's own log; a finding of the lint gate.
+  return new RegExp(String.raw`\.(?:debug|info|warning|error)\(\s*${quoted}|\b(?:object|report)\(\s*${quoted}`).test(
+    text,
+  )
+}
+
+/**
+ * What the sources name like an error code and this catalogue does not have: constructions whose code it cannot read, and dotted names that
+ * are nothing else that it knows.
+ */
+export function missingCodes(): string[] {
+  const { rows, unread } = collect()
+  const missing = new Set(unread)
+  for (const source of sources()) {
+    const { file, text } = source
+    for (const [, name] of text.matchAll(/['"`]([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+)['"`]/g)) {
+      if (!rows.has(name!) && !isOther(name!, source)) missing.add(`${file}: ${name}`)
+    }
+  }
+  return [...missing]
 }
 
 /** The page, as it should stand in docs/errors.md. */
 export function errorCatalogue(): string {
   const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('\n', ' ')
+  const rows = [...collect().rows.values()].sort((x, y) => (x.code < y.code ? -1 : 1))
+  const said = (row: Row) => (row.code.startsWith('der.') ? `${row.message}, with its offset` : row.message)
   const lines = [
     '# Error codes',
     '',
@@ -54,9 +275,12 @@ export function errorCatalogue(): string {
     '',
     '| code | kind | what it says | what to do next |',
     '|---|---|---|---|',
-    ...collect().map(row => `| \`${row.code}\` | ${row.kind} | ${cell(row.message)} | ${cell(row.next)} |`),
+    ...rows.map(row => `| \`${row.code}\` | ${row.kind} | ${cell(said(row))} | ${cell(row.next)} |`),
   ]
   return `${lines.join('\n')}\n`
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.stdout.write(errorCatalogue())
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const missing of missingCodes()) process.stderr.write(`missing: ${missing}\n`)
+  process.stdout.write(errorCatalogue())
+}

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { errorCatalogue } from '../scripts/error-catalogue.ts'
+import { errorCatalogue, missingCodes } from '../scripts/error-catalogue.ts'
 
 const pages = ['README.md', 'SECURITY.md', 'CHANGELOG.md', ...globSync('docs/**/*.md')]
 
@@ -23,6 +23,10 @@ test('docs/errors.md is what the sources say', () => {
   const sources = new Set(errorCatalogue().split('\n'))
   const differing = [...page.symmetricDifference(sources)].map(row => row.slice(0, 100))
   assert.deepEqual(differing, [], 'run: node scripts/error-catalogue.ts > docs/errors.md')
+})
+
+test('no code in the sources is missed by docs/errors.md', () => {
+  assert.deepEqual(missingCodes(), [], 'teach scripts/error-catalogue.ts to read these, or what else they are')
 })
 
 test('tests that the conformance pages name exist', () => {

@@ -1,6 +1,5 @@
-// What a stranger learns of an error that no protocol translated: the status of its kind, its code and its sentence, as plain
-// text. Of what goes
-// wrong inside the house, nothing but the number under which the operator finds it in the log lines.
+// What a stranger learns of an error that no protocol translated: the status of its kind, its code and its sentence, as plain text. Of what
+// goes wrong inside the house, nothing but the number under which the operator finds it in the log lines.
 import type { ErrorKind, TouchmarkError } from '../core/errors.ts'
 import type { HttpReply } from '../protocols/http.ts'
 
@@ -19,7 +18,6 @@ const STATUS = {
 const FINER: Readonly<Record<string, number>> = {
   'http.method_not_allowed': 405,
   'http.body_too_large': 413,
-  'http.timeout': 408,
 }
 
 /** Kinds whose sentence is about our own house (files, addresses, keys) and nobody else's business. */

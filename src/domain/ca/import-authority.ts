@@ -50,12 +50,14 @@ export async function importAuthorityCertificate(
   const { authorities, keyStore, store, now, actor } = ports
   const record = await authorities.byId(id)
   if (record?.state !== 'awaiting_certificate') {
-    throw refused('not_awaiting', `No authority ${id} waits for a certificate.`, { authorityId: id })
+    throw refused('authority.not_awaiting', `No authority ${id} waits for a certificate.`, { authorityId: id })
   }
   const certificate = parseCertificate(copyBytes(der))
   const signer = await keyStore.signer(record.keyUri)
   if (!equalBytes(signer.publicKey, certificate.subjectPublicKeyInfo.raw)) {
-    throw refused('key_mismatch', `The certificate is for another key than that of ${id}.`, { authorityId: id })
+    throw refused('authority.key_mismatch', `The certificate is for another key than that of ${id}.`, {
+      authorityId: id,
+    })
   }
   if (!options.acceptOtherName) await checkName(record, certificate, authorities)
   checkRights(record, certificate)
@@ -65,7 +67,7 @@ export async function importAuthorityCertificate(
   const findings = lintCertificateFields(certificate, { issuer: above[0], kind: 'ca' })
   if (findings.length > 0) {
     throw refused(
-      'certificate_unfit',
+      'authority.certificate_unfit',
       `The certificate breaks the rules for CAs. ${findings.map(each => each.message).join(' ')}`,
       {
         ...Object.fromEntries(findings.map(each => [each.code, each.source])),
@@ -145,7 +147,7 @@ async function checkName(record: Authority, certificate: Certificate, authoritie
   const asked = readDer(profile.subject(settingsValues(await authorities.settings())), parseName)
   if (namesEqual(asked, certificate.subject)) return
   throw refused(
-    'name_mismatch',
+    'authority.name_mismatch',
     `The certificate names ${formatName(certificate.subject)}, not ${formatName(asked)}.`,
     {
       authorityId: record.id,
@@ -157,7 +159,7 @@ async function checkName(record: Authority, certificate: Certificate, authoritie
 function checkRights(record: Authority, certificate: Certificate): void {
   const { basicConstraints, keyUsage, malformed, subjectKeyIdentifier } = readPathCertificate(certificate)
   const evidence = { authorityId: record.id }
-  if (malformed) throw refused('certificate_unfit', malformed.message, evidence)
+  if (malformed) throw refused('authority.certificate_unfit', malformed.message, evidence)
   if (
     !basicConstraints?.cA ||
     !keyUsage?.includes('keyCertSign') ||
@@ -165,14 +167,14 @@ function checkRights(record: Authority, certificate: Certificate): void {
     !subjectKeyIdentifier
   ) {
     throw refused(
-      'not_a_ca',
+      'authority.not_a_ca',
       'The certificate does not give the rights of a CA: cA, keyCertSign, cRLSign and a subjectKeyIdentifier.',
       evidence,
     )
   }
   if (record.kind === 'intermediate' && basicConstraints.pathLenConstraint === 0) {
     throw refused(
-      'path_length',
+      'authority.path_length',
       'The path length 0 leaves no room for the authorities below an intermediate.',
       evidence,
     )
@@ -187,7 +189,7 @@ function checkRoom(record: Authority, path: readonly Certificate[]): void {
     purpose: undefined,
     processed: new Set([OID.policyConstraints, OID.policyMappings, OID.inhibitAnyPolicy]),
   })
-  if (problem) throw refused('path_length', problem.message, { authorityId: record.id, reason: problem.code })
+  if (problem) throw refused('authority.path_length', problem.message, { authorityId: record.id, reason: problem.code })
 }
 
 /** The chain to a root: through our own authorities where one of them signed, else through what came along. */
@@ -242,7 +244,7 @@ function verifies(certificate: Certificate, issuer: Certificate): boolean {
 }
 
 function refused(code: string, message: string, evidence: Evidence): TouchmarkError {
-  return new TouchmarkError(`authority.${code}`, code === 'not_awaiting' ? 'conflict' : 'malformed', message, {
+  return new TouchmarkError(code, code === 'authority.not_awaiting' ? 'conflict' : 'malformed', message, {
     evidence,
   })
 }
