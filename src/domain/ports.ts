@@ -311,7 +311,7 @@ export interface StoreReader {
   campaignByName(name: string): Promise<Campaign | undefined>
   /** Newest first. */
   campaigns(page: { after?: string; limit: number }): Promise<Page<Campaign>>
-  /** Every campaign that is running or rolling back. */
+  /** Every campaign that is running, paused, cancelling or rolling back: devices may be waiting for it. */
   campaignsAtWork(): Promise<Campaign[]>
   campaignCounts(id: CampaignId): Promise<CampaignCount[]>
   campaignDevice(id: CampaignId, device: DeviceId): Promise<CampaignDevice | undefined>

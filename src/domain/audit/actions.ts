@@ -120,6 +120,12 @@ export const AUDIT_ACTIONS = {
     detail: ['from', 'to'],
   },
 
+  'campaign.device_settled': {
+    meaning: 'A campaign expects nothing more of a device that did not follow: it failed or was passed over.',
+    subject: ['deviceId'],
+    detail: ['campaign', 'state', 'reason'],
+  },
+
   'enrolment.refused': { meaning: 'A request for a certificate is refused.', subject: [] },
   'enrolment.pending': { meaning: 'A request for a certificate waits for an operator.', subject: ['requestDigest'] },
   'enrolment.approved': { meaning: 'An operator approves a waiting request.', subject: ['requestDigest'] },

@@ -10,6 +10,8 @@ export type CampaignState =
   /** By an operator, or by a stop condition: `stateReason` says which. */
   | 'paused'
   | 'finished'
+  /** Withdraws the orders that stand. */
+  | 'cancelling'
   | 'cancelled'
   /** Asks the devices that are done to go back. */
   | 'rolling_back'
@@ -30,7 +32,7 @@ export interface CampaignPace {
   readonly canary: number
   /** Devices of each later wave. */
   readonly waveSize: number
-  /** How long after its last device was asked a wave may take before who has not renewed counts as failed. */
+  /** A device that has not followed so long after it was asked counts as failed; it may still follow later. */
   readonly patienceSeconds: number
   /** Devices asked in an hour, at most; `null`: as the waves go. */
   readonly perHour: number | null
@@ -56,6 +58,8 @@ export interface Campaign {
   readonly createdAt: UnixSeconds
   readonly startedAt: UnixSeconds | null
   readonly finishedAt: UnixSeconds | null
+  /** Devices asked in the hour that began at `since`: what `perHour` is held against. */
+  readonly hour: { readonly since: UnixSeconds; readonly asked: number } | null
   /** Grows with each change; 1 at first. */
   readonly revision: number
 }
@@ -90,4 +94,25 @@ export interface CampaignCount {
   readonly wave: number
   readonly state: CampaignDeviceState
   readonly devices: number
+}
+
+const MOVES: Readonly<Record<CampaignState, readonly CampaignState[]>> = {
+  planned: ['running', 'cancelling'],
+  running: ['paused', 'finished', 'cancelling', 'rolling_back'],
+  paused: ['running', 'cancelling', 'rolling_back'],
+  finished: ['rolling_back'],
+  cancelling: ['cancelled'],
+  cancelled: ['rolling_back'],
+  rolling_back: ['rolled_back', 'cancelling'],
+  rolled_back: [],
+}
+
+/** Whether the campaign may move from one state to the other. */
+export function mayCampaignMove(from: CampaignState, to: CampaignState): boolean {
+  return MOVES[from].includes(to)
+}
+
+/** The state of a device of a campaign says that nothing more is expected of it. */
+export function isSettled(state: CampaignDeviceState): boolean {
+  return state !== 'planned' && state !== 'asked' && state !== 'going_back'
 }
