@@ -32,10 +32,30 @@ export function drawnAhead(random: Random, octets: number): Random {
         at = 0
       }
       at += count
-      return drawn.slice(at - count, at)
+      return drawn.subarray(at - count, at)
     },
   }
 }
+
+/**
+ * As `drawnAhead`, for the ids of rows that are made together: all that it gives begin with the same `NEIGHBOUR_OCTETS` random octets, so
+ * that the rows lie together in an index that the ids order, too. The others of each are its own.
+ */
+export function drawnForNeighbours(random: Random, octets: number): Random {
+  const ahead = drawnAhead(random, octets)
+  let first: Bytes | undefined
+  return {
+    bytes(count) {
+      const given = ahead.bytes(count)
+      first ??= given.slice(0, NEIGHBOUR_OCTETS)
+      for (let i = 0; i < first.length && i < count; i++) given[i] = first[i]!
+      return given
+    },
+  }
+}
+
+/** 65,536 places for a chunk of a batch within a second, and ten of the twelve octets of an id left to chance. */
+export const NEIGHBOUR_OCTETS = 2
 
 /** Samples drawn by the test. SP 800-90B §4.3 asks for at least 1024 consecutive ones at start-up. */
 export const HEALTH_TEST_SAMPLES = 4096

@@ -60,8 +60,8 @@ export const newTransferId = (now: UnixSeconds, random: Random): TransferId => t
 
 /**
  * A fresh certificate serial number (RFC 5280 §4.1.2.2): 16 octets, positive, the first four the time of issue and 96 bits of
- * randomness after them. The time part keeps the index of certificates local (see ADR 0004); the random part is what
- * nobody can predict.
+ * randomness after them, of which those of one chunk of a batch share 16. The time part keeps the index of certificates local (see ADR 0004);
+ * the random part is what nobody can predict.
  */
 export function newSerialNumber(
   now: UnixSeconds,

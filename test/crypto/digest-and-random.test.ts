@@ -11,6 +11,8 @@ import { sha1, sha256, sha256Hex, sha384, sha512 } from '../../src/crypto/digest
 import {
   checkRandomSource,
   drawnAhead,
+  drawnForNeighbours,
+  NEIGHBOUR_OCTETS,
   PROPORTION_CUTOFF,
   PROPORTION_WINDOW,
   type Random,
@@ -63,6 +65,15 @@ test('drawnAhead: nothing is given twice, and the source is asked only when what
     [32],
   ])
   assert.deepEqual(draws, [10, 10, 12, 10])
+})
+
+test('drawnForNeighbours: all begin alike, and nothing else is given twice', () => {
+  const random = drawnForNeighbours(systemRandom, 3 * 12)
+  const given = Array.from({ length: 9 }, () => [...random.bytes(12)])
+  assert.equal(new Set(given.map(octets => octets.slice(0, NEIGHBOUR_OCTETS).join())).size, 1)
+  assert.equal(new Set(given.map(octets => octets.slice(NEIGHBOUR_OCTETS).join())).size, given.length)
+  const other = drawnForNeighbours(systemRandom, 12).bytes(12)
+  assert.notDeepEqual([...other].slice(NEIGHBOUR_OCTETS), given[0]!.slice(NEIGHBOUR_OCTETS))
 })
 
 describe('health test of the random source', () => {

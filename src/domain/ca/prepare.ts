@@ -14,7 +14,7 @@ import {
   type SignatureAlgorithm,
 } from '../../crypto/algorithms.ts'
 import { sha1, sha256, sha256Hex } from '../../crypto/digest.ts'
-import { drawnAhead } from '../../crypto/random.ts'
+import { drawnForNeighbours } from '../../crypto/random.ts'
 import type { Signer } from '../../crypto/signer.ts'
 import { keyId, newSerialNumber, type UnixSeconds } from '../ids.ts'
 import type { Random } from '../ports.ts'
@@ -222,15 +222,16 @@ export function prepareCertificate(
 }
 
 /**
- * As `prepareCertificate` for each, with one outcome each: one that fails takes nothing from the others. The randomness of all serial
- * numbers is drawn at once, because the call to the source costs more than the octets.
+ * As `prepareCertificate` for each, with one outcome each: one that fails takes nothing from the others. Their serial numbers are drawn at
+ * once and are neighbours: docs/adr/0004-serial-numbers.md.
  */
 export function prepareMany(
   requests: readonly IssuanceRequest[],
   authority: SigningAuthority,
   ports: PreparePorts,
 ): (PreparedCertificate | Error)[] {
-  const drawn = { settings: ports.settings, random: drawnAhead(ports.random, requests.length * SERIAL_RANDOM_OCTETS) }
+  const random = drawnForNeighbours(ports.random, requests.length * SERIAL_RANDOM_OCTETS)
+  const drawn = { settings: ports.settings, random }
   return requests.map(request => {
     try {
       return prepareCertificate(request, authority, drawn)

@@ -9,7 +9,7 @@ import type { Name } from '../../core/pki/name.ts'
 import { type KeyAlgorithmName, keyAlgorithmOfSpki } from '../../crypto/algorithms.ts'
 import { sha256Hex } from '../../crypto/digest.ts'
 import { checkPublicKey } from '../../crypto/key-check.ts'
-import { drawnAhead } from '../../crypto/random.ts'
+import { drawnForNeighbours } from '../../crypto/random.ts'
 import { verifySignatureInBackground } from '../../crypto/verify.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import type { Batch } from '../batch.ts'
@@ -30,7 +30,7 @@ import { QuotaCounts, quotaWrites } from './quota-counts.ts'
 import { type FactoryUnit, isBadUnit, type UnitInput } from './unit.ts'
 
 /** Units that are decided, signed and committed together. */
-export const CHUNK_UNITS = 512
+export const CHUNK_UNITS = 1024
 /** What `newDeviceId` draws. */
 const DEVICE_ID_OCTETS = 12
 /** Chunks on their way at once: one is made durable, one is signed, one is decided, and one to spare. */
@@ -276,7 +276,7 @@ class BatchRun {
     const { profile } = this.#request
     const { read } = this.#ports.store
     const now = this.#ports.clock.now()
-    const random = drawnAhead(this.#ports.random, inputs.length * DEVICE_ID_OCTETS)
+    const random = drawnForNeighbours(this.#ports.random, inputs.length * DEVICE_ID_OCTETS)
     const checked: CheckedUnit[] = []
     const requests = inputs.some(hasRequest) ? await Promise.all(inputs.map(readRequest)) : []
     for (const [slot, input] of inputs.entries()) {
