@@ -265,7 +265,9 @@ function entryIndex(text: string): number {
 }
 
 function noEntry(index: number, size: number): TouchmarkError {
-  return new TouchmarkError('audit.entry_not_found', 'not_found', `There is no entry ${index}; the log has ${size}.`)
+  return new TouchmarkError('audit.entry_not_found', 'not_found', `There is no entry ${index}; the log has ${size}.`, {
+    next: 'Entries are counted from 0. List them with: touchmark audit list',
+  })
 }
 
 function noCheckpoint(): TouchmarkError {

@@ -72,11 +72,14 @@ async function fromFile(path: string): Promise<Shown[]> {
   } catch (cause) {
     throw new TouchmarkError('certificate.file_unreadable', 'not_found', `${path} cannot be read.`, {
       cause,
+      next: 'Name a file that this user may read, or - for standard input; a stored certificate by its serial number.',
       evidence: { reason: (cause as NodeJS.ErrnoException).code ?? 'unknown' },
     })
   }
   if (bytes.length > MAX_FILE)
-    throw new TouchmarkError('certificate.file_too_large', 'malformed', `${path} is too large to be certificates.`)
+    throw new TouchmarkError('certificate.file_too_large', 'malformed', `${path} is too large to be certificates.`, {
+      next: 'A certificate file is DER, or PEM with BEGIN CERTIFICATE.',
+    })
   const isDer = bytes[0] === 0x30
   const ders = isDer
     ? [new Uint8Array(bytes)]

@@ -28,6 +28,7 @@ export async function readJsonFile(file: string): Promise<unknown> {
   } catch (cause) {
     throw new TouchmarkError('document.not_json', 'malformed', `${file} is not JSON: ${(cause as Error).message}`, {
       cause,
+      next: 'Correct the file at that place; nothing was changed.',
     })
   }
 }

@@ -16,7 +16,12 @@ export async function askHidden(question: string): Promise<string> {
   // What readline echoes goes nowhere. It takes the terminal over before the question is shown, so that nothing typed early is echoed.
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true, historySize: 0 })
-  const cancel = () => reject(new TouchmarkError('passphrase.missing', 'unauthenticated', 'No passphrase was given.'))
+  const cancel = () =>
+    reject(
+      new TouchmarkError('passphrase.missing', 'unauthenticated', 'No passphrase was given.', {
+        next: 'Type it, or name its file with --passphrase-file.',
+      }),
+    )
   lines.once('line', resolve).once('SIGINT', cancel).once('close', cancel)
   process.stderr.write(question)
   try {

@@ -216,7 +216,9 @@ async function certificatesOf(read: StoreReader, text: string): Promise<Uint8Arr
   if (/^[0-9a-fA-F:]{8,64}$/.test(text)) {
     const [record] = await read.certificatesBySerial(serialNumber(text))
     if (record) return [record.der]
-    throw new TouchmarkError('certificate.not_found', 'not_found', `No certificate has the serial number ${text}.`)
+    throw new TouchmarkError('certificate.not_found', 'not_found', `No certificate has the serial number ${text}.`, {
+      next: 'Look it up with: touchmark device show SERIAL',
+    })
   }
   return readPemOrDer(text, 'CERTIFICATE')
 }

@@ -29,6 +29,7 @@ export function documentError(code: string, noun: string, problems: readonly Doc
   const lines = problems.map(({ path, message }) => `${path || 'document'}: ${message}`)
   const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`
   return new TouchmarkError(code, 'malformed', `The ${noun} has ${count}. ${lines.join('; ')}`, {
+    next: 'Correct these and try again; nothing was changed.',
     evidence: Object.fromEntries(problems.map(({ path, message }) => [path || 'document', message])),
   })
 }

@@ -400,6 +400,7 @@ function listenError(cause: NodeJS.ErrnoException, host: string, port: number): 
     default:
       return new TouchmarkError('listen.failed', 'unavailable', `Listening on ${host}:${port} failed.`, {
         cause,
+        next: 'Choose another address or port with --host and --port.',
         evidence: { ...evidence, reason: cause.code ?? 'unknown' },
       })
   }

@@ -58,7 +58,9 @@ export async function readPassphraseFile(file: string): Promise<Bytes> {
 export function passphraseBytes(text: string): Bytes {
   const line = text.replace(/\r?\n$/, '')
   if (line === '' || line.length > MAX_PASSPHRASE || /[\r\n\0]/.test(line)) {
-    throw new TouchmarkError('passphrase.invalid', 'malformed', 'A passphrase is one line, not empty.')
+    throw new TouchmarkError('passphrase.invalid', 'malformed', 'A passphrase is one line, not empty.', {
+      next: 'Put it into the first and only line of the file.',
+    })
   }
   return new TextEncoder().encode(line)
 }

@@ -81,6 +81,7 @@ export async function* readCsv(chunks: AsyncIterable<string>): AsyncGenerator<Cs
       'factory.quote_open',
       'malformed',
       `The quote that opens on line ${start} is never closed.`,
+      { next: 'Close it, and run the same command again: what is done stays done.' },
     )
   }
   fields.push(field.endsWith('\r') ? field.slice(0, -1) : field)

@@ -32,7 +32,10 @@ export interface UnitSource {
 /** Opens a file or folder. Throws `factory.input_missing`, `factory.input_unknown`. `defaultModel` is for units that name none. */
 export async function openUnitSource(path: string, defaultModel: string): Promise<UnitSource> {
   const info = await stat(path).catch(cause => {
-    throw new TouchmarkError('factory.input_missing', 'not_found', `There is nothing to read at ${path}.`, { cause })
+    throw new TouchmarkError('factory.input_missing', 'not_found', `There is nothing to read at ${path}.`, {
+      cause,
+      next: 'Name a file or a folder that this user may read.',
+    })
   })
   if (info.isDirectory()) return folderSource(path, defaultModel)
   const head = await firstOctets(path)

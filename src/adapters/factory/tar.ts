@@ -38,6 +38,7 @@ export async function* readTar(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
         'factory.archive_file_too_large',
         'malformed',
         `${text(header, 0, 100)} is too large for a CSR.`,
+        { next: 'Put CSRs and public keys into the archive, one a file, and nothing else.' },
       )
     }
     const padded = await take(Math.ceil(size / BLOCK) * BLOCK)
@@ -67,5 +68,7 @@ function checksum(header: Uint8Array): number {
 }
 
 function invalid(message: string): TouchmarkError {
-  return new TouchmarkError('factory.archive_invalid', 'malformed', message)
+  return new TouchmarkError('factory.archive_invalid', 'malformed', message, {
+    next: 'Make the archive again. What was read before that place is done; the same command goes on from there.',
+  })
 }

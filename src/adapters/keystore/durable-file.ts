@@ -31,6 +31,7 @@ export async function readSmallFile(path: string): Promise<string | undefined> {
   try {
     if ((await file.stat()).size > MAX_OCTETS) {
       throw new TouchmarkError('keystore.file_damaged', 'unavailable', 'A file of the key store is far too large.', {
+        next: 'It is none of ours: restore the folder keys from a backup.',
         evidence: { path },
       })
     }

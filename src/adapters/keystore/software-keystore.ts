@@ -103,6 +103,7 @@ export async function createSoftwareKeyStore(options: CreateSoftwareKeyStoreOpti
   if (!(await createFile(join(options.folder, STORE_FILE), text))) {
     wipe(storeKey)
     throw new TouchmarkError('keystore.exists', 'conflict', 'There is a key store in this folder already.', {
+      next: 'A key store is never overwritten. Choose another folder with --data.',
       evidence: { folder: options.folder },
     })
   }
@@ -334,6 +335,7 @@ async function readStoreFile(folder: string): Promise<SealedFile<StoreHeader>> {
   const text = await readSmallFile(path)
   if (text === undefined) {
     throw new TouchmarkError('keystore.not_found', 'not_found', 'There is no key store in this folder.', {
+      next: 'Restore the folder from a backup, or make an instance with: touchmark init',
       evidence: { folder },
     })
   }
@@ -401,11 +403,15 @@ function systemSeconds(): number {
 }
 
 function notFound(keyUri: string): TouchmarkError {
-  return new TouchmarkError('key.not_found', 'not_found', 'The key store holds no such key.', { evidence: { keyUri } })
+  return new TouchmarkError('key.not_found', 'not_found', 'The key store holds no such key.', {
+    next: 'Restore the folder keys from a backup. The key of an offline root is in the folder that it was moved to.',
+    evidence: { keyUri },
+  })
 }
 
 function labelTaken(label: string): TouchmarkError {
   return new TouchmarkError('key.label_taken', 'conflict', 'There is, or was, a key of this label.', {
+    next: 'Take the next generation: the number at the end of the name.',
     evidence: { label },
   })
 }

@@ -75,6 +75,13 @@ export class AuthorityDirectory {
     return this.#open(loaded)
   }
 
+  /** Which authority issues for the profile, wherever its key is. Throws `authority.not_found`, `authority.not_named`, `authority.not_active`. */
+  async issuerOf(profile: Profile): Promise<AuthorityId> {
+    const { record } = choose(await this.#snapshot(), profile, undefined)
+    if (record.state === 'retired') assertActive(record)
+    return record.id
+  }
+
   /** An authority that can sign, retired ones too: for CRLs and OCSP. Throws as `issuing`. */
   async signing(id: AuthorityId): Promise<IssuingAuthority> {
     return this.#open(find(await this.#snapshot(), id))
@@ -245,6 +252,7 @@ function choose(snapshot: Snapshot, profile: Profile, authority: AuthorityId | u
         'malformed',
         `The profile ${profile.name} leaves the authority open; name one.`,
         {
+          next: 'Let the profile name an authority, or create one from it with: touchmark authority create',
           evidence: { profile: profile.name },
         },
       )
@@ -274,6 +282,7 @@ function choose(snapshot: Snapshot, profile: Profile, authority: AuthorityId | u
       'forbidden',
       `The profile ${profile.name} is not issued by ${authority}.`,
       {
+        next: 'Name the authority of the profile, or none: touchmark profile show NAME',
         evidence: { profile: profile.name, authorityId: authority },
       },
     )

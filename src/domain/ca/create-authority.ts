@@ -188,6 +188,7 @@ function checkPlan(plan: AuthorityPlan, pathLength: number | null): void {
 
 function planInvalid(plan: AuthorityPlan, message: string): TouchmarkError {
   return new TouchmarkError('authority.plan_invalid', 'malformed', `The authority cannot be made. ${message}`, {
+    next: 'Correct that and try again; no key was made. See: touchmark authority create --help',
     evidence: { authorityId: plan.id },
   })
 }

@@ -121,8 +121,15 @@ export async function retireAuthority(id: AuthorityId, ports: Omit<ImportPorts, 
   const record = await authorities.byId(id)
   if (!record)
     throw new TouchmarkError('authority.not_found', 'not_found', `There is no authority ${id}.`, {
+      next: 'List the authorities with: touchmark authority list',
       evidence: { authorityId: id },
     })
+  if (record.state !== 'active') {
+    throw new TouchmarkError('authority.state_changed', 'conflict', `The authority ${id} is not active.`, {
+      next: 'Only an active authority is retired. See: touchmark authority show ID',
+      evidence: { authorityId: id, state: record.state },
+    })
+  }
   const { certificate, issuer, chainAbove } = record
   await store.commit({
     writes: [{ kind: 'authority.update', id, from: 'active', to: 'retired', certificate, issuer, chainAbove }],
@@ -243,8 +250,19 @@ function verifies(certificate: Certificate, issuer: Certificate): boolean {
   return verifySignature(issuer.subjectPublicKeyInfo.raw, signatureAlgorithm, tbs, signature)
 }
 
-function refused(code: string, message: string, evidence: Evidence): TouchmarkError {
-  return new TouchmarkError(code, code === 'authority.not_awaiting' ? 'conflict' : 'malformed', message, {
-    evidence,
-  })
+const REISSUE = 'Have it issued again'
+
+/** What whoever brought the certificate can do about it. */
+const NEXT = {
+  'authority.not_awaiting': 'List the authorities with: touchmark authority list',
+  'authority.key_mismatch': 'Bring the certificate that was made from this request: touchmark authority csr ID',
+  'authority.name_mismatch': `${REISSUE} with the name of the request, or take the other one with --accept-other-name.`,
+  'authority.certificate_unfit': `${REISSUE} without what breaks RFC 5280.`,
+  'authority.not_a_ca': `${REISSUE} by a profile for CAs (RFC 5280 §4.2.1.2, §4.2.1.3, §4.2.1.9).`,
+  'authority.path_length': `${REISSUE} with room for the authorities below, also in the certificates above.`,
+} as const
+
+function refused(code: keyof typeof NEXT, message: string, evidence: Evidence): TouchmarkError {
+  const kind = code === 'authority.not_awaiting' ? 'conflict' : 'malformed'
+  return new TouchmarkError(code, kind, message, { next: NEXT[code], evidence })
 }

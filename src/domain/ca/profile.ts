@@ -297,6 +297,7 @@ function compileSubtree(subtree: { kind: GeneralSubtreeKind; value: string }): G
           'profile.name_invalid',
           'malformed',
           `"${value}" is no address range such as 10.0.0.0/8.`,
+          { next: 'Write address and prefix length: 10.0.0.0/8, 2001:db8::/32.' },
         )
       return { base: { kind, bytes: ipRangeOctets(range) } }
     }
@@ -306,7 +307,9 @@ function compileSubtree(subtree: { kind: GeneralSubtreeKind; value: string }): G
     case 'rfc822Name':
     case 'uniformResourceIdentifier':
       if (!/^[\x21-\x7e]*$/.test(value))
-        throw new TouchmarkError('profile.name_invalid', 'malformed', `"${value}" is not ASCII.`)
+        throw new TouchmarkError('profile.name_invalid', 'malformed', `"${value}" is not ASCII.`, {
+          next: 'Write names of other scripts as DNS does (RFC 5890): xn--….',
+        })
       return { base: { kind, value } }
     default:
       return kind satisfies never

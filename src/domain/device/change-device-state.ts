@@ -6,6 +6,8 @@ import type { DeviceId } from '../ids.ts'
 import type { Clock, Store } from '../ports.ts'
 import { type Device, type DeviceState, mayMove } from './device.ts'
 
+const MOVES_IN_WORDS = 'A device can be suspended and resumed until it is retired; a retired one does not come back.'
+
 /**
  * Moves the device; one that is in that state already stays as it is. Throws `device.not_found`, `device.move_not_allowed`;
  * `device.state_changed` where somebody else was faster.
@@ -17,11 +19,15 @@ export async function changeDeviceState(
   { store, clock }: { readonly store: Store; readonly clock: Clock },
 ): Promise<Device> {
   const device = await store.read.device(id)
-  if (device === undefined) throw new TouchmarkError('device.not_found', 'not_found', `There is no device ${id}.`)
+  if (device === undefined)
+    throw new TouchmarkError('device.not_found', 'not_found', `There is no device ${id}.`, {
+      next: 'List devices with: touchmark device list',
+    })
   const { state: from } = device
   if (from === to) return device
   if (!mayMove(from, to)) {
     throw new TouchmarkError('device.move_not_allowed', 'conflict', `A device that is ${from} cannot become ${to}.`, {
+      next: MOVES_IN_WORDS,
       evidence: { deviceId: id, from, to },
     })
   }

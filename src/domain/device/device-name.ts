@@ -22,9 +22,12 @@ export function checkDeviceName(model: string, serialNumber: string): void {
       'device.serial_number_invalid',
       'malformed',
       'A serial number is 1 to 64 printable ASCII characters.',
+      { next: 'Write it as the maker prints it, in letters, digits and signs without those of other scripts.' },
     )
   }
   if (!isDeviceModel(model)) {
-    throw new TouchmarkError('device.model_invalid', 'malformed', 'A model is a name of 1 to 64 characters.')
+    throw new TouchmarkError('device.model_invalid', 'malformed', 'A model is a name of 1 to 64 characters.', {
+      next: 'Name the model as the maker does, for example gateway-7.',
+    })
   }
 }

@@ -45,7 +45,9 @@ async function settle(
     })
   }
   if (enrolment.state.kind !== 'pending') {
-    throw new TouchmarkError('enrolment.not_pending', 'conflict', `The request is ${enrolment.state.kind}.`)
+    throw new TouchmarkError('enrolment.not_pending', 'conflict', `The request is ${enrolment.state.kind}.`, {
+      next: 'List the requests that wait with: touchmark device pending',
+    })
   }
   const at = ports.clock.now()
   const to = state(at)

@@ -49,11 +49,20 @@ export async function createToken(
     lifetime < MIN_TOKEN_LIFETIME_SECONDS ||
     lifetime > MAX_TOKEN_LIFETIME_SECONDS
   ) {
-    throw new TouchmarkError('token.lifetime_invalid', 'malformed', 'A token lives between a minute and a year.')
+    throw new TouchmarkError('token.lifetime_invalid', 'malformed', 'A token lives between a minute and a year.', {
+      next: 'Name a time between them: --lifetime 15m, 12h, 7d.',
+    })
   }
   const profile = await ports.authorities.profile(request.profile)
   if (profile.holder !== 'device') {
-    throw new TouchmarkError('profile.not_for_devices', 'forbidden', `The profile ${profile.name} is not for devices.`)
+    throw new TouchmarkError(
+      'profile.not_for_devices',
+      'forbidden',
+      `The profile ${profile.name} is not for devices.`,
+      {
+        next: 'Name one whose holder is a device: touchmark profile list',
+      },
+    )
   }
   const now = ports.clock.now()
   const secret = base64url(ports.random.bytes(SECRET_OCTETS))

@@ -357,7 +357,10 @@ describe('authorities that are added', () => {
       importAuthorityCertificate(waiting.id, der, more, taking)
 
     await assert.rejects(take(await under({}, (await keyOf('P-256')).publicKey)), { code: 'authority.key_mismatch' })
-    await assert.rejects(take(await under({ subject: [{ CN: 'Somebody Else' }] })), { code: 'authority.name_mismatch' })
+    await assert.rejects(take(await under({ subject: [{ CN: 'Somebody Else' }] })), {
+      code: 'authority.name_mismatch',
+      next: 'Have it issued again with the name of the request, or take the other one with --accept-other-name.',
+    })
     await assert.rejects(take(await under({ basicConstraints: { cA: true, pathLenConstraint: 0 } })), {
       code: 'authority.path_length',
     })
