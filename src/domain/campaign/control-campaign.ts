@@ -75,7 +75,7 @@ export async function rollBackCampaign(
     )
   }
   if (authorityId !== null && newProfile === null) {
-    const issuing = (await ports.authorities.issuing(await ports.authorities.profile(profile))).record.id
+    const issuing = await ports.authorities.issuerOf(await ports.authorities.profile(profile))
     if (issuing === authorityId) {
       throw new TouchmarkError(
         'campaign.authority_not_issuing',

@@ -18,7 +18,7 @@ export interface PlanningPorts {
     /** Throws `profile.not_found`. */
     profile(name: string): Promise<Profile>
     /** The authority that issues under the profile now. Throws `authority.not_found` and the like. */
-    issuing(profile: Profile): Promise<{ readonly record: { readonly id: AuthorityId } }>
+    issuerOf(profile: Profile): Promise<AuthorityId>
   }
   /** Told the devices written down so far. */
   readonly progress?: (devices: number) => void
@@ -124,7 +124,7 @@ export async function checkTarget(
     )
   }
   if (authorityId === null) return
-  const issuing = (await authorities.issuing(profile)).record.id
+  const issuing = await authorities.issuerOf(profile)
   if (issuing === authorityId) return
   throw new TouchmarkError(
     'campaign.authority_not_issuing',
