@@ -282,6 +282,8 @@ export interface StoreReader {
   selectDevices(query: DeviceQuery, page: { after?: string; limit: number }): Promise<Page<SelectedDevice>>
   /** In order of name. */
   propertiesOfDevice(id: DeviceId): Promise<DeviceProperty[]>
+  /** All properties, streamed in order of device and name: for verification, never for a request. */
+  allProperties(): AsyncIterable<DeviceProperty>
   /** What the suspension of the device took from it; `undefined` where it is not suspended. */
   suspension(id: DeviceId): Promise<Suspension | undefined>
   health(id: DeviceId): Promise<DeviceHealth | undefined>
@@ -290,6 +292,8 @@ export interface StoreReader {
   transfersOfDevice(id: DeviceId): Promise<OwnershipTransfer[]>
   /** Accepted transfers whose date has come, at most `limit`. */
   transfersDue(now: UnixSeconds, limit: number): Promise<OwnershipTransfer[]>
+  /** All transfers, streamed in order of id: for verification, never for a request. */
+  allTransfers(): AsyncIterable<OwnershipTransfer>
   /** Oldest first. */
   statementsOfDevice(id: DeviceId): Promise<Statement[]>
 

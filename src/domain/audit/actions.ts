@@ -94,6 +94,11 @@ export const AUDIT_ACTIONS = {
     meaning: 'A transfer of a device to another owner is proposed.',
     subject: ['deviceId', 'name'],
   },
+  'ownership.signed': {
+    meaning: 'One side signs the statement of a transfer.',
+    subject: ['deviceId', 'name'],
+    detail: ['party', 'statementSha256'],
+  },
   'ownership.accepted': { meaning: 'Both sides, or a rule, agree to a transfer.', subject: ['deviceId', 'name'] },
   'ownership.transferred': { meaning: 'A device has another owner.', subject: ['deviceId', 'name'] },
   'ownership.cancelled': { meaning: 'A transfer is called off before it takes effect.', subject: ['deviceId', 'name'] },
