@@ -111,7 +111,8 @@ function withoutComments(text: string): string {
   return text.replaceAll(/^[ \t]*(?:\/\/|\/\*|\*).*$/gm, '').replaceAll(/\/\*\* [^\n]*? \*\//g, '')
 }
 
-const UNREAD = '?'
+/** Differs from case to case, as in a text. */
+const UNREAD = '…'
 
 /** `kind` as it is written, or as a test of the code decides it. */
 function kindOf(code: string, written: string | undefined, around: string): string {
@@ -217,7 +218,6 @@ function collect(): { readonly rows: ReadonlyMap<string, Row>; readonly unread: 
       add({ code: code!, kind: kind ? textIn(kind) : 'malformed', message: textIn(message), next: nextIn(rest.join()) })
     }
   }
-  for (const { code, kind } of rows.values()) if (kind === UNREAD) unread.push(`${code}: nobody can tell its kind`)
   return { rows, unread }
 }
 
