@@ -32,6 +32,11 @@ export interface RenewalOrder {
   readonly campaignId: CampaignId | null
 }
 
+/** An order as it stands on a credential, with the window that it took the place of: that is the window again when it is withdrawn. */
+export interface StandingOrder extends RenewalOrder {
+  readonly scheduled: { readonly windowStart: UnixSeconds; readonly windowEnd: UnixSeconds }
+}
+
 export interface Credential {
   readonly deviceId: DeviceId
   readonly profile: string
@@ -50,8 +55,8 @@ export interface Credential {
   readonly previous: { readonly authorityId: AuthorityId; readonly serialNumber: SerialNumber } | null
   /** When `previous` ends even if the current one was never seen. */
   readonly retireAt: UnixSeconds | null
-  readonly order: RenewalOrder | null
-  /** Refused or failed attempts to renew since the current certificate was issued. */
+  readonly order: StandingOrder | null
+  /** Refused attempts to renew since the current certificate was issued; of those within one minute, one. */
   readonly failures: number
   readonly lastFailure: { readonly code: string; readonly at: UnixSeconds } | null
   /** Grows with each change of the row; 1 at first. */
