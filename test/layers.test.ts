@@ -51,14 +51,20 @@ const RINGS: readonly Ring[] = [
     instead: 'the process knows no command line',
   },
   {
-    place: 'sim',
+    place: 'agent',
     mayImport: ['core', 'crypto'],
+    modules: 'any',
+    instead: 'the device side shares the encodings and the cryptography with the server, and nothing else',
+  },
+  {
+    place: 'sim',
+    mayImport: ['core', 'crypto', 'agent'],
     modules: 'any',
     instead: 'a simulated device speaks only the public protocols',
   },
   {
     place: 'cli',
-    mayImport: ['core', 'crypto', 'domain', 'protocols', 'adapters', 'server', 'sim'],
+    mayImport: ['core', 'crypto', 'domain', 'protocols', 'adapters', 'server', 'agent', 'sim'],
     modules: 'any',
     instead: 'nothing is to the right of the command line',
   },

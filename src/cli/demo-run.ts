@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { parsePem, parsePemBlock, toPem } from '../core/asn1/pem.ts'
 import type { Bytes } from '../core/bytes/bytes.ts'
 import { toHex } from '../core/bytes/hex.ts'
+import { TouchmarkError } from '../core/errors.ts'
 import { parseCertificate } from '../core/pki/certificate.ts'
 import { ATTRIBUTE, attributeValue, formatName } from '../core/pki/name.ts'
 import { sha256 } from '../crypto/digest.ts'
@@ -17,7 +18,6 @@ import type { UnitInput } from '../domain/factory/unit.ts'
 import { serialNumber } from '../domain/ids.ts'
 import type { Instance } from '../server/open-instance.ts'
 import { type Credential, SimulatedDevice } from '../sim/device.ts'
-import { EstError } from '../sim/est-client.ts'
 import { RelyingService } from '../sim/relying-service.ts'
 import { OPERATOR } from './operator.ts'
 import { time } from './output.ts'
@@ -55,7 +55,7 @@ export async function runDemo(run: DemoRun): Promise<DemoStory> {
   try {
     return await runStory(run)
   } catch (thrown) {
-    if (!known || !(thrown instanceof EstError || thrown instanceof UnitRejected)) throw thrown
+    if (!known || !(isRefusal(thrown) || thrown instanceof UnitRejected)) throw thrown
     const aside = `${run.folders.device}-${known.serialNumber}`
     await rename(run.folders.device, aside)
     run.tell({
@@ -137,6 +137,10 @@ async function readDevice(folder: string): Promise<{ serialNumber: string; birth
 
 class UnitRejected extends Error {
   override readonly name = 'UnitRejected'
+}
+
+function isRefusal(thrown: unknown): thrown is TouchmarkError {
+  return thrown instanceof TouchmarkError && thrown.code === 'agent.server_refused'
 }
 
 /** A batch of one: the same recipe that does a hundred thousand. */

@@ -1,8 +1,12 @@
 // A simulated device: makes its keys, asks the server over real EST and real TLS, keeps its files. It imports the encodings and the
 // cryptography and nothing of the server, as the firmware of a device would.
+import { type EstAnswer, EstClient, type EstIdentity } from '../agent/est-client.ts'
+import { httpsTransport } from '../agent/https-transport.ts'
+import type { TlsIdentity } from '../agent/transport.ts'
 import { toPem } from '../core/asn1/pem.ts'
 import type { Bytes } from '../core/bytes/bytes.ts'
 import { equalBytes } from '../core/bytes/bytes.ts'
+import { fromUtf8 } from '../core/bytes/utf8.ts'
 import { type Certificate, parseCertificate } from '../core/pki/certificate.ts'
 import { encodeCertificationRequestInfo, extensionRequestAttribute } from '../core/pki/csr.ts'
 import { findExtension } from '../core/pki/extension.ts'
@@ -12,7 +16,6 @@ import { encodeSigned } from '../core/pki/signed.ts'
 import type { KeyAlgorithmName } from '../crypto/algorithms.ts'
 import { generateKeyPair, type PrivateKey } from '../crypto/keys.ts'
 import { softwareSigner } from '../crypto/signer.ts'
-import { type EstAnswer, EstClient, type EstIdentity, httpsExchange } from './est-client.ts'
 
 /** A key with its certificate and the certificates above it, leaf first. */
 export interface Credential {
@@ -91,7 +94,7 @@ export class SimulatedDevice {
     const csr = await certificationRequest(key, subject)
     const identity: EstIdentity =
       evidence.token === undefined
-        ? tlsIdentity(this.birth)
+        ? { tls: tlsIdentity(this.birth) }
         : { basic: { user: this.serialNumber, password: evidence.token } }
     this.#operational = await this.#finish(key, () => this.#est.simpleEnroll(csr, identity))
     return this.#operational
@@ -104,7 +107,7 @@ export class SimulatedDevice {
     const names = findExtension(old.certificate.extensions, OID.subjectAltName)
     const attributes = names ? [extensionRequestAttribute([names])] : []
     const csr = await certificationRequest(key, old.certificate.subject.raw, attributes)
-    this.#operational = await this.#finish(key, () => this.#est.simpleReenroll(csr, tlsIdentity(old)))
+    this.#operational = await this.#finish(key, () => this.#est.simpleReenroll(csr, { tls: tlsIdentity(old) }))
     return this.#operational
   }
 
@@ -115,11 +118,17 @@ export class SimulatedDevice {
 
   /** Speaks mutual TLS with any service: what the service answered, and what the handshake was. */
   async call(url: string, credential: Credential = this.operational) {
-    return httpsExchange(new URL(url), {
+    const { trustAnchors } = this
+    const identity = tlsIdentity(credential)
+    const limits = { maxBody: 64 * 1024, deadlineMs: 30_000 }
+    const { status, body, tls } = await httpsTransport.exchange({
       method: 'GET',
-      trustAnchors: this.trustAnchors,
-      identity: tlsIdentity(credential),
+      url,
+      trustAnchors,
+      identity,
+      ...limits,
     })
+    return { status, body: fromUtf8(body), tls }
   }
 
   /** Everything that it keeps, by file name. */
@@ -184,7 +193,7 @@ function credential(key: PrivateKey, certificates: readonly Uint8Array[]): Crede
   return { key, certificate, chain: certificates.map(der => new Uint8Array(der)) }
 }
 
-function tlsIdentity(credential: Credential): EstIdentity {
+function tlsIdentity(credential: Credential): TlsIdentity {
   return { certificates: chainPem(credential.chain), key: privateKeyPem(credential.key) }
 }
 
