@@ -44,6 +44,15 @@ export interface VerifiedTrustBundle {
 }
 
 /**
+ * Reads a signed trust bundle whose signature verifies, whoever made it: for the platform's own, from its store. Throws as `verifyTrustBundle`
+ * but for the trust.
+ */
+export function readTrustBundle(der: Uint8Array): Pick<VerifiedTrustBundle, 'bundle' | 'signer'> {
+  const { content, signers } = readSigned(der)
+  return { bundle: inGrammar(() => parseTrustBundle(content)), signer: signers[0] }
+}
+
+/**
  * Reads a signed trust bundle and believes it only where its signer chains to one of `anchors` (the roots that the reader trusts so far), is
  * valid at `at` and is meant for nothing but signing trust bundles. Versions are the caller's to compare. Throws `trust_bundle.too_large`,
  * `trust_bundle.malformed`, `trust_bundle.signature_invalid`, `trust_bundle.signer_untrusted` with the reason of the path in its evidence, and
@@ -53,11 +62,6 @@ export function verifyTrustBundle(
   der: Uint8Array,
   { anchors, at }: { readonly anchors: readonly Certificate[]; readonly at: number },
 ): VerifiedTrustBundle {
-  if (der.length > MAX_SIGNED_TRUST_BUNDLE) {
-    throw new TouchmarkError('trust_bundle.too_large', 'malformed', 'The trust bundle has too many octets.', {
-      evidence: { octets: der.length, limit: MAX_SIGNED_TRUST_BUNDLE },
-    })
-  }
   const { content, signers, intermediates } = readSigned(der)
   for (const signer of signers) checkSigner(signer, intermediates, anchors, at)
   const bundle = inGrammar(() => parseTrustBundle(content))
@@ -65,6 +69,11 @@ export function verifyTrustBundle(
 }
 
 function readSigned(der: Uint8Array) {
+  if (der.length > MAX_SIGNED_TRUST_BUNDLE) {
+    throw new TouchmarkError('trust_bundle.too_large', 'malformed', 'The trust bundle has too many octets.', {
+      evidence: { octets: der.length, limit: MAX_SIGNED_TRUST_BUNDLE },
+    })
+  }
   const { signedData, intermediates } = inGrammar(() => {
     const read = parseSignedData(der)
     return { signedData: read, intermediates: read.certificates.map(parseCertificate) }

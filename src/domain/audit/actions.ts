@@ -75,6 +75,11 @@ export const AUDIT_ACTIONS = {
     subject: ['deviceId', 'keyId'],
     detail: ['statementSha256'],
   },
+  'key.holding_declared': {
+    meaning: 'A device says how it holds a key: in what, and how protected.',
+    subject: ['deviceId', 'keyId'],
+    detail: ['place', 'protection'],
+  },
   'device.property_changed': {
     meaning:
       'What is said of a device changes. The entry commits to the new value, with a salt where it could tell of a person.',
@@ -167,6 +172,11 @@ export const AUDIT_ACTIONS = {
   'trust.anchor_added': {
     meaning: 'A certificate becomes a trust anchor for devices.',
     subject: ['certificateSha256'],
+  },
+  'trust.bundle_published': {
+    meaning: 'The roots that devices trust are signed and put out, in a new version or by a new signer.',
+    subject: ['authorityId', 'serialNumber'],
+    detail: ['version', 'roots', 'bundleSha256'],
   },
   'trust.anchor_removed': { meaning: 'A certificate is no longer a trust anchor.', subject: ['certificateSha256'] },
 

@@ -21,6 +21,9 @@ const STRONG_ALGORITHMS = EVERY_ALGORITHM.filter(name => name !== 'RSA-2048')
 
 const STATUS = { crlDistributionPoint: true, authorityInformationAccess: { caIssuers: true, ocsp: true } } as const
 
+/** A device that was switched off over the end of its certificate finds its way back for a month. */
+const FIELD_RENEWAL = { graceAfterExpirySeconds: 30 * 86_400 } as const
+
 /** IEEE 802.1AR-2018 clause 8, RFC 4108 §5. */
 const idevid: ProfileConfig = {
   schema: 1,
@@ -59,6 +62,7 @@ const ldevid: ProfileConfig = {
   keyAlgorithms: [...EVERY_ALGORITHM],
   keyUsage: ['digitalSignature'],
   extendedKeyUsage: { purposes: ['clientAuth'] },
+  renewal: FIELD_RENEWAL,
   ...STATUS,
 }
 
@@ -83,6 +87,7 @@ const gatewayTlsServer: ProfileConfig = {
   keyAlgorithms: [...EVERY_ALGORITHM],
   keyUsage: ['digitalSignature'],
   extendedKeyUsage: { purposes: ['serverAuth', 'clientAuth'] },
+  renewal: FIELD_RENEWAL,
   ...STATUS,
 }
 
@@ -190,6 +195,23 @@ const factoryStation: ProfileConfig = {
   ...STATUS,
 }
 
+/** Its purpose is an arc of ours, so that nothing else that we issue can sign a trust bundle (docs/reference/device-api.md). */
+const trustBundleSigner: ProfileConfig = {
+  schema: 1,
+  name: 'trust-bundle-signer',
+  version: 1,
+  description:
+    'Signs the trust bundle that devices follow. The authority is chosen so that devices trust its root already.',
+  authority: '*',
+  holder: 'platform',
+  validity: { days: 90, backdateSeconds: 300 },
+  subject: [{ O: '{settings.organization}' }, { CN: '{fields.commonName}' }],
+  keyAlgorithms: [...EVERY_ALGORITHM],
+  keyUsage: ['digitalSignature'],
+  extendedKeyUsage: { purposes: ['trustBundleSigning'] },
+  ...STATUS,
+}
+
 /** The base of the profile of every root: RFC 5280 §3.2, §4.2.1.9. */
 const root: ProfileConfig = {
   schema: 1,
@@ -255,6 +277,7 @@ export const profileCatalogue: readonly ProfileConfig[] = [
   timeStamping,
   serverTls,
   factoryStation,
+  trustBundleSigner,
   root,
   subCa,
   matterDac,

@@ -1,12 +1,14 @@
 // What an operator writes into a certificate profile: versioned JSON, checked whole by this schema before it becomes a `Profile`.
 // Every field says what the certificate will contain; there is no field whose absence means "as the requester likes".
 import { z } from 'zod'
+import { TRUST_BUNDLE_SIGNING } from '../../core/messages/trust-bundle.ts'
 import {
   type KeyAlgorithmName,
   keyAlgorithms,
   type SignatureAlgorithmName,
   signatureAlgorithms,
 } from '../../crypto/algorithms.ts'
+import { DEFAULT_RENEWAL_POLICY } from '../renewal/policy.ts'
 import { oidSchema } from './settings.ts'
 import { MAX_TEMPLATE } from './template.ts'
 
@@ -21,6 +23,7 @@ export const KEY_PURPOSES = {
   cmcRA: '1.3.6.1.5.5.7.3.28',
   cmKGA: '1.3.6.1.5.5.7.3.32',
   documentSigning: '1.3.6.1.5.5.7.3.36',
+  trustBundleSigning: TRUST_BUNDLE_SIGNING,
 } as const satisfies Record<string, string>
 
 const KEY_USAGES = [
@@ -131,6 +134,77 @@ const subtree = z.strictObject({
     .max(512)
     .describe('iPAddress as CIDR, directoryName as RFC 4514 text, the others as RFC 5280 §4.2.1.10 writes them.'),
 })
+
+const seconds = z
+  .int()
+  .min(0)
+  .max(MAX_DAYS * 86_400)
+const fraction = z.number().min(0.01).max(0.99)
+
+/** What it means: `domain/renewal/policy.ts`. */
+const renewalSchema = z
+  .strictObject({
+    sameKey: z
+      .boolean()
+      .default(DEFAULT_RENEWAL_POLICY.sameKey)
+      .describe('Whether a renewal may certify the same key again.'),
+    sameKeyForSeconds: seconds
+      .min(1)
+      .nullable()
+      .default(DEFAULT_RENEWAL_POLICY.sameKeyForSeconds)
+      .describe('For how long after it was first seen a key may be certified again; null: without end.'),
+    opensAtFraction: fraction
+      .default(DEFAULT_RENEWAL_POLICY.opensAtFraction)
+      .describe('Where in the life of a certificate its renewal belongs.'),
+    earliestFraction: fraction
+      .default(DEFAULT_RENEWAL_POLICY.earliestFraction)
+      .describe('How far levelling may bring a renewal forward.'),
+    latestFraction: fraction
+      .default(DEFAULT_RENEWAL_POLICY.latestFraction)
+      .describe('How far levelling may put a renewal off.'),
+    urgentFraction: fraction
+      .default(DEFAULT_RENEWAL_POLICY.urgentFraction)
+      .describe('From here on devices ask and try more often.'),
+    graceAfterExpirySeconds: seconds
+      .default(DEFAULT_RENEWAL_POLICY.graceAfterExpirySeconds)
+      .describe(
+        'For how long an expired certificate may still be renewed, where the registration rule says nothing else.',
+      ),
+    triggers: z
+      .strictObject({
+        firmwareChange: z.boolean().default(DEFAULT_RENEWAL_POLICY.triggers.firmwareChange),
+        configurationChange: z.boolean().default(DEFAULT_RENEWAL_POLICY.triggers.configurationChange),
+        healthCodes: z
+          .array(z.string().min(1).max(64))
+          .max(64)
+          .default([])
+          .describe('Errors that a device reports of itself.'),
+        algorithmEnds: z
+          .array(z.strictObject({ algorithm: z.enum(algorithmNames), at: z.iso.datetime({ offset: true }) }))
+          .max(32)
+          .default([])
+          .describe('From then on no key of the algorithm is certified, and who has one renews with another.'),
+      })
+      .prefault({})
+      .describe('What asks for a renewal before its time.'),
+    previous: z
+      .strictObject({
+        retire: z.enum(['superseded', 'leave']).default(DEFAULT_RENEWAL_POLICY.previous.retire),
+        deadlineSeconds: seconds
+          .default(DEFAULT_RENEWAL_POLICY.previous.deadlineSeconds)
+          .describe('After this long it ends even if its successor was never seen; never after its own end.'),
+      })
+      .prefault({})
+      .describe('The certificate before: superseded once its successor was seen in use, or left to its own end.'),
+    clones: z
+      .enum(['record', 'suspend'])
+      .default(DEFAULT_RENEWAL_POLICY.clones)
+      .describe('What happens where somebody shows a certificate that the device has left behind.'),
+  })
+  .refine(
+    value => value.earliestFraction <= value.opensAtFraction && value.opensAtFraction <= value.latestFraction,
+    'must open between the earliest and the latest time',
+  )
 
 const fieldsSchema = z.strictObject({
   schema: z.literal(1).describe('Version of this format.'),
@@ -262,9 +336,7 @@ const fieldsSchema = z.strictObject({
     )
     .max(16)
     .default([]),
-  renewal: z
-    .strictObject({ sameKey: z.boolean().default(true).describe('Whether a renewal may certify the same key again.') })
-    .default({ sameKey: true }),
+  renewal: renewalSchema.prefault({}),
 })
 
 /** A profile with every default filled in. */
@@ -315,6 +387,15 @@ function checkSense(profile: CompleteProfileConfig, context: z.RefinementCtx): v
     problem(
       ['extendedKeyUsage'],
       'must not have OCSPSigning for devices: each could answer for its issuer (RFC 6960 §4.2.2.2)',
+    )
+  }
+  if (
+    profile.holder === 'device' &&
+    ['trustBundleSigning', TRUST_BUNDLE_SIGNING].some(purpose => purposes.includes(purpose))
+  ) {
+    problem(
+      ['extendedKeyUsage'],
+      'must not have trustBundleSigning for devices: each could tell the others what to trust',
     )
   }
   profile.privateExtensions.forEach((each, i) => {
