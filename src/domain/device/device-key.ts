@@ -19,7 +19,8 @@ export interface DeviceKey {
 }
 
 const MOVES: Readonly<Record<KeyState, readonly KeyState[]>> = {
-  generated: ['established', 'destroyed'],
+  // A key that was never certified can be lost, and ends with its device.
+  generated: ['established', 'archived', 'compromised', 'destroyed'],
   established: ['in_use', 'suspended', 'archived', 'compromised', 'destroyed'],
   in_use: ['suspended', 'archived', 'compromised', 'destroyed'],
   suspended: ['established', 'in_use', 'archived', 'compromised', 'destroyed'],

@@ -7,8 +7,12 @@ import type { CrlReason } from '../../core/pki/crl-reason.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import type { Authority } from '../ca/authority.ts'
 import type { CertificateRecord, CertificateStatus } from '../ca/certificate-record.ts'
-import type { AuthorityId, DeviceId, KeyId, SerialNumber, UnixSeconds } from '../ids.ts'
-import type { Clock, Store, Write } from '../ports.ts'
+import { ChangeBuilder } from '../change-builder.ts'
+import { addKeyMove } from '../device/key-changes.ts'
+import type { AuthorityId, DeviceId, KeyId, SerialNumber } from '../ids.ts'
+import type { Clock, Store } from '../ports.ts'
+import { untilNothingIsLeft } from '../rounds.ts'
+import { addStatusChanges } from './status-changes.ts'
 
 /** Reasons that a person or rule may give for a certificate. */
 export const REVOCATION_REASONS = [
@@ -118,9 +122,6 @@ export async function revokeDevice(
   )
 }
 
-/** Rounds until nothing is left to change: the second looks whether a request slipped through, a third needs another one to. */
-const MAX_ROUNDS = 8
-
 /**
  * Changes what `select` finds until it finds nothing more. A request that was decided before is written only where its evidence still
  * holds (`grant-changes.ts`), so that nothing comes after the round that found nothing.
@@ -132,29 +133,22 @@ async function changeAll(
   ports: RevocationPorts,
   compromisedKeys?: () => Promise<readonly KeyId[]>,
 ): Promise<RevocationOutcome> {
-  const changed: RevocationOutcome['changed'][number][] = []
   let unchanged: number | undefined
-  for (let round = 1; ; round++) {
-    try {
+  const rounds = await untilNothingIsLeft(
+    async () => {
       const records = await select()
       const keys = reason === 'keyCompromise' ? await compromisedKeys?.() : undefined
       const outcome = await change(records, keys ?? records.map(({ keyId }) => keyId), reason, actor, ports)
-      if (outcome.changed.length === 0) return { changed, unchanged: unchanged ?? outcome.unchanged }
-      changed.push(...outcome.changed)
       unchanged ??= outcome.unchanged
-    } catch (thrown) {
-      const met =
-        thrown instanceof TouchmarkError &&
-        /^(certificate\.status|key\.state|authority\.state)_changed$/.test(thrown.code)
-      if (!met) throw thrown
-    }
-    if (round === MAX_ROUNDS) {
-      throw new TouchmarkError('revocation.contended', 'unavailable', 'Others keep changing these certificates.', {
-        evidence: { changed: changed.length },
+      return outcome.changed.length === 0 ? null : outcome.changed
+    },
+    changed =>
+      new TouchmarkError('revocation.contended', 'unavailable', 'Others keep changing these certificates.', {
+        evidence: { changed: changed.flat().length },
         next: 'Suspend the device, so that it is issued nothing more, and revoke again.',
-      })
-    }
-  }
+      }),
+  )
+  return { changed: rounds.flat(), unchanged: unchanged ?? 0 }
 }
 
 /** Ends a hold. Throws `certificate.not_held`. */
@@ -171,10 +165,9 @@ export async function releaseCertificate(
   }
   const now = ports.clock.now()
   const status: CertificateStatus = { kind: 'good' }
-  await ports.store.commit({
-    writes: [statusWrite(record, status), crlRequest(record, now)],
-    audit: [statusEntry(record, 'certificate.released', {}, actor, now)],
-  })
+  const change = new ChangeBuilder()
+  addStatusChanges(change, [record], { to: status, actor, now })
+  await ports.store.commit(change)
   return { changed: [{ authorityId: record.authorityId, serialNumber: record.serialNumber, status }], unchanged: 0 }
 }
 
@@ -234,40 +227,24 @@ async function change(
   const changing = records.filter(
     record => record.status.kind === 'good' || (record.status.kind === 'held' && status.kind === 'revoked'),
   )
-  const writes: Write[] = []
-  const audit: AuditEntry[] = []
-  const shards = new Map<string, Write>()
-  for (const record of changing) {
-    writes.push(statusWrite(record, status))
-    const request = crlRequest(record, now)
-    shards.set(request.key, request)
-    const action = status.kind === 'held' ? 'certificate.held' : 'certificate.revoked'
-    audit.push(statusEntry(record, action, { reason }, actor, now))
-  }
+  const changes = new ChangeBuilder()
+  addStatusChanges(changes, changing, { to: status, actor, now })
   if (changing.some(record => record.deviceId === null)) {
     for (const authority of await endedAuthorities(changing, ports.store)) {
       if (status.kind === 'held') throw authorityOnHold(authority.id)
       const { id, certificate, issuer, chainAbove } = authority
-      writes.push({ kind: 'authority.update', id, from: 'active', to: 'retired', certificate, issuer, chainAbove })
-      audit.push({ at: now, actor, action: 'authority.retired', outcome: 'done', subject: { authorityId: id } })
+      changes.write({ kind: 'authority.update', id, from: 'active', to: 'retired', certificate, issuer, chainAbove })
+      changes.record({ at: now, actor, action: 'authority.retired', outcome: 'done', subject: { authorityId: id } })
     }
   }
   if (reason === 'keyCompromise') {
     for (const id of new Set(compromised)) {
       const key = await ports.store.read.key(id)
       if (!key || key.state === 'compromised' || key.state === 'destroyed') continue
-      writes.push({ kind: 'key.state', id: key.id, from: key.state, to: 'compromised', at: now })
-      audit.push({
-        at: now,
-        actor,
-        action: 'key.state_changed',
-        outcome: 'done',
-        subject: { keyId: key.id, deviceId: key.deviceId },
-        detail: { from: key.state, to: 'compromised' },
-      })
+      addKeyMove(changes, key, 'compromised', actor, now)
     }
   }
-  if (writes.length > 0) await ports.store.commit({ writes: [...writes, ...shards.values()], audit })
+  if (changes.writes.length > 0) await ports.store.commit(changes)
   return {
     changed: changing.map(({ authorityId, serialNumber }) => ({ authorityId, serialNumber, status })),
     unchanged: records.length - changing.length,
@@ -298,35 +275,4 @@ function authorityOnHold(id: AuthorityId): TouchmarkError {
     `The certificate is that of the authority ${id}, which cannot be on hold.`,
     { next: 'To let it issue no more: touchmark authority retire. To end what it issued as well, revoke it.' },
   )
-}
-
-function statusWrite(record: CertificateRecord, to: CertificateStatus): Write {
-  const { authorityId, serialNumber } = record
-  return { kind: 'certificate.status', authorityId, serialNumber, from: record.status.kind, to }
-}
-
-/** The shard's CRL has to be published anew; requests for the same shard coalesce. */
-function crlRequest(record: CertificateRecord, now: UnixSeconds): Extract<Write, { kind: 'work.request' }> {
-  return { kind: 'work.request', topic: 'crl', key: `${record.authorityId}/${record.crlShard}`, dueAt: now }
-}
-
-function statusEntry(
-  record: CertificateRecord,
-  action: 'certificate.revoked' | 'certificate.held' | 'certificate.released',
-  detail: Record<string, string>,
-  actor: AuditEntry['actor'],
-  at: UnixSeconds,
-): AuditEntry {
-  return {
-    at,
-    actor,
-    action,
-    outcome: 'done',
-    subject: {
-      authorityId: record.authorityId,
-      serialNumber: record.serialNumber,
-      ...(record.deviceId === null ? {} : { deviceId: record.deviceId }),
-    },
-    detail,
-  }
 }
