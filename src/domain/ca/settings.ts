@@ -43,6 +43,12 @@ const settingsSchema = z.strictObject({
         .describe('What happens to a certificate that outlives its algorithm.'),
     })
     .default({ name: 'unlimited', enforcement: 'report' }),
+  ownershipTransfers: z
+    .enum(['both', 'rule'])
+    .default('both')
+    .describe(
+      'Who has to agree where a device changes hands: both owners, each with a signature; or nobody, by this rule, where an operator asks for it.',
+    ),
 })
 
 /** As an operator writes it. */
@@ -56,6 +62,8 @@ export interface Settings {
   readonly cryptoPolicy: CryptoPolicy
   /** `refuse`: nothing is issued that outlives its algorithm's last date. `report`: it is issued, and the report names it. */
   readonly cryptoPolicyEnforcement: 'report' | 'refuse'
+  /** `both`: every transfer is signed by both owners. `rule`: an operator may have one done without. */
+  readonly ownershipTransfers: 'both' | 'rule'
   /** hwType for a device of this model. */
   hardwareType(model: string | null): string
 }
@@ -69,6 +77,7 @@ export function parseSettings(json: unknown): Settings {
     publicHttpUrl: config.publicHttpUrl,
     cryptoPolicy: CRYPTO_POLICIES.find(policy => policy.name === config.cryptoPolicy.name)!,
     cryptoPolicyEnforcement: config.cryptoPolicy.enforcement,
+    ownershipTransfers: config.ownershipTransfers,
     hardwareType: model => (model === null ? undefined : models.get(model)) ?? config.hardwareType.default,
   }
 }
