@@ -27,6 +27,9 @@ const RENEW_AT_REMAINING = 0.5
 /** Authorities that are there for the platform itself come before those that are there for devices. */
 const PREFERRED_AUTHORITY = 'services'
 
+/** Another process on this store is at it in the same moment; the next run takes what it published. */
+const MET_ANOTHER = new Set(['publication.outdated', 'key.label_taken', 'document.version_exists'])
+
 export interface CurrentTrustBundle {
   readonly bundle: TrustBundle
   /** SignedData, DER. */
@@ -59,6 +62,15 @@ export class TrustBundles {
    * the store throw.
    */
   async refresh(): Promise<boolean> {
+    try {
+      return await this.#refresh()
+    } catch (thrown) {
+      if (MET_ANOTHER.has(asTouchmarkError(thrown).code)) return false
+      throw thrown
+    }
+  }
+
+  async #refresh(): Promise<boolean> {
     const { store, clock } = this.#ports
     const stored = await store.read.publication(TRUST_BUNDLE_PUBLICATION)
     const before = stored && readTrustBundle(stored.bytes)
@@ -111,19 +123,13 @@ export class TrustBundles {
       subject: { authorityId, serialNumber: serial },
       detail: { version: bundle.version, roots: bundle.certificates.length, bundleSha256: sha256Hex(bytes) },
     }
-    try {
-      await store.commit({
-        writes: [
-          { kind: 'publication.put', publication },
-          { kind: 'publication.put', publication: ofVersion },
-        ],
-        audit: [audit],
-      })
-    } catch (thrown) {
-      // Another process was faster; the next run takes what it published.
-      if (asTouchmarkError(thrown).code === 'publication.outdated') return false
-      throw thrown
-    }
+    await store.commit({
+      writes: [
+        { kind: 'publication.put', publication },
+        { kind: 'publication.put', publication: ofVersion },
+      ],
+      audit: [audit],
+    })
     this.#take(publication, bundle)
     await destroyOldKeys(plan, this.#ports, KEPT_SIGNERS)
     return true
