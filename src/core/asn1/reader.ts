@@ -129,6 +129,20 @@ export class DerReader {
     return this.#bytes.subarray(start, this.#at)
   }
 
+  /**
+   * Whether the next octets are these, and if so steps over them. For whoever knows which elements should come: `expected` is whole ones,
+   * one after the other.
+   */
+  skipExactly(expected: Uint8Array): boolean {
+    const bytes = this.#bytes
+    const start = this.#at
+    const length = expected.length
+    if (this.#end - start < length) return false
+    for (let i = 0; i < length; i++) if (bytes[start + i] !== expected[i]) return false
+    this.#at = start + length
+    return true
+  }
+
   /** What was read since `offset` had this value, as received. */
   since(offset: number): Uint8Array {
     return this.#bytes.subarray(offset - this.#base, this.#at)

@@ -130,7 +130,7 @@ function canonicalText(entry: AuditEntry<string>): string {
   if (code !== undefined && (typeof code !== 'string' || !CODE.test(code)))
     throw invalid('The code is not a dotted name.')
   const why = code === undefined ? '' : `"code":"${code}",`
-  const more = detail === undefined ? '' : `"detail":${fieldsText(detail, isDetail)},`
+  const more = detail === undefined ? '' : `"detail":${detailText(detail)},`
   return (
     `{"action":"${action}","actor":{"id":"${actor.id}","kind":"${actor.kind}"},"at":${at},${why}${more}` +
     `"outcome":"${outcome}","subject":${fieldsText(subject, isText)},"v":${AUDIT_ENTRY_VERSION}}`
@@ -148,6 +148,16 @@ const USUAL: ReadonlySet<string> = new Set(
 )
 const KINDS: ReadonlySet<string> = new Set<ActorKind>(['device', 'operator', 'system', 'stranger'])
 
+/** The detail that was spelled last: the entries of a batch share one object, frozen so that its text stays true. */
+let spelled: { readonly detail: object; readonly text: string } | undefined
+
+function detailText(detail: unknown): string {
+  if (spelled !== undefined && spelled.detail === detail) return spelled.text
+  const text = fieldsText(detail, isDetail)
+  if (isRecord(detail) && Object.isFrozen(detail)) spelled = { detail, text }
+  return text
+}
+
 function fieldsText(fields: unknown, isValue: (value: unknown) => boolean): string {
   if (!isRecord(fields)) throw invalid('Subject and detail are objects.')
   const names = Object.keys(fields)
@@ -158,9 +168,10 @@ function fieldsText(fields: unknown, isValue: (value: unknown) => boolean): stri
     const name = names[i]!
     const value = fields[name]
     if (!USUAL.has(name) && !FIELD.test(name)) throw invalid('A field name is not a short word in letters and digits.')
-    if (!isValue(value)) throw invalid(`The field ${name} is no short text, finite number or truth value.`)
     text += i === 0 ? `"${name}":` : `,"${name}":`
-    text += typeof value === 'string' && PLAIN.test(value) ? `"${value}"` : JSON.stringify(value)
+    if (typeof value === 'string' && value.length <= MAX_TEXT_LENGTH && PLAIN.test(value)) text += `"${value}"`
+    else if (isValue(value)) text += JSON.stringify(value)
+    else throw invalid(`The field ${name} is no short text, finite number or truth value.`)
   }
   return `${text}}`
 }

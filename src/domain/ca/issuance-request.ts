@@ -5,6 +5,7 @@ import type { KeyAlgorithmName } from '../../crypto/algorithms.ts'
 import type { AuthorityId, DeviceId, KeyId, SerialNumber, UnixSeconds } from '../ids.ts'
 import type { CertificateRecord } from './certificate-record.ts'
 import type { Profile } from './profile.ts'
+import type { SubjectKey } from './subject-key.ts'
 
 /** What the registration side decided: whom, which key, under which profile, when. */
 export interface IssuanceRequest {
@@ -20,6 +21,8 @@ export interface IssuanceRequest {
   readonly subjectFields?: Readonly<Record<string, string>>
   /** SubjectPublicKeyInfo DER. */
   readonly spki: Uint8Array
+  /** The same key, where it was read before. */
+  readonly key?: SubjectKey
   /** What the CSR asks for; the profile says what of it counts. */
   readonly requestedSubject?: Name | undefined
   readonly requestedExtensions?: readonly Extension[] | undefined

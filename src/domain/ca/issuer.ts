@@ -8,7 +8,7 @@ import type { AuthorityId } from '../ids.ts'
 import type { Random, Write } from '../ports.ts'
 import type { AuthorityDirectory } from './authorities.ts'
 import { replacedName } from './certificate-record.ts'
-import type { IssuanceRequest } from './issuance-request.ts'
+import type { CertificateFacts, IssuanceRequest } from './issuance-request.ts'
 import { type PreparedCertificate, prepareCertificate, prepareMany } from './prepare.ts'
 import { assertSigned, type SignedCertificate, signMany, signPrepared } from './sign.ts'
 import { assertActive } from './signing-authority.ts'
@@ -101,6 +101,14 @@ export function certificateWrites(
 ): CertificateWrites {
   assertSigned(signed)
   const { facts, der } = signed
+  const subject: Record<string, string> = {
+    ...context.subject,
+    authorityId: facts.authorityId,
+    certificateSha256: sha256Hex(der),
+    keyId: facts.keyId,
+    serialNumber: facts.serialNumber,
+  }
+  if (facts.deviceId !== null) subject['deviceId'] = facts.deviceId
   return {
     write: {
       kind: 'certificate.insert',
@@ -125,21 +133,35 @@ export function certificateWrites(
       actor: context.actor ?? CERTIFICATION,
       action: 'certificate.issued',
       outcome: 'done',
-      subject: {
-        ...context.subject,
-        authorityId: facts.authorityId,
-        certificateSha256: sha256Hex(der),
-        ...(facts.deviceId === null ? {} : { deviceId: facts.deviceId }),
-        keyId: facts.keyId,
-        serialNumber: facts.serialNumber,
-      },
-      detail: {
-        ...context.detail,
-        notAfter: facts.notAfter,
-        profile: facts.profile,
-        profileVersion: facts.profileVersion,
-        ...(facts.replaces === null ? {} : { replaces: replacedName(facts.replaces) }),
-      },
+      subject,
+      detail: issuedDetail(context.detail, facts),
     },
   }
+}
+
+type Detail = NonNullable<AuditEntry['detail']>
+
+/** The detail that was made last, and from what: a batch tells the same of thousands of certificates, which the log then spells once. */
+let lastDetail:
+  | { readonly context: IssuedContext['detail']; readonly facts: CertificateFacts; readonly detail: Detail }
+  | undefined
+
+function issuedDetail(context: IssuedContext['detail'], facts: CertificateFacts): Detail {
+  if (
+    lastDetail !== undefined &&
+    lastDetail.context === context &&
+    lastDetail.facts.notAfter === facts.notAfter &&
+    lastDetail.facts.profile === facts.profile &&
+    lastDetail.facts.profileVersion === facts.profileVersion &&
+    lastDetail.facts.replaces === null &&
+    facts.replaces === null
+  ) {
+    return lastDetail.detail
+  }
+  const { notAfter, profile, profileVersion, replaces } = facts
+  const told = { ...context, notAfter, profile, profileVersion }
+  const detail = Object.freeze(replaces === null ? told : { ...told, replaces: replacedName(replaces) })
+  // Only what nobody can change any more is used again.
+  if (context === undefined || Object.isFrozen(context)) lastDetail = { context, facts, detail }
+  return detail
 }

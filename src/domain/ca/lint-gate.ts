@@ -117,34 +117,23 @@ function passesAsUnit(tbs: Uint8Array, intent: LintIntent, passed: PassedCertifi
     const outer = new DerReader(tbs)
     const fields = outer.enter(TAG.SEQUENCE)
     outer.finish()
-    const version = fields.raw(VERSION_TAG)
+    if (facts.notBefore !== passed.notBefore || facts.notAfter !== passed.notAfter) return false
+    if (!fields.skipExactly(VERSION_3)) return false
     const serial = fields.unsignedBytes()
-    const signatureAlgorithm = fields.raw(TAG.SEQUENCE)
-    const issuer = fields.raw(TAG.SEQUENCE)
-    const validity = fields.raw(TAG.SEQUENCE)
+    if (serial.length < MIN_USUAL_SERIAL_OCTETS || serial.length > MAX_USUAL_SERIAL_OCTETS) return false
+    if (!equalBytes(serial, intent.serialNumber)) return false
+    if (!fields.skipExactly(shared.signatureAlgorithm)) return false
+    if (!fields.skipExactly(intent.issuer)) return false
+    if (!fields.skipExactly(passed.validity)) return false
     const subject = parseName(fields)
-    const spki = fields.raw(TAG.SEQUENCE)
+    if (!equalBytes(subject.raw, intent.subject)) return false
+    if (!fields.skipExactly(request.spki)) return false
     const list = fields.enter(EXTENSIONS_TAG)
     fields.finish()
-    const extensions = list.content(TAG.SEQUENCE)
+    const extensions = list.enter(TAG.SEQUENCE)
     list.finish()
-    if (
-      serial.length < MIN_USUAL_SERIAL_OCTETS ||
-      serial.length > MAX_USUAL_SERIAL_OCTETS ||
-      facts.notBefore !== passed.notBefore ||
-      facts.notAfter !== passed.notAfter ||
-      !equalBytes(version, VERSION_3) ||
-      !equalBytes(serial, intent.serialNumber) ||
-      !equalBytes(signatureAlgorithm, shared.signatureAlgorithm) ||
-      !equalBytes(issuer, intent.issuer) ||
-      !equalBytes(validity, passed.validity) ||
-      !equalBytes(subject.raw, intent.subject) ||
-      !equalBytes(spki, request.spki) ||
-      !equalBytes(extensions.subarray(0, shared.compiled.length), shared.compiled)
-    ) {
-      return false
-    }
-    const own = readOwnExtensions(extensions, shared.compiled.length)
+    if (!extensions.skipExactly(shared.compiled)) return false
+    const own = readOwnExtensions(extensions)
     if (own === undefined || !sameExtensions(own, variableExtensions)) return false
     if (!datesAllowed(facts, intent) || !subjectTypesAllowed(subject, request.profile)) return false
     lintName(subject, object)
@@ -164,9 +153,8 @@ const VERSION_3 = writeDer(w => w.constructed(VERSION_TAG, () => w.integer(2)))
 const MIN_USUAL_SERIAL_OCTETS = 8
 const MAX_USUAL_SERIAL_OCTETS = 19
 
-/** The extensions that begin at this octet of the list; `undefined` where `critical` is written out as FALSE. */
-function readOwnExtensions(list: Uint8Array, from: number): Extension[] | undefined {
-  const reader = new DerReader(list, { start: from })
+/** The rest of the list; `undefined` where `critical` is written out as FALSE. */
+function readOwnExtensions(reader: DerReader): Extension[] | undefined {
   const out: Extension[] = []
   while (!reader.empty) {
     const fields = reader.enter(TAG.SEQUENCE)

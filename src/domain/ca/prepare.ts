@@ -7,16 +7,11 @@ import { encodeTbsCertificate } from '../../core/pki/certificate.ts'
 import type { Extension } from '../../core/pki/extension.ts'
 import { encodeSubjectAltName, encodeSubjectKeyIdentifier, extension } from '../../core/pki/extensions.ts'
 import { OID } from '../../core/pki/oids.ts'
-import {
-  type KeyAlgorithmName,
-  keyAlgorithmOfSpki,
-  readSpki,
-  type SignatureAlgorithm,
-} from '../../crypto/algorithms.ts'
-import { sha1, sha256, sha256Hex } from '../../crypto/digest.ts'
+import type { SignatureAlgorithm } from '../../crypto/algorithms.ts'
+import { sha1, sha256 } from '../../crypto/digest.ts'
 import { drawnForNeighbours } from '../../crypto/random.ts'
 import type { Signer } from '../../crypto/signer.ts'
-import { keyId, newSerialNumber, type UnixSeconds } from '../ids.ts'
+import { newSerialNumber, type UnixSeconds } from '../ids.ts'
 import type { Random } from '../ports.ts'
 import { crlShardOf } from './distribution-urls.ts'
 import { issuanceOf } from './issuance.ts'
@@ -25,6 +20,7 @@ import { lintGate } from './lint-gate.ts'
 import type { Profile } from './profile.ts'
 import type { Settings } from './settings.ts'
 import { assertActive, type SigningAuthority } from './signing-authority.ts'
+import { SubjectKey } from './subject-key.ts'
 import type { TemplateValues } from './template.ts'
 
 export interface PreparePorts {
@@ -133,7 +129,7 @@ export function prepareCertificate(
   if (authority.certificate !== null) assertActive(authority.record)
   const issuance = issuanceOf(profile, authority, ports.settings)
   const { spki } = request
-  const { keyAlgorithm, publicKey } = readKey(profile, spki)
+  const key = readKey(request)
   checkHolder(request)
   const serial = newSerialNumber(now, ports.random)
   const crlShard = crlShardOf(serial.octets, authority.record.crlShards)
@@ -168,7 +164,7 @@ export function prepareCertificate(
     // RFC 5280 §4.2.1.6: critical where the subject is empty.
     extensions.push(extension(OID.subjectAltName, subject.length === 2, encodeSubjectAltName(names)))
   }
-  const keyIdentifier = subjectKeyIdentifier(profile, publicKey)
+  const keyIdentifier = subjectKeyIdentifier(profile, key.publicKey)
   if (keyIdentifier)
     extensions.push(extension(OID.subjectKeyIdentifier, false, encodeSubjectKeyIdentifier(keyIdentifier)))
   extensions.push(...profile.variableExtensions(values))
@@ -198,8 +194,8 @@ export function prepareCertificate(
     deviceId: request.device?.id ?? null,
     profile: profile.name,
     profileVersion: profile.version,
-    keyId: keyId(sha256Hex(spki)),
-    keyAlgorithm,
+    keyId: key.id,
+    keyAlgorithm: key.algorithm,
     notBefore,
     notAfter,
     crlShard,
@@ -244,21 +240,20 @@ export function prepareMany(
 /** What `newSerialNumber` draws. */
 const SERIAL_RANDOM_OCTETS = 12
 
-function readKey(profile: Profile, spki: Uint8Array): { keyAlgorithm: KeyAlgorithmName; publicKey: Uint8Array } {
-  const { algorithm, publicKey } = readSpki(spki)
-  const keyAlgorithm = algorithm?.name ?? keyAlgorithmOfSpki(spki)
-  if (!profile.keyAlgorithms.includes(keyAlgorithm)) {
+function readKey({ profile, spki, key: read }: IssuanceRequest): SubjectKey {
+  const key = read?.spki === spki ? read : new SubjectKey(spki)
+  if (!profile.keyAlgorithms.includes(key.algorithm)) {
     throw new TouchmarkError(
       'profile.key_not_allowed',
       'forbidden',
-      `The profile ${profile.name} does not allow ${keyAlgorithm} keys.`,
+      `The profile ${profile.name} does not allow ${key.algorithm} keys.`,
       {
         next: `Use one of ${profile.keyAlgorithms.join(', ')}.`,
-        evidence: { profile: profile.name, keyAlgorithm },
+        evidence: { profile: profile.name, keyAlgorithm: key.algorithm },
       },
     )
   }
-  return { keyAlgorithm, publicKey }
+  return key
 }
 
 function checkHolder({ profile, device }: IssuanceRequest): void {

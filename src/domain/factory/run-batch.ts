@@ -6,8 +6,7 @@ import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
 import { type CertificationRequest, parseCertificationRequest } from '../../core/pki/csr.ts'
 import type { Extension } from '../../core/pki/extension.ts'
 import type { Name } from '../../core/pki/name.ts'
-import { type KeyAlgorithmName, keyAlgorithmOfSpki } from '../../crypto/algorithms.ts'
-import { sha256Hex } from '../../crypto/digest.ts'
+import type { KeyAlgorithmName } from '../../crypto/algorithms.ts'
 import { checkPublicKey } from '../../crypto/key-check.ts'
 import { drawnForNeighbours } from '../../crypto/random.ts'
 import { verifySignatureInBackground } from '../../crypto/verify.ts'
@@ -18,9 +17,10 @@ import { type CertificateIssuer, certificateWrites } from '../ca/issuer.ts'
 import type { PreparedCertificate } from '../ca/prepare.ts'
 import type { Profile } from '../ca/profile.ts'
 import type { SignedCertificate } from '../ca/sign.ts'
+import { SubjectKey } from '../ca/subject-key.ts'
 import type { Device } from '../device/device.ts'
 import type { DeviceKey, KeyOrigin } from '../device/device-key.ts'
-import { type BatchId, type KeyId, keyId, newBatchId, newDeviceId, type UnixSeconds } from '../ids.ts'
+import { type BatchId, type KeyId, newBatchId, newDeviceId, type UnixSeconds } from '../ids.ts'
 import type { ChangeSet, Clock, Random, Store, Write } from '../ports.ts'
 import { decide, type QuotaTake } from '../ra/decide.ts'
 import type { OperatorEvidence } from '../ra/evidence.ts'
@@ -153,9 +153,7 @@ interface CheckedUnit {
   readonly unit: FactoryUnit
   /** Where it stands in its chunk. */
   readonly slot: number
-  readonly spki: Uint8Array
-  readonly keyId: KeyId
-  readonly algorithm: KeyAlgorithmName
+  readonly key: SubjectKey
   readonly origin: KeyOrigin
   readonly requestedSubject: Name | undefined
   readonly requestedExtensions: readonly Extension[] | undefined
@@ -279,7 +277,8 @@ class BatchRun {
     const random = drawnForNeighbours(this.#ports.random, inputs.length * DEVICE_ID_OCTETS)
     const checked: CheckedUnit[] = []
     const requests = inputs.some(hasRequest) ? await Promise.all(inputs.map(readRequest)) : []
-    for (const [slot, input] of inputs.entries()) {
+    for (let slot = 0; slot < inputs.length; slot++) {
+      const input = inputs[slot]!
       if (isBadUnit(input)) {
         results[slot] = { outcome: 'rejected', model: '', serialNumber: '', ...input }
         continue
@@ -296,7 +295,7 @@ class BatchRun {
       }
     }
     const devices = await this.#devices(checked)
-    const keys = new Map((await read.keysAmong(checked.map(unit => unit.keyId))).map(key => [key.id, key]))
+    const keys = new Map((await read.keysAmong(checked.map(unit => unit.key.id))).map(key => [key.id, key]))
     const quotas = new QuotaCounts(this.#request.rules, now, read)
     const granted: GrantedUnit[] = []
     const inChunk = new Map<string, GrantedUnit>()
@@ -308,14 +307,14 @@ class BatchRun {
       if (known && !twin) {
         const records = (await read.certificatesOfDevice(known.id)).filter(record => record.profile === profile.name)
         const existing = records.find(record => isLive(record, now))
-        const ended = existing ? undefined : endedByOperator(records[0], unit.keyId)
+        const ended = existing ? undefined : endedByOperator(records[0], unit.key.id)
         if (ended) {
           results[unit.slot] = rejected(unit.unit, ended)
           continue
         }
         if (existing) {
           results[unit.slot] =
-            existing.keyId === unit.keyId
+            existing.keyId === unit.key.id
               ? certified('existing', unit.unit, existing.serialNumber, existing.notAfter, existing.der)
               : rejected(
                   unit.unit,
@@ -340,7 +339,7 @@ class BatchRun {
         continue
       }
       const device = known ?? this.#newDevice(unit, now, random)
-      const knownKey = keys.get(unit.keyId) ?? keysInChunk.get(unit.keyId)
+      const knownKey = keys.get(unit.key.id) ?? keysInChunk.get(unit.key.id)
       const evidence = [{ kind: 'operator', name: this.#request.operator, device }] as const
       const taken = quotas.asked ? await quotas.of(evidence) : NOTHING_TAKEN
       const outcome = this.#grant(unit, evidence, known === undefined, knownKey, taken, now)
@@ -349,7 +348,7 @@ class BatchRun {
         granted.push(outcome)
         quotas.take(outcome.quota)
         inChunk.set(name, outcome)
-        keysInChunk.set(unit.keyId, outcome.key)
+        keysInChunk.set(unit.key.id, outcome.key)
       }
     }
     return granted
@@ -440,8 +439,8 @@ class BatchRun {
       profile: this.#request.profile,
       evidence,
       key: {
-        id: checked.keyId,
-        algorithm: checked.algorithm,
+        id: checked.key.id,
+        algorithm: checked.key.algorithm,
         // The station is our side of the line: what it makes is no key of the device's own making.
         origin: checked.origin === 'station' ? 'server' : 'device',
         known: knownKey ?? null,
@@ -457,9 +456,9 @@ class BatchRun {
       return new TouchmarkError(decision.refusal.code, decision.refusal.kind, decision.refusal.message)
     }
     const key = knownKey ?? {
-      id: checked.keyId,
+      id: checked.key.id,
       deviceId: device.id,
-      algorithm: checked.algorithm,
+      algorithm: checked.key.algorithm,
       origin: checked.origin,
       state: 'established',
       createdAt: now,
@@ -476,7 +475,8 @@ class BatchRun {
       granted.map(({ checked, device }) => ({
         profile: this.#request.profile,
         device,
-        spki: checked.spki,
+        spki: checked.key.spki,
+        key: checked.key,
         requestedSubject: checked.requestedSubject,
         requestedExtensions: checked.requestedExtensions,
         replaces: null,
@@ -485,7 +485,8 @@ class BatchRun {
     )
     const units: GrantedUnit[] = []
     const prepared: PreparedCertificate[] = []
-    for (const [i, unit] of granted.entries()) {
+    for (let i = 0; i < granted.length; i++) {
+      const unit = granted[i]!
       const outcome = outcomes[i]!
       if (outcome instanceof Error) results[unit.checked.slot] = rejected(unit.checked.unit, asTouchmarkError(outcome))
       else {
@@ -548,7 +549,7 @@ class BatchRun {
     const { read } = this.#ports.store
     const device = await read.deviceBySerial(unit.unit.model, unit.unit.serialNumber)
     const record = device && (await this.#liveCertificate(device))
-    if (record && record.keyId === unit.keyId) {
+    if (record && record.keyId === unit.key.id) {
       return certified('existing', unit.unit, record.serialNumber, record.notAfter, record.der)
     }
     return rejected(unit.unit, conflict)
@@ -565,8 +566,7 @@ class BatchRun {
     const { write, audit } = certificateWrites(signed, change.audit.length, {
       actor: this.#actor,
       subject: this.#subject,
-      // One entry tells the whole birth of a unit: device, key and certificate come to be in one act.
-      detail: { deviceRegistered: deviceIsNew, keyRegistered: keyIsNew, keyOrigin: checked.origin },
+      detail: birthDetail(deviceIsNew, keyIsNew, checked.origin),
     })
     change.writes.push(deviceIsNew ? { kind: 'device.insert', device } : standingDevice(device))
     change.writes.push(keyIsNew ? { kind: 'key.insert', key } : standingKey(key))
@@ -588,6 +588,29 @@ class BatchRun {
 }
 
 const NOTHING_TAKEN = {}
+
+/** One entry tells the whole birth of a unit: device, key and certificate come to be in one act. The same object for the same words. */
+function birthDetail(deviceRegistered: boolean, keyRegistered: boolean, keyOrigin: KeyOrigin): BirthDetail {
+  const known = birthDetails.find(
+    detail =>
+      detail.deviceRegistered === deviceRegistered &&
+      detail.keyRegistered === keyRegistered &&
+      detail.keyOrigin === keyOrigin,
+  )
+  if (known !== undefined) return known
+  const made = Object.freeze({ deviceRegistered, keyRegistered, keyOrigin })
+  birthDetails.push(made)
+  return made
+}
+
+interface BirthDetail extends Readonly<Record<string, string | boolean>> {
+  readonly deviceRegistered: boolean
+  readonly keyRegistered: boolean
+  readonly keyOrigin: KeyOrigin
+}
+
+/** Bounded: two truth values and who can have made a key. */
+const birthDetails: BirthDetail[] = []
 
 /**
  * Why a unit whose newest certificate was ended gets no other from a file: an operator said no since the file was made. A unit that was
@@ -619,9 +642,7 @@ function checkedKey(
   return {
     unit,
     slot,
-    spki,
-    keyId: keyId(sha256Hex(spki)),
-    algorithm: keyAlgorithmOfSpki(spki),
+    key: new SubjectKey(spki),
     origin,
     requestedSubject: csr?.subject,
     requestedExtensions: csr?.requestedExtensions,
