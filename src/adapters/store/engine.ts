@@ -26,7 +26,10 @@ export const SQLITE: Engine = {
   render: text =>
     text
       .replaceAll('{textList}', '(SELECT value FROM json_each(?))')
-      .replaceAll('{bytesList}', '(SELECT unhex(value) FROM json_each(?))')
+      .replaceAll('{bytesList}', '(SELECT unhex(value) AS item FROM json_each(?))')
+      .replaceAll('{textPairs}', 'json_each(?)')
+      .replaceAll('{labelsWith}', 'json_patch(labels, json_object(?, ?))')
+      .replaceAll('{bytes}', 'BLOB')
       .replaceAll('{skipLocked}', ''),
   renderSchema: text => {
     const words = text.replaceAll(/\bBIGINT\b/g, 'INTEGER').replaceAll(/\bBYTES\b/g, 'BLOB')
@@ -45,8 +48,15 @@ export const POSTGRES: Engine = {
       .replaceAll('{textList}', '(SELECT * FROM json_array_elements_text(CAST(? AS json)))')
       .replaceAll(
         '{bytesList}',
-        "(SELECT decode(value, 'hex') FROM json_array_elements_text(CAST(? AS json)) AS list(value))",
+        "(SELECT decode(value, 'hex') AS item FROM json_array_elements_text(CAST(? AS json)) AS list(value))",
       )
+      .replaceAll('{textPairs}', 'json_each_text(CAST(? AS json))')
+      .replaceAll(
+        '{labelsWith}',
+        `CAST(jsonb_strip_nulls(
+          CAST(labels AS jsonb) || jsonb_build_object(CAST(? AS TEXT), CAST(? AS TEXT))) AS TEXT)`,
+      )
+      .replaceAll('{bytes}', 'BYTEA')
       .replaceAll('{skipLocked}', 'FOR UPDATE SKIP LOCKED')
       .replaceAll('?', () => `$${++count}`)
   },

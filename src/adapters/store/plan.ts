@@ -1,18 +1,56 @@
-// From the writes of a change set to statements: one statement each, the same for both engines. A statement that changes no row
-// means that the write found something else than it expects; `conflictOf` says which of the contract's codes that is.
+// From the writes of a change set to statements: one or more each, the same for both engines. A statement that changes no row
+// means that its write found something else than it expects; `conflictOf` says which of the contract's codes that is.
 import { TouchmarkError } from '../../core/errors.ts'
 import type { ChangeSet, Write } from '../../domain/ports.ts'
 import type { StepSink, WriteStatement } from './sql.ts'
 import { insertAuthority, moveAuthority, putAuthority, updateAuthority } from './tables/authority.ts'
 import { insertBatch, moveBatch, putBatch, updateBatchProgress } from './tables/batch.ts'
-import { insertCertificate, moveCertificate, putCertificate, updateCertificateStatus } from './tables/certificate.ts'
+import { insertCampaign, putCampaign, replaceCampaign, updateCampaign } from './tables/campaign.ts'
+import {
+  addToCampaignCount,
+  countPlannedDevices,
+  insertPlannedDevices,
+  moveCampaignDevice,
+  putPlannedDevices,
+  updateCampaignDevice,
+} from './tables/campaign-device.ts'
+import {
+  countCertificates,
+  expectCertificates,
+  insertCertificate,
+  moveCertificate,
+  putCertificate,
+  updateCertificateStatus,
+} from './tables/certificate.ts'
+import {
+  deleteCredential,
+  insertCredential,
+  putCredential,
+  removeCredential,
+  updateCredential,
+} from './tables/credential.ts'
 import { insertDevice, moveDevice, putDevice, updateDeviceState } from './tables/device.ts'
+import { insertHealth, putHealth, updateHealth } from './tables/device-health.ts'
 import { insertKey, moveKey, putKey, updateKeyState } from './tables/device-key.ts'
+import {
+  deleteProperty,
+  insertLabels,
+  insertProperty,
+  putLabels,
+  putProperty,
+  updateLabel,
+  updateProperty,
+} from './tables/device-property.ts'
+import { insertStatement, putStatement } from './tables/device-statement.ts'
 import { insertDocument, putDocument } from './tables/document.ts'
 import { insertEnrolment, moveEnrolment, putEnrolment, updateEnrolmentState } from './tables/enrolment.ts'
+import { putHolding, upsertHolding } from './tables/key-holding.ts'
+import { insertTransfer, moveTransfer, putTransfer, updateTransferState } from './tables/ownership-transfer.ts'
 import { putPublication, upsertPublication } from './tables/publication.ts'
 import { takeQuota, upsertQuota } from './tables/quota.ts'
-import { insertToken, putToken, updateTokenUsed, useToken } from './tables/token.ts'
+import { addToPlan, dropEmptyBucket, putPlanned } from './tables/renewal-plan.ts'
+import { deleteSuspension, putSuspension, removeSuspension, upsertSuspension } from './tables/suspension.ts'
+import { cancelToken, insertToken, putToken, updateTokenCancelled, updateTokenUsed, useToken } from './tables/token.ts'
 import { finishWork, requestWork, updateWorkDone, upsertWork } from './tables/work.ts'
 
 /** Every statement that a change set can cause. Threads name them by their position here. */
@@ -36,6 +74,32 @@ export const WRITE_STATEMENTS: readonly WriteStatement[] = [
   upsertPublication,
   upsertWork,
   updateWorkDone,
+  expectCertificates,
+  updateTokenCancelled,
+  upsertSuspension,
+  deleteSuspension,
+  insertLabels,
+  insertProperty,
+  updateProperty,
+  deleteProperty,
+  updateLabel,
+  insertHealth,
+  updateHealth,
+  insertTransfer,
+  updateTransferState,
+  insertStatement,
+  upsertHolding,
+  insertCredential,
+  updateCredential,
+  deleteCredential,
+  addToPlan,
+  dropEmptyBucket,
+  insertCampaign,
+  updateCampaign,
+  countPlannedDevices,
+  insertPlannedDevices,
+  updateCampaignDevice,
+  addToCampaignCount,
 ]
 
 /** What the head counts about a statement that succeeded. */
@@ -52,14 +116,67 @@ export function tally(statement: WriteStatement, into: Tally): void {
     into.configuration = true
 }
 
-/** Hands the one statement of the write, with its values, to the sink. */
+/** Hands the statements of the write, at least one, with their values to the sink. */
 export function planWrite(write: Write, out: StepSink): void {
   switch (write.kind) {
     case 'device.insert':
       putDevice(write.device, out)
+      // A batch without labels stays as fast as it is.
+      for (const _ in write.device.labels) {
+        putLabels(write.device.id, write.device.labels, out)
+        break
+      }
       break
     case 'device.state':
       moveDevice(write.id, write.from, write.to, write.at, out)
+      break
+    case 'device.certificates':
+      countCertificates(write.id, write.count, out)
+      break
+    case 'suspension.put':
+      putSuspension(write.suspension, out)
+      break
+    case 'suspension.remove':
+      removeSuspension(write.deviceId, out)
+      break
+    case 'device.property':
+      putProperty(write, out)
+      break
+    case 'health.put':
+      putHealth(write.health, write.from, out)
+      break
+    case 'transfer.insert':
+      putTransfer(write.transfer, out)
+      break
+    case 'transfer.state':
+      moveTransfer(write, out)
+      break
+    case 'statement.put':
+      putStatement(write.statement, out)
+      break
+    case 'key.holding':
+      putHolding(write.holding, out)
+      break
+    case 'credential.put':
+      putCredential(write.credential, write.from, out)
+      break
+    case 'credential.remove':
+      removeCredential(write.deviceId, write.profile, write.from, out)
+      break
+    case 'plan.add':
+      putPlanned(write.profile, write.measure, write.bucket, write.amount, out)
+      break
+    case 'campaign.insert':
+      putCampaign(write.campaign, out)
+      break
+    case 'campaign.update':
+      replaceCampaign(write.campaign, write.from, out)
+      break
+    case 'campaign.devices':
+      putPlannedDevices(write, out)
+      break
+    case 'campaign.device':
+      moveCampaignDevice(write, out)
       break
     case 'key.insert':
       putKey(write.key, out)
@@ -78,6 +195,9 @@ export function planWrite(write: Write, out: StepSink): void {
       break
     case 'token.use':
       useToken(write.id, write.at, out)
+      break
+    case 'token.cancel':
+      cancelToken(write.id, write.at, out)
       break
     case 'enrolment.insert':
       putEnrolment(write.enrolment, out)
@@ -117,6 +237,9 @@ export function planWrite(write: Write, out: StepSink): void {
   }
 }
 
+/** Devices of a campaign that one write writes down. */
+const MAX_CAMPAIGN_DEVICES = 2_000
+
 /** Refuses a change set that no store could apply: a mistake of the caller, found before anything is written. */
 export function checkChangeSet(change: ChangeSet): void {
   let entries: Set<number> | undefined
@@ -131,6 +254,10 @@ export function checkChangeSet(change: ChangeSet): void {
       entries.add(auditEntry)
     } else if (write.kind === 'quota.take' && !(Number.isSafeInteger(write.amount) && write.amount > 0)) {
       throw invalid('a quota is taken by a whole number above zero.')
+    } else if (write.kind === 'campaign.devices' && write.deviceIds.length > MAX_CAMPAIGN_DEVICES) {
+      throw invalid(`it writes down more than ${MAX_CAMPAIGN_DEVICES} devices of a campaign at once.`)
+    } else if (write.kind === 'device.property' && write.from === null && write.to === null) {
+      throw invalid('it erases a property that is not there.')
     }
   }
 }
@@ -139,7 +266,48 @@ function invalid(why: string): TouchmarkError {
   return new TouchmarkError('store.change_invalid', 'internal', `No store could apply the change set: ${why}`)
 }
 
-/** What it means that the statement of this write changed no row. */
+/** The write that the statement at this position of the change set belongs to. */
+export function writeOfStep(change: ChangeSet, step: number): Write {
+  const counter = new StepCounter()
+  const write = change.writes.find(each => {
+    planWrite(each, counter)
+    return counter.steps > step
+  })
+  if (write === undefined) throw new TypeError('The change set has no such statement')
+  return write
+}
+
+/** Counts statements, and looks at nothing else of them. */
+class StepCounter implements StepSink {
+  steps = 0
+
+  begin(): this {
+    this.steps++
+    return this
+  }
+
+  text(): this {
+    return this
+  }
+
+  integer(): this {
+    return this
+  }
+
+  bytes(): this {
+    return this
+  }
+
+  hex(): this {
+    return this
+  }
+
+  auditIndex(): this {
+    return this
+  }
+}
+
+/** What it means that a statement of this write changed no row. */
 export function conflictOf(write: Write): TouchmarkError {
   switch (write.kind) {
     case 'device.insert':
@@ -150,6 +318,60 @@ export function conflictOf(write: Write): TouchmarkError {
       return new TouchmarkError('device.state_changed', 'conflict', `The device is not ${write.from}.`, {
         evidence: { deviceId: write.id, from: write.from },
       })
+    case 'device.certificates':
+      return new TouchmarkError(
+        'device.certificates_changed',
+        'conflict',
+        'The device got a certificate meanwhile, or does not exist.',
+        { evidence: { deviceId: write.id } },
+      )
+    case 'device.property':
+      return new TouchmarkError(
+        'device.property_changed',
+        'conflict',
+        'Somebody else changed the property of the device meanwhile.',
+        { evidence: { deviceId: write.deviceId, name: write.name } },
+      )
+    case 'health.put':
+      return new TouchmarkError(
+        'health.sequence_changed',
+        'conflict',
+        'The device reported meanwhile: another report stands in the store.',
+        { evidence: { deviceId: write.health.deviceId, from: write.from ?? 'none' } },
+      )
+    case 'transfer.insert':
+      return new TouchmarkError('transfer.exists', 'conflict', 'The device has a transfer that is under way.', {
+        evidence: { deviceId: write.transfer.deviceId, transferId: write.transfer.id },
+      })
+    case 'transfer.state':
+      return new TouchmarkError('transfer.state_changed', 'conflict', `The transfer is not ${write.from}.`, {
+        evidence: { transferId: write.id, from: write.from },
+      })
+    case 'credential.put':
+    case 'credential.remove': {
+      const { deviceId, profile } = write.kind === 'credential.put' ? write.credential : write
+      return new TouchmarkError(
+        'credential.changed',
+        'conflict',
+        'Somebody else changed what the device holds meanwhile.',
+        { evidence: { deviceId, profile, from: write.from ?? 'none' } },
+      )
+    }
+    case 'campaign.insert':
+      return new TouchmarkError('campaign.exists', 'conflict', 'A campaign has this name.', {
+        evidence: { campaignId: write.campaign.id, name: write.campaign.name },
+      })
+    case 'campaign.update':
+      return new TouchmarkError('campaign.changed', 'conflict', 'Somebody else changed the campaign meanwhile.', {
+        evidence: { campaignId: write.campaign.id, from: write.from },
+      })
+    case 'campaign.device':
+      return new TouchmarkError(
+        'campaign.device_changed',
+        'conflict',
+        `The device is not ${write.from} in this wave of the campaign.`,
+        { evidence: { campaignId: write.id, deviceId: write.deviceId, wave: write.wave, from: write.from } },
+      )
     case 'key.insert':
       return new TouchmarkError('key.already_known', 'conflict', 'The public key is known already.', {
         evidence: { keyId: write.key.id },
@@ -174,9 +396,15 @@ export function conflictOf(write: Write): TouchmarkError {
         evidence: { tokenId: write.token.id },
       })
     case 'token.use':
-      return new TouchmarkError('token.used', 'conflict', 'The token was used before, or does not exist.', {
-        evidence: { tokenId: write.id },
-      })
+    case 'token.cancel':
+      return new TouchmarkError(
+        'token.used',
+        'conflict',
+        'The token was used or cancelled before, or does not exist.',
+        {
+          evidence: { tokenId: write.id },
+        },
+      )
     case 'enrolment.insert':
       return new TouchmarkError('enrolment.exists', 'conflict', 'The request is known already.', {
         evidence: { requestDigest: write.enrolment.digest },
@@ -224,7 +452,13 @@ export function conflictOf(write: Write): TouchmarkError {
       )
     case 'work.request':
     case 'work.done':
-      return new TouchmarkError('store.row_unexpected', 'internal', 'A work row did not change as it must.')
+    case 'suspension.put':
+    case 'suspension.remove':
+    case 'statement.put':
+    case 'key.holding':
+    case 'plan.add':
+    case 'campaign.devices':
+      return new TouchmarkError('store.row_unexpected', 'internal', `A row of ${write.kind} did not change as it must.`)
     default:
       return write satisfies never
   }

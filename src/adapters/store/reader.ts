@@ -3,6 +3,8 @@ import type { StoreReader } from '../../domain/ports.ts'
 import type { Queries } from './engine.ts'
 import { readAuthorities } from './tables/authority.ts'
 import { readBatch, readBatchByInput, readBatches } from './tables/batch.ts'
+import { readCampaign, readCampaignByName, readCampaigns, readCampaignsAtWork } from './tables/campaign.ts'
+import { readCampaignCounts, readCampaignDevice, readCampaignDevices } from './tables/campaign-device.ts'
 import {
   countRevoked,
   readAllCertificates,
@@ -12,14 +14,29 @@ import {
   readPlatformCertificates,
   readRevoked,
 } from './tables/certificate.ts'
+import {
+  readCredential,
+  readCredentialsExpiring,
+  readCredentialsOfDevice,
+  readCredentialsOverdue,
+  readCredentialsToRetire,
+} from './tables/credential.ts'
 import { readDevice, readDeviceBySerial, readDevices, readDevicesAmong, readDevicesBySerial } from './tables/device.ts'
+import { readHealth } from './tables/device-health.ts'
 import { readKey, readKeysAmong, readKeysOfDevice } from './tables/device-key.ts'
+import { readAllProperties, readPropertiesOfDevice } from './tables/device-property.ts'
+import { readStatementsOfDevice } from './tables/device-statement.ts'
 import { readDocument, readDocuments } from './tables/document.ts'
-import { readEnrolment, readEnrolments } from './tables/enrolment.ts'
+import { readEnrolment, readEnrolments, readOpenEnrolmentsOfDevice } from './tables/enrolment.ts'
+import { readHolding } from './tables/key-holding.ts'
 import { readEntries, readEntry, readHead, readLatestCheckpoint, readLogHead, readTile } from './tables/log.ts'
+import { readAllTransfers, readTransfer, readTransfersDue, readTransfersOfDevice } from './tables/ownership-transfer.ts'
 import { readPublication } from './tables/publication.ts'
 import { readQuotaTaken } from './tables/quota.ts'
-import { readAllTokens, readTokenByHash } from './tables/token.ts'
+import { readPlanned } from './tables/renewal-plan.ts'
+import { readSelectedDevices } from './tables/selection.ts'
+import { readSuspension } from './tables/suspension.ts'
+import { readAllTokens, readOpenTokensOfDevice, readTokenByHash } from './tables/token.ts'
 
 export function storeReader(queries: Queries): StoreReader {
   return {
@@ -32,7 +49,34 @@ export function storeReader(queries: Queries): StoreReader {
     devices: page => readDevices(queries, page),
     devicesAmong: (model, serials) => readDevicesAmong(queries, model, serials),
 
+    selectDevices: (asked, page) => readSelectedDevices(queries, asked, page),
+    propertiesOfDevice: id => readPropertiesOfDevice(queries, id),
+    allProperties: () => readAllProperties(queries),
+    health: id => readHealth(queries, id),
+    suspension: id => readSuspension(queries, id),
+    transfer: id => readTransfer(queries, id),
+    transfersOfDevice: id => readTransfersOfDevice(queries, id),
+    transfersDue: (now, limit) => readTransfersDue(queries, now, limit),
+    allTransfers: () => readAllTransfers(queries),
+    statementsOfDevice: id => readStatementsOfDevice(queries, id),
+
+    credential: (device, profile) => readCredential(queries, device, profile),
+    credentialsOfDevice: id => readCredentialsOfDevice(queries, id),
+    credentialsToRetire: (now, limit) => readCredentialsToRetire(queries, now, limit),
+    credentialsExpiring: (range, page) => readCredentialsExpiring(queries, range, page),
+    credentialsOverdue: (at, page) => readCredentialsOverdue(queries, at, page),
+    planned: (profile, measure, from, until) => readPlanned(queries, profile, measure, from, until),
+
+    campaign: id => readCampaign(queries, id),
+    campaignByName: name => readCampaignByName(queries, name),
+    campaigns: page => readCampaigns(queries, page),
+    campaignsAtWork: () => readCampaignsAtWork(queries),
+    campaignCounts: id => readCampaignCounts(queries, id),
+    campaignDevice: (id, device) => readCampaignDevice(queries, id, device),
+    campaignDevices: (id, of, page) => readCampaignDevices(queries, id, of, page),
+
     key: id => readKey(queries, id),
+    keyHolding: id => readHolding(queries, id),
     keysOfDevice: id => readKeysOfDevice(queries, id),
     keysAmong: ids => readKeysAmong(queries, ids),
 
@@ -46,8 +90,10 @@ export function storeReader(queries: Queries): StoreReader {
 
     tokenByHash: secretHash => readTokenByHash(queries, secretHash),
     allTokens: () => readAllTokens(queries),
+    openTokensOfDevice: id => readOpenTokensOfDevice(queries, id),
     enrolment: digest => readEnrolment(queries, digest),
     enrolments: (state, page) => readEnrolments(queries, state, page),
+    openEnrolmentsOfDevice: id => readOpenEnrolmentsOfDevice(queries, id),
     quotaTaken: counter => readQuotaTaken(queries, counter),
     batch: id => readBatch(queries, id),
     batchByInput: inputDigest => readBatchByInput(queries, inputDigest),

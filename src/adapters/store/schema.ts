@@ -169,5 +169,151 @@ const FOUNDATION: Migration = {
   ],
 }
 
+const LIFE_IN_THE_FIELD: Migration = {
+  version: 2,
+  name: 'life-in-the-field',
+  statements: [
+    `CREATE TABLE credential (
+      device_id BYTES NOT NULL,
+      profile TEXT NOT NULL,
+      authority_id TEXT NOT NULL,
+      serial_number BYTES NOT NULL,
+      key_id BYTES NOT NULL,
+      key_algorithm TEXT NOT NULL,
+      not_before BIGINT NOT NULL,
+      not_after BIGINT NOT NULL,
+      window_start BIGINT NOT NULL,
+      window_end BIGINT NOT NULL,
+      seen_at BIGINT,
+      previous_authority_id TEXT,
+      previous_serial_number BYTES,
+      retire_at BIGINT,
+      renewal_order TEXT,
+      failures BIGINT NOT NULL,
+      last_failure_code TEXT,
+      last_failure_at BIGINT,
+      revision BIGINT NOT NULL,
+      PRIMARY KEY (device_id, profile)
+    ) CLUSTERED`,
+    'CREATE INDEX credential_profile ON credential (profile, device_id)',
+    'CREATE INDEX credential_authority ON credential (authority_id, device_id, profile)',
+    'CREATE INDEX credential_algorithm ON credential (key_algorithm, device_id, profile)',
+    'CREATE INDEX credential_expiry ON credential (not_after, device_id, profile)',
+    'CREATE INDEX credential_window ON credential (window_end, device_id, profile)',
+    `CREATE INDEX credential_previous ON credential (retire_at, device_id, profile)
+      WHERE previous_serial_number IS NOT NULL`,
+    `CREATE TABLE renewal_plan (
+      profile TEXT NOT NULL,
+      measure TEXT NOT NULL,
+      bucket BIGINT NOT NULL,
+      planned BIGINT NOT NULL,
+      PRIMARY KEY (profile, measure, bucket)
+    ) CLUSTERED`,
+    `CREATE TABLE device_health (
+      device_id BYTES NOT NULL PRIMARY KEY,
+      at BIGINT NOT NULL,
+      sequence BIGINT NOT NULL,
+      clock_skew_seconds BIGINT NOT NULL,
+      firmware TEXT,
+      configuration TEXT,
+      agent_version TEXT,
+      last_error TEXT
+    ) CLUSTERED`,
+    'CREATE INDEX device_health_firmware ON device_health (firmware, device_id)',
+    'CREATE INDEX device_health_at ON device_health (at, device_id)',
+    `CREATE TABLE device_property (
+      device_id BYTES NOT NULL,
+      name TEXT NOT NULL,
+      value TEXT NOT NULL,
+      personal BIGINT NOT NULL,
+      salt BYTES,
+      PRIMARY KEY (device_id, name)
+    ) CLUSTERED`,
+    'CREATE INDEX device_property_value ON device_property (name, value, device_id)',
+    `CREATE TABLE key_holding (
+      key_id BYTES NOT NULL PRIMARY KEY,
+      place TEXT NOT NULL,
+      protection TEXT NOT NULL,
+      attestation TEXT NOT NULL,
+      at BIGINT NOT NULL
+    ) CLUSTERED`,
+    `CREATE TABLE device_statement (
+      sha256 BYTES NOT NULL PRIMARY KEY,
+      device_id BYTES NOT NULL,
+      kind TEXT NOT NULL,
+      bytes BYTES NOT NULL,
+      at BIGINT NOT NULL
+    )`,
+    'CREATE INDEX device_statement_device ON device_statement (device_id, at, sha256)',
+    `CREATE TABLE suspension (
+      device_id BYTES NOT NULL PRIMARY KEY,
+      at BIGINT NOT NULL,
+      came_from TEXT NOT NULL,
+      certificates TEXT NOT NULL,
+      keys TEXT NOT NULL
+    ) CLUSTERED`,
+    'ALTER TABLE token ADD COLUMN cancelled_at BIGINT',
+    'CREATE INDEX token_open ON token (device_id, id) WHERE used_at IS NULL AND cancelled_at IS NULL',
+    `CREATE INDEX enrolment_open ON enrolment (device_id, created_at, digest)
+      WHERE state IN ('pending', 'approved') AND device_id IS NOT NULL`,
+    `CREATE TABLE ownership_transfer (
+      id BYTES NOT NULL PRIMARY KEY,
+      device_id BYTES NOT NULL,
+      from_owner TEXT,
+      to_owner TEXT NOT NULL,
+      effective_at BIGINT NOT NULL,
+      new_key BIGINT NOT NULL,
+      state TEXT NOT NULL,
+      state_changed_at BIGINT NOT NULL,
+      agreements TEXT NOT NULL,
+      created_at BIGINT NOT NULL
+    )`,
+    'CREATE INDEX ownership_transfer_device ON ownership_transfer (device_id, created_at, id)',
+    `CREATE UNIQUE INDEX ownership_transfer_under_way ON ownership_transfer (device_id)
+      WHERE state IN ('proposed', 'accepted')`,
+    "CREATE INDEX ownership_transfer_due ON ownership_transfer (effective_at, id) WHERE state = 'accepted'",
+    `CREATE TABLE campaign (
+      id BYTES NOT NULL PRIMARY KEY,
+      name TEXT NOT NULL UNIQUE,
+      query TEXT NOT NULL,
+      target TEXT NOT NULL,
+      pace TEXT NOT NULL,
+      state TEXT NOT NULL,
+      state_reason TEXT,
+      devices BIGINT NOT NULL,
+      waves BIGINT NOT NULL,
+      wave BIGINT NOT NULL,
+      created_at BIGINT NOT NULL,
+      started_at BIGINT,
+      finished_at BIGINT,
+      hour_since BIGINT,
+      hour_asked BIGINT,
+      revision BIGINT NOT NULL
+    )`,
+    `CREATE INDEX campaign_at_work ON campaign (id)
+      WHERE state IN ('running', 'paused', 'cancelling', 'rolling_back')`,
+    `CREATE TABLE campaign_device (
+      campaign_id BYTES NOT NULL,
+      device_id BYTES NOT NULL,
+      wave BIGINT NOT NULL,
+      state TEXT NOT NULL,
+      state_changed_at BIGINT NOT NULL,
+      reason TEXT,
+      before_profile TEXT,
+      before_authority_id TEXT,
+      before_key_algorithm TEXT,
+      PRIMARY KEY (campaign_id, device_id)
+    ) CLUSTERED`,
+    'CREATE INDEX campaign_device_state ON campaign_device (campaign_id, state, wave, state_changed_at, device_id)',
+    `CREATE TABLE campaign_count (
+      campaign_id BYTES NOT NULL,
+      wave BIGINT NOT NULL,
+      state TEXT NOT NULL,
+      devices BIGINT NOT NULL,
+      PRIMARY KEY (campaign_id, wave, state)
+    ) CLUSTERED`,
+  ],
+}
+
 /** In order; each database has run a prefix of this list. */
-export const MIGRATIONS: readonly Migration[] = [FOUNDATION]
+export const MIGRATIONS: readonly Migration[] = [FOUNDATION, LIFE_IN_THE_FIELD]

@@ -15,9 +15,14 @@ export interface Query {
 
 export type ColumnType = 'text' | 'integer' | 'bytes'
 
-/** A statement that changes rows of one table. Two that touch different tables may change places, for nothing refers across. */
+/**
+ * A statement that changes rows of one table. Plain inserts (those that have `columns`) may be kept back and written together, but not past
+ * a statement that changes or looks into the same table. The others stay in order.
+ */
 export interface WriteStatement extends Query {
   readonly table: string
+  /** Other tables that it looks into. */
+  readonly reads: readonly string[]
   /** How many values it takes. */
   readonly arity: number
   /** `one`: a change of no row means that the write found something else than it expects. */
@@ -33,8 +38,13 @@ export function query(text: string): Query {
 }
 
 /** An UPDATE or upsert of one row. */
-export function change(table: string, text: string, changes: 'one' | 'any' = 'one'): WriteStatement {
-  return { table, text, arity: text.split('?').length - 1, changes, columns: undefined, many: undefined }
+export function change(
+  table: string,
+  text: string,
+  changes: 'one' | 'any' = 'one',
+  reads: readonly string[] = [],
+): WriteStatement {
+  return { table, text, reads, arity: text.split('?').length - 1, changes, columns: undefined, many: undefined }
 }
 
 /** An INSERT of one row that does nothing (and so is a conflict) where a unique value is taken. */
@@ -46,6 +56,7 @@ export function insert(table: string, columns: Readonly<Record<string, ColumnTyp
   return {
     table,
     text: `${into} VALUES (${names.map(() => '?').join(', ')}) ON CONFLICT DO NOTHING`,
+    reads: [],
     arity: names.length,
     changes: 'one',
     columns: types,
@@ -71,6 +82,12 @@ export interface StepSink {
 export function checkText(value: string): string {
   if (value.isWellFormed() && !value.includes('\0')) return value
   throw new TouchmarkError('store.text_invalid', 'malformed', 'A text holds U+0000 or half of a surrogate pair.')
+}
+
+/** Refuses what is no id in hexadecimal; for ids that travel in a list. */
+export function checkHex(value: string): string {
+  if (octetsOf(value) !== undefined) return value
+  throw valueInvalid()
 }
 
 /** Refuses what is no BIGINT of ours. */

@@ -1,7 +1,7 @@
 // Change sets that wait to be written, and how each learns what became of it.
 import { TouchmarkError } from '../../core/errors.ts'
 import type { ChangeSet, Committed } from '../../domain/ports.ts'
-import { conflictOf } from './plan.ts'
+import { conflictOf, writeOfStep } from './plan.ts'
 
 export interface Waiting {
   readonly change: ChangeSet
@@ -61,8 +61,8 @@ export interface GroupResult {
 export interface SetFailure {
   /** Position of the change set in the group. */
   readonly set: number
-  /** Position of the write that found something else than it expects. */
-  readonly write: number
+  /** Which of its statements, in the order of its writes, found something else than it expects. */
+  readonly step: number
   /** Where it was no conflict but a statement that the database refused: what it said. */
   readonly refused: string | undefined
 }
@@ -86,8 +86,8 @@ export function settle(waiting: readonly Waiting[], { firstAuditIndex, failures 
       asker.settle(place, { firstAuditIndex: index })
       index += change.audit.length
     } else {
-      const { write, refused: cause } = failure
-      asker.settle(place, cause === undefined ? conflictOf(change.writes[write]!) : refused(cause))
+      const { step, refused: cause } = failure
+      asker.settle(place, cause === undefined ? conflictOf(writeOfStep(change, step)) : refused(cause))
     }
   }
 }

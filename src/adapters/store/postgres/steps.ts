@@ -13,7 +13,7 @@ export interface Step {
 }
 
 export interface PlannedSet {
-  /** One for each write. */
+  /** In the order of the writes, one or more for each. */
   readonly steps: readonly Step[]
   readonly entries: readonly Uint8Array[]
 }

@@ -32,7 +32,7 @@ import type { PlannedSet } from './steps.ts'
 
 /** How often a transaction is begun before what is in its way counts as a fault. */
 const ATTEMPTS = 4
-/** In place of the position of a write: the statement writes entries of the log. */
+/** In place of the position of a step: the statement writes entries of the log. */
 const ENTRY = -1
 
 interface Transaction {
@@ -222,7 +222,7 @@ export class PostgresWriter {
 
   /**
    * Sends the statements of the sets without waiting between them, and tells the first that failed. Of one set the position of
-   * the write is exact, because nothing is bundled then.
+   * the step is exact, because nothing is bundled then.
    */
   async #send(
     session: PostgresSession,
@@ -238,17 +238,18 @@ export class PostgresWriter {
       const bundle = bundles.get(table)
       if (bundle === undefined) return
       bundles.delete(table)
-      const write = bundle.statement === insertEntry ? ENTRY : 0
-      sent.push(outcomeOf(session.ask(bundle.statement.many!, bundle.columns), bundle.rows, write))
+      const step = bundle.statement === insertEntry ? ENTRY : 0
+      sent.push(outcomeOf(session.ask(bundle.statement.many!, bundle.columns), bundle.rows, step))
     }
-    const send = (statement: WriteStatement, values: readonly Value[], write: number) => {
+    const send = (statement: WriteStatement, values: readonly Value[], step: number) => {
+      for (const table of statement.reads) flush(table)
       let bundle = bundles.get(statement.table)
       if (bundle !== undefined && bundle.statement !== statement) {
         flush(statement.table)
         bundle = undefined
       }
       if (alone || statement.many === undefined) {
-        sent.push(outcomeOf(session.ask(statement, values), statement.changes === 'one' ? 1 : 0, write))
+        sent.push(outcomeOf(session.ask(statement, values), statement.changes === 'one' ? 1 : 0, step))
         return
       }
       if (bundle === undefined) {
@@ -260,9 +261,9 @@ export class PostgresWriter {
     }
     let next = base
     for (const { steps, entries } of sets.slice(from, to)) {
-      for (const [write, { statement, values, relative }] of steps.entries()) {
+      for (const [step, { statement, values, relative }] of steps.entries()) {
         const placed = relative < 0 ? values : values.map((value, i) => (i === relative ? next + Number(value) : value))
-        send(statement, placed, write)
+        send(statement, placed, step)
       }
       for (const entry of entries) send(insertEntry, [next++, entry], ENTRY)
     }
@@ -306,14 +307,14 @@ interface Bundle {
 async function outcomeOf(
   asked: Promise<Answer>,
   expected: number,
-  write: number,
+  step: number,
 ): Promise<Omit<SetFailure, 'set'> | undefined> {
   try {
     const { changes } = await asked
-    if (changes < expected && write === ENTRY) throw logDamaged()
-    return changes < expected ? { write, refused: undefined } : undefined
+    if (changes < expected && step === ENTRY) throw logDamaged()
+    return changes < expected ? { step, refused: undefined } : undefined
   } catch (error) {
     if (!isOfStatement(error)) throw error
-    return { write, refused: String(error) }
+    return { step, refused: String(error) }
   }
 }

@@ -41,6 +41,8 @@ export class GroupPacker implements StepSink {
   #octets = Buffer.allocUnsafeSlow(8 * 1024)
   #used = 0
   #sets = 0
+  /** Statements of the change set so far. */
+  #steps = 0
   /** For each statement the values of its last row. */
   readonly #rows: LastValue[][] = WRITE_STATEMENTS.map(({ arity }) => Array<LastValue>(arity).fill(UNKNOWN))
   #row: LastValue[] = []
@@ -69,11 +71,11 @@ export class GroupPacker implements StepSink {
     const used = this.#used
     try {
       checkChangeSet(change)
-      this.#values.push(change.writes.length)
-      for (const write of change.writes) {
-        planWrite(write, this)
-        this.#values[this.#maskAt] = this.#mask
-      }
+      const countAt = this.#values.push(0) - 1
+      this.#steps = 0
+      for (const write of change.writes) planWrite(write, this)
+      this.#endStep()
+      this.#values[countAt] = this.#steps
       this.#values.push(change.audit.length)
       for (const entry of change.audit) this.#appendEntry(auditEntryText(entry))
       this.#sets++
@@ -94,6 +96,8 @@ export class GroupPacker implements StepSink {
   begin(statement: WriteStatement): this {
     const position = POSITIONS.get(statement)
     if (position === undefined) throw new TypeError('The statement is not in WRITE_STATEMENTS')
+    this.#endStep()
+    this.#steps++
     this.#row = this.#rows[position]!
     this.#column = 0
     this.#mask = 0
@@ -154,6 +158,10 @@ export class GroupPacker implements StepSink {
     this.#mask |= 1 << (this.#column - 1)
     this.#values.push(true, position)
     return this
+  }
+
+  #endStep(): void {
+    if (this.#steps > 0) this.#values[this.#maskAt] = this.#mask
   }
 
   /** Whether the next value of the row is another than in the row before, and has to travel. */

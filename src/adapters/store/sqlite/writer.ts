@@ -155,19 +155,19 @@ export class SqliteWriter {
       const before = savepoints ? { ...counted } : counted
       if (savepoints) connection.exec('SAVEPOINT change_set')
       let failure: SetFailure | undefined
-      const writes = input.count()
-      for (let write = 0; write < writes; write++) {
+      const steps = input.count()
+      for (let step = 0; step < steps; step++) {
         const position = input.count()
         const statement = WRITE_STATEMENTS[position]!
         const values = input.values(position, head.logSize + leaves.length)
         if (failure !== undefined) continue
         try {
           const changes = connection.change(statement, values)
-          if (changes === 0 && statement.changes === 'one') failure = { set, write, refused: undefined }
+          if (changes === 0 && statement.changes === 'one') failure = { set, step, refused: undefined }
           else tally(statement, counted)
         } catch (error) {
           if (!isOfStatement(error)) throw error
-          failure = { set, write, refused: String(error) }
+          failure = { set, step, refused: String(error) }
         }
         if (failure !== undefined && !savepoints) return undefined
       }

@@ -89,6 +89,18 @@ export function moveCertificate(
   out.hex(serial).text(authority).text(from)
 }
 
+/** Changes nothing: whether the device has exactly so many certificates. */
+export const expectCertificates = change(
+  'device',
+  'UPDATE device SET state = state WHERE id = ? AND (SELECT COUNT(*) FROM certificate WHERE device_id = ?) = ?',
+  'one',
+  ['certificate'],
+)
+
+export function countCertificates(id: DeviceId, count: number, out: StepSink): void {
+  out.begin(expectCertificates).hex(id).hex(id).integer(count)
+}
+
 function putStatus(status: CertificateStatus, out: StepSink): void {
   out.text(status.kind)
   if (status.kind === 'good') out.integer(null).text(null)

@@ -102,6 +102,10 @@ const IN_STATE = query(
   `SELECT ${COLUMNS} FROM enrolment WHERE state = ? AND (created_at, digest) > (?, ?)
     ORDER BY created_at, digest LIMIT ?`,
 )
+const OPEN_OF_DEVICE = query(
+  `SELECT ${COLUMNS} FROM enrolment WHERE device_id = ? AND state IN ('pending', 'approved')
+    ORDER BY created_at, digest LIMIT 1000`,
+)
 
 export async function readEnrolment(queries: Queries, digest: RequestDigest): Promise<Enrolment | undefined> {
   const octets = octetsOf(digest)
@@ -121,6 +125,11 @@ export async function readEnrolments(
   const items = rows.map(enrolmentOf)
   const last = items.at(-1)
   return { items, next: last === undefined || items.length < page.limit ? null : `${last.createdAt}.${last.digest}` }
+}
+
+export async function readOpenEnrolmentsOfDevice(queries: Queries, id: DeviceId): Promise<Enrolment[]> {
+  const octets = octetsOf(id)
+  return octets === undefined ? [] : (await queries.all(OPEN_OF_DEVICE, [octets])).map(enrolmentOf)
 }
 
 function enrolmentOf(row: Row): Enrolment {

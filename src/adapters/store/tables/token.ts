@@ -25,6 +25,7 @@ export const insertToken = insert('token', {
   created_at: 'integer',
   expires_at: 'integer',
   used_at: 'integer',
+  cancelled_at: 'integer',
 })
 
 export function putToken(token: Token, out: StepSink): void {
@@ -37,22 +38,35 @@ export function putToken(token: Token, out: StepSink): void {
     .integer(token.createdAt)
     .integer(token.expiresAt)
     .integer(token.usedAt)
+    .integer(token.cancelledAt)
 }
 
-export const updateTokenUsed = change('token', 'UPDATE token SET used_at = ? WHERE id = ? AND used_at IS NULL')
+const OPEN = 'used_at IS NULL AND cancelled_at IS NULL'
+export const updateTokenUsed = change('token', `UPDATE token SET used_at = ? WHERE id = ? AND ${OPEN}`)
+export const updateTokenCancelled = change('token', `UPDATE token SET cancelled_at = ? WHERE id = ? AND ${OPEN}`)
 
 export function useToken(id: TokenId, at: UnixSeconds, out: StepSink): void {
   out.begin(updateTokenUsed).integer(at).hex(id)
 }
 
-const COLUMNS = 'id, secret_hash, device_id, profile, created_at, expires_at, used_at'
+export function cancelToken(id: TokenId, at: UnixSeconds, out: StepSink): void {
+  out.begin(updateTokenCancelled).integer(at).hex(id)
+}
+
+const COLUMNS = 'id, secret_hash, device_id, profile, created_at, expires_at, used_at, cancelled_at'
 const BY_HASH = query(`SELECT ${COLUMNS} FROM token WHERE secret_hash = ?`)
+const OPEN_OF_DEVICE = query(`SELECT ${COLUMNS} FROM token WHERE device_id = ? AND ${OPEN} ORDER BY id LIMIT 1000`)
 const ALL = query(`SELECT ${COLUMNS} FROM token WHERE id > ? ORDER BY id LIMIT ?`)
 
 export async function readTokenByHash(queries: Queries, secretHash: string): Promise<Token | undefined> {
   const octets = octetsOf(secretHash)
   const row = octets && (await first(queries, BY_HASH, [octets]))
   return row && tokenOf(row)
+}
+
+export async function readOpenTokensOfDevice(queries: Queries, id: DeviceId): Promise<Token[]> {
+  const octets = octetsOf(id)
+  return octets === undefined ? [] : (await queries.all(OPEN_OF_DEVICE, [octets])).map(tokenOf)
 }
 
 export async function* readAllTokens(queries: Queries): AsyncGenerator<Token> {
@@ -71,5 +85,6 @@ function tokenOf(row: Row): Token {
     createdAt: integerOf(row, 'created_at'),
     expiresAt: integerOf(row, 'expires_at'),
     usedAt: nullable(integerOf, row, 'used_at'),
+    cancelledAt: nullable(integerOf, row, 'cancelled_at'),
   }
 }

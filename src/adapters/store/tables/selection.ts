@@ -1,0 +1,310 @@
+// Choosing devices by a query. One condition drives: the one that is likely to mean the fewest devices, walked in the order of its index,
+// a stretch at a time; what the query says besides is looked up by primary key for each device of the stretch. So no question
+// to the database costs more than a stretch does, however large the store, and however few devices are meant.
+import { setImmediate } from 'node:timers/promises'
+import type { KeyAlgorithmName } from '../../../crypto/algorithms.ts'
+import type { DeviceState } from '../../../domain/device/device.ts'
+import type { PropertyName } from '../../../domain/device/device-property.ts'
+import type { DeviceQuery, SelectedDevice } from '../../../domain/device/device-query.ts'
+import { authorityId, deviceId } from '../../../domain/ids.ts'
+import type { Page } from '../../../domain/ports.ts'
+import { cursorOf, type PlaceType, placesOf } from '../cursor.ts'
+import { first, type Queries } from '../engine.ts'
+import {
+  hexOf,
+  integerOf,
+  nullable,
+  octetsOf,
+  type Query,
+  query,
+  type Row,
+  storableText,
+  textOf,
+  type Value,
+  wordOf,
+} from '../sql.ts'
+import { LABEL } from './device-property.ts'
+
+/** Devices that one question looks at. */
+const STRETCH = 2_000
+
+interface Condition {
+  readonly text: string
+  readonly values: readonly Value[]
+}
+
+/** An index to walk along. */
+interface Driver {
+  /** Names it in cursors. */
+  readonly name: string
+  readonly table: 'device' | 'device_property' | 'device_health' | 'credential'
+  /** What the index begins with, or its order is limited by. */
+  readonly conditions: readonly Condition[]
+  /** Columns of the table that order it, and tell each row from every other. */
+  readonly places: readonly { readonly column: string; readonly type: PlaceType }[]
+}
+
+const ID = { column: 'id', type: 'id' } as const
+const DEVICE_ID = { column: 'device_id', type: 'id' } as const
+const PROFILE = { column: 'profile', type: 'text' } as const
+
+/** As `selectDevices` of the port promises: pages are full, but for the last. */
+export async function readSelectedDevices(
+  queries: Queries,
+  asked: DeviceQuery,
+  page: { after?: string; limit: number },
+): Promise<Page<SelectedDevice>> {
+  if (!isStorable(asked)) return { items: [], next: null }
+  const walk = walkOf(asked)
+  const { name, types } = walk
+  const items: SelectedDevice[] = []
+  let start = placesOf(name, types, page.after)
+  for (;;) {
+    // Where the stretch ends: looked up first, so that it has an end although none of its devices may be meant.
+    const endRow = await first(queries, walk.end, [...walk.driving, ...start.slice(0, walk.width), STRETCH - 1])
+    const end = endRow && placesFrom(endRow, walk.width)
+    const limit = page.limit - items.length
+    const rows = await queries.all(endRow === undefined ? walk.last : walk.stretch, [
+      ...walk.driving,
+      ...start.slice(0, walk.width),
+      ...(end ?? []),
+      ...walk.filtering,
+      ...(walk.width < types.length ? start : []),
+      limit,
+    ])
+    for (const row of rows) items.push(selectedOf(row, walk.named))
+    const last = rows.at(-1)
+    if (last !== undefined && rows.length === limit) {
+      return { items, next: cursorOf(name, placesFrom(last, types.length)) }
+    }
+    if (end === undefined) return { items, next: null }
+    // Behind every credential of the last device of the stretch.
+    start = walk.width < types.length ? [...end, BEHIND_EVERY_PROFILE] : end
+    await setImmediate()
+  }
+}
+
+/** Sorts behind the name of every profile. */
+const BEHIND_EVERY_PROFILE = '\u{10ffff}'
+
+/** A query of devices as questions to the database. */
+interface Walk {
+  readonly name: string
+  /** Of the places that an item of the list has: those of the driver, and the profile where a device may be listed several times. */
+  readonly types: readonly PlaceType[]
+  /** How many of them are the driver's. */
+  readonly width: number
+  /** Whether items name a credential. */
+  readonly named: boolean
+  /** The last place of a stretch that is followed by others. Values: driving, start, offset. */
+  readonly end: Query
+  /** Values: driving, start, end, filtering, start with its profile (where there is one), limit. */
+  readonly stretch: Query
+  /** The last one: without an end. */
+  readonly last: Query
+  readonly driving: readonly Value[]
+  readonly filtering: readonly Value[]
+}
+
+function walkOf(asked: DeviceQuery): Walk {
+  const [driver, properties] = driverOf(asked)
+  const { table, places } = driver
+  const named = namesCredential(asked)
+  // Places of a credential name it; those of a device do not tell its credentials from each other.
+  const several = named && table !== 'credential'
+  const width = places.length
+  const types = [...places.map(({ type }) => type), ...(several ? [PROFILE.type] : [])]
+
+  const columns = places.map(({ column }) => column).join(', ')
+  const marks = places.map(() => '?').join(', ')
+  const driving = driver.conditions.map(({ text }) => `${text} AND `).join('')
+  const walked = `FROM ${table} WHERE ${driving}(${columns}) ${several ? '>=' : '>'} (${marks})`
+  const placed = places.map(({ column }, i) => `${column} AS place${i}`).join(', ')
+  const [device, profile] = [table === 'device' ? 'id' : 'device_id', table === 'credential' ? ', profile' : '']
+
+  const filters = filtersOf(asked, properties, table === 'credential')
+  const order = [...places.map((_, i) => `chosen.place${i}`), ...(several ? ['credential.profile'] : [])].join(', ')
+  const behind = several ? ` AND (${order}) > (${types.map(() => '?').join(', ')})` : ''
+  const shown = [
+    'device.id AS device_id, device.state, health.at AS last_seen_at',
+    named ? 'credential.profile, credential.authority_id, credential.key_algorithm, credential.not_after' : '',
+    ...places.map((_, i) => `chosen.place${i}`),
+    several ? `credential.profile AS place${width}` : '',
+  ]
+  const look = (upTo: string) =>
+    shape(`WITH chosen AS MATERIALIZED (SELECT ${device} AS device_id${profile}, ${placed} ${walked}${upTo})
+      SELECT ${shown.filter(Boolean).join(', ')} FROM chosen ${filters.joins}
+      WHERE ${filters.conditions.map(({ text }) => text).join(' AND ')}${behind} ORDER BY ${order} LIMIT ?`)
+  return {
+    name: driver.name,
+    types,
+    width,
+    named,
+    end: shape(`SELECT ${placed} ${walked} ORDER BY ${columns} LIMIT 1 OFFSET ?`),
+    stretch: look(` AND (${columns}) <= (${marks})`),
+    last: look(''),
+    driving: driver.conditions.flatMap(({ values }) => values),
+    filtering: filters.conditions.flatMap(({ values }) => values),
+  }
+}
+
+/** The driver, and the properties that it leaves to look up. */
+function driverOf(asked: DeviceQuery): readonly [Driver, readonly Property[]] {
+  const { model, batch, expiresBefore, firmware, authority, keyAlgorithm, profile, seenAfter } = asked
+  const properties = propertiesOf(asked)
+  const on = (
+    name: string,
+    table: Driver['table'],
+    conditions: readonly Condition[],
+    places: Driver['places'],
+  ): readonly [Driver, readonly Property[]] => [{ name, table, conditions, places }, properties]
+
+  if (batch !== undefined) return on('batch', 'device', [is('batch_id', octetsOf(batch)!)], [ID])
+  const [property, ...others] = properties
+  if (property !== undefined) {
+    const conditions = [is('name', property.name), is('value', property.value)]
+    return [{ name: 'property', table: 'device_property', conditions, places: [DEVICE_ID] }, others]
+  }
+  if (firmware !== undefined) return on('firmware', 'device_health', [is('firmware', firmware)], [DEVICE_ID])
+  if (expiresBefore !== undefined) {
+    const expires = { column: 'not_after', type: 'integer' } as const
+    return on(
+      'expiry',
+      'credential',
+      [{ text: 'not_after < ?', values: [expiresBefore] }],
+      [expires, DEVICE_ID, PROFILE],
+    )
+  }
+  if (authority !== undefined) {
+    return on('authority', 'credential', [is('authority_id', authority)], [DEVICE_ID, PROFILE])
+  }
+  if (keyAlgorithm !== undefined) {
+    return on('algorithm', 'credential', [is('key_algorithm', keyAlgorithm)], [DEVICE_ID, PROFILE])
+  }
+  if (profile !== undefined) return on('profile', 'credential', [is('profile', profile)], [DEVICE_ID])
+  if (model !== undefined) {
+    return on('model', 'device', [is('model', model)], [{ column: 'serial_number', type: 'text' }])
+  }
+  if (seenAfter !== undefined) {
+    const seen = { column: 'at', type: 'integer' } as const
+    return on('seen', 'device_health', [{ text: 'at > ?', values: [seenAfter] }], [seen, DEVICE_ID])
+  }
+  return on('all', 'device', [], [ID])
+}
+
+interface Property {
+  readonly name: PropertyName
+  readonly value: string
+}
+
+/** What tells fewer devices from the others first. */
+function propertiesOf({ labels = {}, site, owner }: DeviceQuery): Property[] {
+  return [
+    ...Object.entries(labels).map(([name, value]): Property => ({ name: `${LABEL}${name}` as PropertyName, value })),
+    ...(site === undefined ? [] : [{ name: 'site', value: site } as const]),
+    ...(owner === undefined ? [] : [{ name: 'owner', value: owner } as const]),
+  ]
+}
+
+/** CROSS JOIN: SQLite joins in this order, and so by primary key for each device of the stretch. */
+function filtersOf(
+  asked: DeviceQuery,
+  properties: readonly Property[],
+  credentialIsChosen: boolean,
+): { readonly joins: string; readonly conditions: readonly Condition[] } {
+  const joins = ['CROSS JOIN device']
+  const conditions: Condition[] = [{ text: 'device.id = chosen.device_id', values: [] }]
+  if (asked.states !== undefined) {
+    conditions.push({ text: 'device.state IN {textList}', values: [JSON.stringify(asked.states)] })
+  }
+  if (asked.model !== undefined) conditions.push(is('device.model', asked.model))
+  if (asked.batch !== undefined) conditions.push(is('device.batch_id', octetsOf(asked.batch)!))
+
+  for (const [i, { name, value }] of properties.entries()) {
+    joins.push(`CROSS JOIN device_property AS property${i}`)
+    conditions.push(
+      { text: `property${i}.device_id = chosen.device_id`, values: [] },
+      is(`property${i}.name`, name),
+      is(`property${i}.value`, value),
+    )
+  }
+
+  if (namesCredential(asked)) {
+    joins.push('CROSS JOIN credential')
+    conditions.push({ text: 'credential.device_id = chosen.device_id', values: [] })
+    if (credentialIsChosen) conditions.push({ text: 'credential.profile = chosen.profile', values: [] })
+    if (asked.profile !== undefined) conditions.push(is('credential.profile', asked.profile))
+    if (asked.authority !== undefined) conditions.push(is('credential.authority_id', asked.authority))
+    if (asked.keyAlgorithm !== undefined) conditions.push(is('credential.key_algorithm', asked.keyAlgorithm))
+    if (asked.expiresBefore !== undefined) {
+      conditions.push({ text: 'credential.not_after < ?', values: [asked.expiresBefore] })
+    }
+  }
+
+  const { firmware, seenAfter, notSeenAfter } = asked
+  if (firmware === undefined && seenAfter === undefined) {
+    joins.push('LEFT JOIN device_health AS health ON health.device_id = chosen.device_id')
+  } else {
+    joins.push('CROSS JOIN device_health AS health')
+    conditions.push({ text: 'health.device_id = chosen.device_id', values: [] })
+    if (firmware !== undefined) conditions.push(is('health.firmware', firmware))
+    if (seenAfter !== undefined) conditions.push({ text: 'health.at > ?', values: [seenAfter] })
+  }
+  if (notSeenAfter !== undefined) {
+    conditions.push({ text: '(health.at IS NULL OR health.at <= ?)', values: [notSeenAfter] })
+  }
+  return { joins: joins.join(' '), conditions }
+}
+
+function namesCredential({ profile, authority, keyAlgorithm, expiresBefore }: DeviceQuery): boolean {
+  return profile !== undefined || authority !== undefined || keyAlgorithm !== undefined || expiresBefore !== undefined
+}
+
+const is = (column: string, value: Value): Condition => ({ text: `${column} = ?`, values: [value] })
+
+/** Each shape of a question is one statement, prepared once. */
+const shapes = new Map<string, Query>()
+
+function shape(text: string): Query {
+  let known = shapes.get(text)
+  if (known === undefined) {
+    known = query(text)
+    shapes.set(text, known)
+  }
+  return known
+}
+
+function isStorable({ batch, ...asked }: DeviceQuery): boolean {
+  const texts = [
+    asked.model,
+    asked.owner,
+    asked.site,
+    asked.profile,
+    asked.authority,
+    asked.keyAlgorithm,
+    asked.firmware,
+  ]
+  const labels = Object.entries(asked.labels ?? {}).flat()
+  return (
+    (batch === undefined || octetsOf(batch) !== undefined) &&
+    [...texts, ...labels].every(text => text === undefined || storableText(text) !== undefined)
+  )
+}
+
+const placesFrom = (row: Row, count: number): Value[] => Array.from({ length: count }, (_, i) => row[`place${i}`]!)
+
+function selectedOf(row: Row, named: boolean): SelectedDevice {
+  return {
+    deviceId: deviceId(hexOf(row, 'device_id')),
+    state: wordOf<DeviceState>(row, 'state'),
+    credential: named
+      ? {
+          profile: textOf(row, 'profile'),
+          authorityId: authorityId(textOf(row, 'authority_id')),
+          keyAlgorithm: wordOf<KeyAlgorithmName>(row, 'key_algorithm'),
+          notAfter: integerOf(row, 'not_after'),
+        }
+      : null,
+    lastSeenAt: nullable(integerOf, row, 'last_seen_at'),
+  }
+}
