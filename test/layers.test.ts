@@ -58,7 +58,8 @@ const RINGS: readonly Ring[] = [
   },
   {
     place: 'sim',
-    mayImport: ['core', 'crypto', 'agent'],
+    // The engine that chooses windows is pure: virtual time runs the very code that the server runs (docs/adr/0011-levelled-renewal.md).
+    mayImport: ['core', 'crypto', 'agent', 'domain/renewal/window.ts', 'domain/renewal/policy.ts'],
     modules: 'any',
     instead: 'a simulated device speaks only the public protocols',
   },

@@ -56,6 +56,16 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./rule.ts')).ruleCommand(),
   },
   {
+    name: 'campaign',
+    summary: 'Move many devices to another key, algorithm, profile or authority, in waves',
+    load: async () => (await import('./campaign.ts')).campaignCommand(),
+  },
+  {
+    name: 'simulate',
+    summary: 'Simulate a fleet, to size an installation and to see what a renewal policy does',
+    load: async () => (await import('./simulate.ts')).simulateCommand(),
+  },
+  {
     name: 'audit',
     summary: 'The log: verify it, read it, prove from it',
     load: async () => (await import('./audit.ts')).auditCommand(),
