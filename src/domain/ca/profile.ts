@@ -26,6 +26,7 @@ import { encodeCertificatePolicies, encodeInhibitAnyPolicy, encodePolicyConstrai
 import type { KeyAlgorithmName, SignatureAlgorithmName } from '../../crypto/algorithms.ts'
 import type { UnixSeconds } from '../ids.ts'
 import { type DocumentProblem, documentError, parseDocument } from '../parse-document.ts'
+import type { RenewalPolicy } from '../renewal/policy.ts'
 import { attributeType, nameFromText, textName } from './name-text.ts'
 import { type CompleteProfileConfig, KEY_PURPOSES, profileConfigSchema } from './profile-config.ts'
 import { compileInfluence, type RequestInfluence } from './request-influence.ts'
@@ -45,8 +46,7 @@ export interface Profile {
   /** Seconds from the time of issue to notAfter, that second included; `null`: no well-defined end. */
   readonly lifetimeSeconds: number | null
   readonly backdateSeconds: UnixSeconds
-  /** Whether a renewal may certify the same key again. */
-  readonly sameKeyRenewal: boolean
+  readonly renewal: RenewalPolicy
   readonly influence: RequestInfluence
   /** The extensions that are the same for every certificate of the profile, in the order of the certificate. */
   readonly constantExtensions: readonly Extension[]
@@ -110,13 +110,21 @@ export function parseProfile(json: unknown): Profile {
     signatureAlgorithm: signatureAlgorithm ?? null,
     lifetimeSeconds: config.validity.noExpiry ? null : (config.validity.seconds ?? config.validity.days! * 86_400),
     backdateSeconds: config.validity.backdateSeconds,
-    sameKeyRenewal: config.renewal.sameKey,
+    renewal: compileRenewal(config.renewal),
     influence,
     constantExtensions,
     subject,
     subjectAltName: values => names.flatMap(compiled => compiled(values)),
     variableExtensions: values => variableExtensions.flatMap(compiled => (compiled ? [compiled(values)] : [])),
   }
+}
+
+function compileRenewal({ triggers, ...policy }: CompleteProfileConfig['renewal']): RenewalPolicy {
+  const algorithmEnds = triggers.algorithmEnds.map(({ algorithm, at }) => ({
+    algorithm,
+    at: Math.floor(Date.parse(at) / 1000),
+  }))
+  return { ...policy, triggers: { ...triggers, algorithmEnds } }
 }
 
 const STRING_TAGS = { utf8: TAG.UTF8_STRING, printable: TAG.PRINTABLE_STRING, ia5: TAG.IA5_STRING } as const

@@ -1,11 +1,14 @@
 // Who gets what: a pure function of the request, the evidence, what is known of device and key, the rules and the time. It is the same
 // for every protocol. `explain` says why, step by step, for dry runs; nothing else in the house decides.
 import type { KeyAlgorithmName } from '../../crypto/algorithms.ts'
+import type { CertificateRecord } from '../ca/certificate-record.ts'
 import type { Profile } from '../ca/profile.ts'
 import { type Device, mayEnrol } from '../device/device.ts'
 import { type DeviceKey, mayCertify } from '../device/device-key.ts'
 import type { KeyId, UnixSeconds } from '../ids.ts'
-import { type Evidence, evidenceReference } from './evidence.ts'
+import type { Credential } from '../renewal/credential.ts'
+import { algorithmEnd, type RenewalPolicy } from '../renewal/policy.ts'
+import { type Evidence, evidenceReference, type OwnCertificateEvidence } from './evidence.ts'
 import { type Refusal, type RefusalCode, refusal } from './refusal.ts'
 import type { Operation, Rule, Rules } from './rules.ts'
 
@@ -26,13 +29,23 @@ export interface KeyFacts {
   readonly known: DeviceKey | null
 }
 
+/** What stands written about the certificate that is shown for renewal. */
+export interface RenewalFacts {
+  /** The credential that it belongs to: as its current certificate, as the one before, or as one that it has left behind. */
+  readonly credential: Credential | null
+  /** Of the profile that it was issued under. */
+  readonly policy: RenewalPolicy
+}
+
 export interface DecisionInput {
   readonly operation: Operation
-  readonly profile: Pick<Profile, 'name' | 'holder' | 'keyAlgorithms' | 'sameKeyRenewal'>
+  readonly profile: Pick<Profile, 'name' | 'holder' | 'keyAlgorithms' | 'renewal'>
   readonly evidence: readonly Evidence[]
   readonly key: KeyFacts
   /** Only looked at for renewals. */
   readonly names: RequestedNames
+  /** Only looked at for renewals; absent: nothing is known beside the certificate itself. */
+  readonly renewal?: RenewalFacts
   /** Whether the request carries a channel binding that was found to be right. */
   readonly channelBinding: boolean
   /** An operator approved this very request. */
@@ -147,9 +160,8 @@ function follow(input: DecisionInput, trace: Step[] | undefined): Decision {
     if (renewed === undefined) {
       return deny('renewal', 'renewal.certificate_required', 'the certificate being renewed is not presented')
     }
-    if (renewed.record.profile !== input.profile.name) {
-      return deny('renewal', 'renewal.profile_changed', `the certificate was issued under ${renewed.record.profile}`)
-    }
+    const flaw = renewalFlaw(renewed, input)
+    if (flaw) return deny('renewal', flaw.code, flaw.because)
     if (input.names.changeSubjectName) {
       return deny(
         'renewal',
@@ -157,19 +169,19 @@ function follow(input: DecisionInput, trace: Step[] | undefined): Decision {
         'the request has the attribute ChangeSubjectName',
       )
     }
-    const sameKey = renewed.record.keyId === input.key.id
-    if (sameKey && !input.profile.sameKeyRenewal) {
-      return deny('renewal', 'key.reuse_not_allowed', 'the key is that of the certificate being renewed')
-    }
     pass?.(
       'renewal',
-      `${renewed.record.serialNumber} is renewed under its profile with ${sameKey ? 'the same key' : 'a new key'}`,
+      `${renewed.record.serialNumber} is renewed with ${renewed.record.keyId === input.key.id ? 'the same key' : 'a new key'}`,
     )
   }
 
   const { key } = input
   if (!input.profile.keyAlgorithms.includes(key.algorithm)) {
     return deny('key', 'key.algorithm_not_allowed', `the profile ${input.profile.name} does not allow ${key.algorithm}`)
+  }
+  const algorithmEnds = algorithmEnd(input.profile.renewal, key.algorithm)
+  if (algorithmEnds !== null && algorithmEnds <= input.now) {
+    return deny('key', 'key.algorithm_ended', `${key.algorithm} keys are certified until ${algorithmEnds}`)
   }
   if (key.known === null) pass?.('key', `a ${key.algorithm} key that was never seen before`)
   else {
@@ -266,11 +278,18 @@ const KEY_REFUSALS: Readonly<Partial<Record<DeviceKey['state'], RefusalCode>>> =
   destroyed: 'key.destroyed',
 }
 
+interface Flaw {
+  readonly code: RefusalCode
+  readonly because: string
+}
+
 /** What makes a piece of evidence useless for this request, whatever the rules say. */
-function flawOf(
-  evidence: Evidence,
-  input: DecisionInput,
-): { readonly code: RefusalCode; readonly because: string } | undefined {
+function flawOf(evidence: Evidence, input: DecisionInput): Flaw | undefined {
+  if (evidence.kind === 'own-certificate') {
+    const { status } = evidence.record
+    if (status.kind === 'good' || (input.operation === 'renew' && mayAskAgain(evidence.record, input.renewal))) return
+    return { code: 'evidence.certificate_revoked', because: `the certificate is ${status.kind}` }
+  }
   if (evidence.kind !== 'token') return undefined
   const { token } = evidence
   if (token.usedAt !== null) return { code: 'token.used', because: `the token was used at ${token.usedAt}` }
@@ -279,6 +298,56 @@ function flawOf(
     return { code: 'token.profile_mismatch', because: `the token is for the profile ${token.profile}` }
   }
   return undefined
+}
+
+/**
+ * A certificate that was superseded at its deadline while nobody had seen its successor: the device may have lost the answer, and this is
+ * all that it has. It may ask again over it, for a renewal and for nothing else.
+ */
+export function mayAskAgain({ status, ...record }: CertificateRecord, facts: RenewalFacts | undefined): boolean {
+  if (status.kind !== 'revoked' || status.reason !== 'superseded') return false
+  const credential = facts?.credential
+  return credential?.seenAt === null && isCertificate(credential.previous, record)
+}
+
+/** What speaks against renewing this certificate in this way: what the device was ordered to do, its key, and who else goes by its name. */
+function renewalFlaw({ record }: OwnCertificateEvidence, input: DecisionInput): Flaw | undefined {
+  const { key, now, profile } = input
+  const { credential = null, policy = profile.renewal } = input.renewal ?? {}
+  const order = credential?.order ?? null
+  const due = order?.profile ?? credential?.profile ?? record.profile
+  if (profile.name !== due) {
+    return profile.name === record.profile
+      ? { code: 'renewal.profile_ordered', because: `the device is to renew under ${due}` }
+      : { code: 'renewal.profile_changed', because: `the certificate was issued under ${record.profile}` }
+  }
+  if (credential && isLeftBehind(record, credential)) {
+    return { code: 'renewal.left_behind', because: `the device goes by ${credential.serialNumber}, with another key` }
+  }
+  if (order?.keyAlgorithm && order.keyAlgorithm !== key.algorithm) {
+    return { code: 'renewal.algorithm_ordered', because: `the device is to renew with a ${order.keyAlgorithm} key` }
+  }
+  if (record.keyId !== key.id) return undefined
+  if (order?.newKey) return { code: 'renewal.new_key_ordered', because: 'the device is to renew with a new key' }
+  if (!profile.renewal.sameKey) {
+    return { code: 'key.reuse_not_allowed', because: 'the key is that of the certificate being renewed' }
+  }
+  const age = key.known === null ? 0 : now - key.known.createdAt
+  const limit = Math.min(...[policy, profile.renewal].map(each => each.sameKeyForSeconds ?? Number.POSITIVE_INFINITY))
+  if (age > limit) return { code: 'key.too_old', because: `the key is ${age} s old, and renewed for ${limit} s` }
+  return undefined
+}
+
+/** The device was seen with a later certificate over another key: whoever shows this one is somebody else, or a copy. */
+export function isLeftBehind(record: CertificateRecord, credential: Credential): boolean {
+  if (isCertificate(credential, record) || credential.keyId === record.keyId) return false
+  return credential.seenAt !== null || !isCertificate(credential.previous, record)
+}
+
+type CertificateName = Pick<CertificateRecord, 'authorityId' | 'serialNumber'>
+
+function isCertificate(name: CertificateName | null, record: CertificateName): boolean {
+  return name !== null && name.authorityId === record.authorityId && name.serialNumber === record.serialNumber
 }
 
 /** The first rule that holds, with the piece of evidence that it holds for. */
@@ -296,7 +365,7 @@ function firstMatch(
     }
     const reasons: string[] = []
     for (const evidence of usable) {
-      const reason = evidenceMismatch(rule, evidence)
+      const reason = evidenceMismatch(rule, evidence, input)
       if (reason === undefined) return { rule, evidence }
       if (note) reasons.push(reason)
     }
@@ -321,7 +390,7 @@ function requestMismatch(rule: Rule, input: DecisionInput, subject: Subject): st
 }
 
 /** The first condition about this piece of evidence that does not hold. */
-function evidenceMismatch(rule: Rule, evidence: Evidence): string | undefined {
+function evidenceMismatch(rule: Rule, evidence: Evidence, input: DecisionInput): string | undefined {
   const { when } = rule
   if (when.evidence && !when.evidence.includes(evidence.kind)) return `the evidence is ${evidence.kind}`
   if (when.presented && !(evidence.kind === 'own-certificate' && when.presented.includes(evidence.record.profile))) {
@@ -337,10 +406,19 @@ function evidenceMismatch(rule: Rule, evidence: Evidence): string | undefined {
       ? `the trust anchor is ${evidence.anchor}`
       : 'no manufacturer certificate'
   }
-  if (evidence.kind === 'own-certificate' && evidence.expiredForSeconds > rule.graceAfterExpirySeconds) {
-    return `the certificate expired ${evidence.expiredForSeconds} s ago, the grace time is ${rule.graceAfterExpirySeconds} s`
+  if (evidence.kind === 'own-certificate' && evidence.expiredForSeconds > 0) {
+    const grace = graceAfterExpiry(rule, input)
+    if (evidence.expiredForSeconds > grace) {
+      return `the certificate expired ${evidence.expiredForSeconds} s ago, the grace time is ${grace} s`
+    }
   }
   return undefined
+}
+
+/** The one place that decides how long after its end a certificate still counts: the rule, or at a renewal the certificate's profile. */
+function graceAfterExpiry(rule: Rule, { operation, renewal }: DecisionInput): number {
+  if (rule.graceAfterExpirySeconds !== undefined) return rule.graceAfterExpirySeconds
+  return operation === 'renew' ? (renewal?.policy.graceAfterExpirySeconds ?? 0) : 0
 }
 
 function quotaOf(rule: Rule, subject: Subject, now: UnixSeconds): QuotaTake | null {

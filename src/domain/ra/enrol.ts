@@ -3,17 +3,21 @@
 import { asTouchmarkError, type ErrorKind, TouchmarkError } from '../../core/errors.ts'
 import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
 import type { CertificateRecord } from '../ca/certificate-record.ts'
+import type { Profile } from '../ca/profile.ts'
+import type { SignedCertificate } from '../ca/sign.ts'
 import type { Device } from '../device/device.ts'
 import { newDeviceId, type RequestDigest, type UnixSeconds } from '../ids.ts'
+import { readHoldings } from '../renewal/credential-changes.ts'
 import { type Decision, decide, quotaCounters, type RequestedNames, type Subject, subjectOf } from './decide.ts'
 import { findEarlierEnrolment } from './earlier-enrolment.ts'
 import type { Enrolment } from './enrolment.ts'
 import { type EnrolmentOutcome, type EnrolmentRequest, requestIdentity } from './enrolment-request.ts'
-import { type Evidence, evidenceReference } from './evidence.ts'
-import { grantChanges } from './grant-changes.ts'
+import { type Evidence, evidenceReference, type OwnCertificateEvidence } from './evidence.ts'
+import { type Grant, grantChanges } from './grant-changes.ts'
 import { MAX_PENDING_A_DAY, pendingChanges, pendingCounter } from './pending-changes.ts'
 import { type Refusal, refusal, refusalOf } from './refusal.ts'
 import type { Registration } from './registration.ts'
+import { noteRenewalRefusal, readRenewalFacts } from './renewal-evidence.ts'
 import { readRequestedKey } from './requested-key.ts'
 import { compareNames, NO_NAMES, namesForRenewal, requestBehind } from './requested-names.ts'
 
@@ -58,9 +62,14 @@ export async function refuseEnrolment(
   request: Pick<EnrolmentRequest, 'protocol' | 'operation' | 'address' | 'evidence'> & { readonly profile?: string },
   reason: Refusal,
   detail: Readonly<Record<string, string>>,
-  registration: Pick<Registration, 'refusals'>,
+  registration: Pick<Registration, 'refusals' | 'store' | 'clock' | 'authorities'>,
 ): Promise<Extract<EnrolmentOutcome, { kind: 'denied' }>> {
   const [first] = request.evidence
+  const renewed = request.operation === 'renew' ? ownCertificate(request.evidence) : undefined
+  if (renewed) {
+    const facts = await readRenewalFacts(renewed.record, registration.store.read, registration.authorities)
+    await noteRenewalRefusal(renewed.record, reason.code, facts, registration)
+  }
   const subject = first && subjectOf(first)
   await registration.refusals.record({
     code: reason.code,
@@ -95,9 +104,10 @@ async function attemptEnrolment(request: EnrolmentRequest, registration: Registr
   // 3. Facts and decision.
   const renewed = request.operation === 'renew' ? certificateBeingRenewed(request.evidence) : undefined
   const rules = await registration.rules()
-  const [known, quotaTaken] = await Promise.all([
+  const [known, quotaTaken, renewal] = await Promise.all([
     store.read.key(key.id),
     readCounters(quotaCounters(rules, request.evidence, now), registration),
+    renewed && readRenewalFacts(renewed.record, store.read, authorities),
   ])
   const decision = decide({
     operation: request.operation,
@@ -108,6 +118,7 @@ async function attemptEnrolment(request: EnrolmentRequest, registration: Registr
     channelBinding: request.channelBinding,
     approved: enrolment?.state.kind === 'approved',
     quotaTaken,
+    ...(renewal ? { renewal } : {}),
     rules,
     now,
   })
@@ -142,6 +153,7 @@ async function attemptEnrolment(request: EnrolmentRequest, registration: Registr
     digest,
     enrolment,
     signed,
+    renewal: await planRenewal(signed, profile, request, registration),
     now,
   })
   const { firstAuditIndex } = await store.commit(changes)
@@ -175,8 +187,27 @@ async function wait(
 function certificateBeingRenewed(
   evidence: readonly Evidence[],
 ): { readonly record: CertificateRecord; readonly certificate: Certificate } | undefined {
-  const own = evidence.find(piece => piece.kind === 'own-certificate')
+  const own = ownCertificate(evidence)
   return own && { record: own.record, certificate: parseCertificate(own.record.der) }
+}
+
+function ownCertificate(evidence: readonly Evidence[]): OwnCertificateEvidence | undefined {
+  return evidence.find(piece => piece.kind === 'own-certificate')
+}
+
+/** What the device holds that this certificate takes the place of, and when this one is to be renewed. */
+async function planRenewal(
+  { facts }: SignedCertificate,
+  profile: Profile,
+  { operation, evidence }: EnrolmentRequest,
+  { store, plan, clock }: Registration,
+): Promise<Grant['renewal']> {
+  if (profile.lifetimeSeconds === null) return null
+  const own = ownCertificate(evidence)?.record ?? null
+  const shown = operation === 'renew' || own?.profile === profile.name ? own : null
+  const holdings = await readHoldings(facts, shown, store.read)
+  const planned = { ...facts, isNew: holdings.current === null && holdings.moved === null }
+  return { policy: profile.renewal, holdings, window: await plan.choose(planned, profile.renewal, clock.now()) }
 }
 
 /** The request behind the certificate is looked up only where the names are not those of the certificate. */

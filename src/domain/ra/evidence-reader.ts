@@ -11,12 +11,12 @@ import { type KeyAlgorithmName, keyAlgorithmOfSpki } from '../../crypto/algorith
 import { equalSecrets } from '../../crypto/constant-time.ts'
 import { sha256 } from '../../crypto/digest.ts'
 import { verifySignature } from '../../crypto/verify.ts'
-import type { CertificateRecord } from '../ca/certificate-record.ts'
+import type { CertificateRecord, CertificateStatus } from '../ca/certificate-record.ts'
 import type { DeviceKey } from '../device/device-key.ts'
 import { type KeyId, keyId, serialNumber, type UnixSeconds } from '../ids.ts'
 import type { StoreReader } from '../ports.ts'
 import { DocumentCache } from './document-cache.ts'
-import type { Evidence, ManufacturerCertificateEvidence } from './evidence.ts'
+import type { Evidence, ManufacturerCertificateEvidence, OwnCertificateEvidence } from './evidence.ts'
 import { type Refusal, type RefusalCode, refusal } from './refusal.ts'
 import { hashTokenSecret } from './token.ts'
 import { type ClaimedIdentity, claimedIdentity, parseTrustAnchors, type TrustAnchors } from './trust-anchors.ts'
@@ -26,9 +26,17 @@ export type EvidenceFinding =
   /** Nothing was presented. */
   | { readonly kind: 'none' }
   /** What was presented is not acceptable. `detail` is for the audit log and names no secret. */
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly detail: Readonly<Record<string, string>> }
+  | RefusedEvidence
 
-type Refused = Extract<EvidenceFinding, { readonly kind: 'refused' }>
+export interface RefusedEvidence {
+  readonly kind: 'refused'
+  readonly refusal: Refusal
+  readonly detail: Readonly<Record<string, string>>
+  /** The certificate of ours that was revoked or is on hold: no evidence, but it says who asks. */
+  readonly shown?: OwnCertificateEvidence
+}
+
+type Refused = RefusedEvidence
 
 /** Characters of a serial number and of a token that are looked up at all; both are shorter. */
 const MAX_CREDENTIAL = 256
@@ -96,7 +104,10 @@ export class EvidenceReader {
       case 'own-certificate': {
         const { authorityId, serialNumber } = piece.record
         const record = await this.#store.certificate(authorityId, serialNumber)
-        return record ? this.#ownCertificate(record, now) : refused('evidence.certificate_unrecorded')
+        const finding = record ? await this.#ownCertificate(record, now) : refused('evidence.certificate_unrecorded')
+        // What counted although it was superseded (`renewal-evidence.ts`) is for the decision to judge again.
+        const again = piece.record.status.kind === 'revoked' && finding.kind === 'refused' && finding.shown
+        return again ? { kind: 'evidence', evidence: again } : finding
       }
       case 'manufacturer-certificate': {
         const known = await this.#manufacturerDevice(piece, piece.keyId, { fingerprint: piece.fingerprint })
@@ -120,16 +131,20 @@ export class EvidenceReader {
 
   async #ownCertificate(record: CertificateRecord, now: UnixSeconds): Promise<EvidenceFinding> {
     const reference = { authorityId: record.authorityId, serialNumber: record.serialNumber }
-    switch (record.status.kind) {
-      case 'revoked':
-        return refused('evidence.certificate_revoked', { ...reference, reason: record.status.reason })
-      case 'held':
-        return refused('evidence.certificate_held', reference)
-      case 'good':
-        break
-      default:
-        record.status satisfies never
-    }
+    const ended = endOf(record.status)
+    // Also of a certificate that has ended: it may be refused for more than that.
+    const finding = await this.#goodCertificate(record, reference, now)
+    if (ended === undefined) return finding
+    const refusal = refused(ended.code, { ...reference, ...ended.detail })
+    return finding.kind === 'evidence' ? { ...refusal, shown: finding.evidence } : refusal
+  }
+
+  /** As it were good. */
+  async #goodCertificate(
+    record: CertificateRecord,
+    reference: Readonly<Record<string, string>>,
+    now: UnixSeconds,
+  ): Promise<{ readonly kind: 'evidence'; readonly evidence: OwnCertificateEvidence } | Refused> {
     if (record.notBefore > now) return refused('evidence.certificate_not_yet_valid', reference)
     if (record.deviceId === null) return refused('evidence.certificate_not_of_device', reference)
     const [device, key] = await Promise.all([this.#store.device(record.deviceId), this.#store.key(record.keyId)])
@@ -245,6 +260,21 @@ function serialNumberOf(certificate: Uint8Array): string | undefined {
 
 function refused(code: RefusalCode, detail: Readonly<Record<string, string>> = {}): Refused {
   return { kind: 'refused', refusal: refusal(code), detail }
+}
+
+function endOf(
+  status: CertificateStatus,
+): { readonly code: RefusalCode; readonly detail: Readonly<Record<string, string>> } | undefined {
+  switch (status.kind) {
+    case 'good':
+      return undefined
+    case 'held':
+      return { code: 'evidence.certificate_held', detail: {} }
+    case 'revoked':
+      return { code: 'evidence.certificate_revoked', detail: { reason: status.reason } }
+    default:
+      return status satisfies never
+  }
 }
 
 /** A key that may not be certified may not speak for the device either. */

@@ -9,6 +9,7 @@ import type { Device } from '../device/device.ts'
 import type { DeviceKey, KeyState } from '../device/device-key.ts'
 import type { DeviceId, KeyId, RequestDigest, UnixSeconds } from '../ids.ts'
 import type { ChangeSet, Write } from '../ports.ts'
+import { type CredentialIssue, credentialChanges } from '../renewal/credential-changes.ts'
 import type { Decision } from './decide.ts'
 import type { Enrolment, EnrolmentState } from './enrolment.ts'
 import type { EnrolmentRequest } from './enrolment-request.ts'
@@ -28,6 +29,8 @@ export interface Grant {
   /** The record of the request, where it waited. */
   readonly enrolment: Enrolment | undefined
   readonly signed: SignedCertificate
+  /** What the device holds and when it is to renew; `null` for a certificate without an end, which is never renewed. */
+  readonly renewal: Pick<CredentialIssue, 'policy' | 'window' | 'holdings'> | null
   readonly now: UnixSeconds
 }
 
@@ -109,6 +112,11 @@ export function grantChanges(grant: Grant): GrantChanges {
           },
         },
   )
+  if (grant.renewal) {
+    const held = credentialChanges({ ...grant.renewal, certificate, keyAlgorithm: grant.key.algorithm, actor, now })
+    writes.push(...held.writes)
+    audit.push(...held.audit)
+  }
   return { changes: { writes, audit }, certificate, position }
 }
 

@@ -164,6 +164,17 @@ export const REFUSALS = {
     next: 'Make a new key and sign the request with it.',
   },
 
+  'key.algorithm_ended': {
+    kind: 'forbidden',
+    message: 'The key algorithm is past its date under this profile.',
+    next: 'Make a key as the CSR attributes of the profile describe it.',
+  },
+  'key.too_old': {
+    kind: 'forbidden',
+    message: 'The key was certified for as long as the profile allows.',
+    next: 'Make a new key and sign the request with it.',
+  },
+
   // Renewal (RFC 7030 §4.2.2).
   'renewal.certificate_required': {
     kind: 'unauthenticated',
@@ -174,6 +185,26 @@ export const REFUSALS = {
     kind: 'forbidden',
     message: 'The certificate being renewed was issued under another profile.',
     next: 'Renew at the path whose label is the profile of the certificate, or enrol anew.',
+  },
+  'renewal.profile_ordered': {
+    kind: 'forbidden',
+    message: 'The device was ordered to renew under another profile.',
+    next: 'Ask for the renewal information, and renew at the path whose label is the profile that it names.',
+  },
+  'renewal.new_key_ordered': {
+    kind: 'forbidden',
+    message: 'The device was ordered to renew with a new key.',
+    next: 'Make a new key and sign the request with it.',
+  },
+  'renewal.algorithm_ordered': {
+    kind: 'forbidden',
+    message: 'The device was ordered to renew with a key of another algorithm.',
+    next: 'Ask for the renewal information, and make a key of the algorithm that it names.',
+  },
+  'renewal.left_behind': {
+    kind: 'forbidden',
+    message: 'The device goes by a later certificate over another key.',
+    next: 'The operator should find out whether there are two copies of the device.',
   },
   'renewal.subject_changed': {
     kind: 'forbidden',

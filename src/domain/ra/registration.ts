@@ -2,6 +2,7 @@
 import type { AuthorityDirectory } from '../ca/authorities.ts'
 import type { CertificateIssuer } from '../ca/issuer.ts'
 import type { Clock, Random, Store } from '../ports.ts'
+import { RenewalPlan } from '../renewal/renewal-plan.ts'
 import { DocumentCache } from './document-cache.ts'
 import { EvidenceReader } from './evidence-reader.ts'
 import { RefusalLog } from './refusal-log.ts'
@@ -19,6 +20,7 @@ export interface RegistrationPorts {
 export interface Registration extends RegistrationPorts {
   readonly evidence: EvidenceReader
   readonly refusals: RefusalLog
+  readonly plan: RenewalPlan
   /** The rules in force; those of a new instance where none were stored. Throws `document.unreadable`. */
   rules(): Promise<Rules>
   [Symbol.asyncDispose](): Promise<void>
@@ -33,6 +35,7 @@ export function createRegistration(ports: RegistrationPorts): Registration {
     ...ports,
     evidence: new EvidenceReader(ports.store.read),
     refusals,
+    plan: new RenewalPlan(ports),
     async rules() {
       const { read } = ports.store
       const marker = await read.configurationMarker()

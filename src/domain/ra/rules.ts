@@ -59,8 +59,10 @@ const ruleSchema = z.strictObject({
     .int()
     .min(0)
     .max(10 * 366 * 86_400)
-    .default(0)
-    .describe('own-certificate: how long after notAfter it still counts as evidence under this rule.'),
+    .optional()
+    .describe(
+      'own-certificate: how long after notAfter it still counts as evidence under this rule. Absent: at a renewal as long as the profile of the certificate says, else not at all.',
+    ),
   firstSeen: z
     .enum(['register', 'require-known'])
     .default('require-known')

@@ -83,9 +83,10 @@ export function credentialChanges(issue: CredentialIssue): ChangeSet {
   const { certificate, keyAlgorithm, policy, window, holdings, actor, now } = issue
   const { current, moved } = holdings
   const change = new ChangeBuilder()
-  const kept = policy.previous.retire === 'leave' ? null : keptCertificate(holdings, now)
-  if (policy.previous.retire === 'superseded') {
-    const ending = holdings.others.filter(record => isGoodYet(record, now) && !isSame(record, kept))
+  const before = certificateInUse(holdings)
+  const retires = policy.previous.retire === 'superseded'
+  if (retires) {
+    const ending = holdings.others.filter(record => isGoodYet(record, now) && !isSame(record, before))
     addStatusChanges(change, ending, { to: { kind: 'revoked', at: now, reason: 'superseded' }, actor, now })
   }
   const ordered = moved ?? current
@@ -109,8 +110,11 @@ export function credentialChanges(issue: CredentialIssue): ChangeSet {
       windowStart: window.windowStart,
       windowEnd: window.windowEnd,
       seenAt: null,
-      previous: kept && { authorityId: kept.authorityId, serialNumber: kept.serialNumber },
-      retireAt: kept && Math.min(now + policy.previous.deadlineSeconds, kept.notAfter),
+      previous: before && { authorityId: before.authorityId, serialNumber: before.serialNumber },
+      retireAt:
+        retires && before && isGoodYet(before, now)
+          ? Math.min(now + policy.previous.deadlineSeconds, before.notAfter)
+          : null,
       order: null,
       ...(outcome === 'open' ? carriedOrder(ordered!, window) : {}),
       failures: 0,
@@ -185,15 +189,15 @@ function nextState(state: CampaignDeviceState, outcome: 'fulfilled' | 'unmet'): 
   }
 }
 
-/** The one certificate that stays good beside the new one: the one that the device goes by now. */
-function keptCertificate({ current, shown, others }: Holdings, now: UnixSeconds): CertificateRecord | null {
-  const inUse =
+/** The certificate that the device goes by now: the only one that stays good beside the new one. */
+function certificateInUse({ current, shown, others }: Holdings): CertificateRecord | null {
+  return (
     shown ??
     // A successor that was never seen may never have arrived: then the one before it is the one in use.
     others.find(record => isSame(record, current?.seenAt === null ? current.previous : null)) ??
     others.find(record => isSame(record, current)) ??
     null
-  return inUse !== null && isGoodYet(inUse, now) ? inUse : null
+  )
 }
 
 function isGoodYet({ status, notAfter }: CertificateRecord, now: UnixSeconds): boolean {

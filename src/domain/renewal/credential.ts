@@ -51,9 +51,9 @@ export interface Credential {
   readonly windowEnd: UnixSeconds
   /** When the current certificate was first seen in use; `null` until then. */
   readonly seenAt: UnixSeconds | null
-  /** The certificate before, still good. */
+  /** The certificate before, until the current one was seen: who lost the answer still has this one. */
   readonly previous: { readonly authorityId: AuthorityId; readonly serialNumber: SerialNumber } | null
-  /** When `previous` ends even if the current one was never seen. */
+  /** When `previous` is revoked even if the current one was never seen; `null` where it is not, or ended already. */
   readonly retireAt: UnixSeconds | null
   readonly order: StandingOrder | null
   /** Refused attempts to renew since the current certificate was issued; of those within one minute, one. */

@@ -68,7 +68,8 @@ async function retire(
     previous && store.read.certificate(previous.authorityId, previous.serialNumber),
   ])
   const change = new ChangeBuilder()
-  if (before && before.status.kind !== 'revoked' && before.notAfter >= now && current && isLive(current, now)) {
+  const ends = credential.retireAt !== null && before && before.status.kind !== 'revoked' && before.notAfter >= now
+  if (ends && current && isLive(current, now)) {
     addStatusChanges(change, [before], {
       to: { kind: 'revoked', at: now, reason: 'superseded' },
       actor: RENEWAL,
@@ -82,7 +83,9 @@ async function retire(
     const { authorityId, serialNumber, status } = current
     change.write({ kind: 'certificate.status', authorityId, serialNumber, from: 'good', to: status })
   }
-  change.write(...putCredential(credential, { ...credential, ...seen, previous: null, retireAt: null }))
+  // The certificate before stays named until its successor is seen: over it, and nothing else, who lost the answer can ask again.
+  const named = seen.seenAt === undefined ? previous : null
+  change.write(...putCredential(credential, { ...credential, ...seen, previous: named, retireAt: null }))
   try {
     await store.commit(change)
     return true

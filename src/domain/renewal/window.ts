@@ -18,8 +18,6 @@ export interface WindowRequest {
   /** Inclusive. */
   readonly notAfter: UnixSeconds
   readonly now: UnixSeconds
-  /** Where the renewal must not be put off as long as the policy allows: the end of the key's algorithm. */
-  readonly before?: UnixSeconds | null
   readonly plan: PlanView
   /** In [0, 1): decides between places that are equally good. */
   readonly draw: number
@@ -88,7 +86,7 @@ export function chooseWindow(request: WindowRequest): RenewalWindow {
   const life = lifeOf(request)
   const width = bucketWidth(life)
   const at = (fraction: number) => notBefore + Math.floor(life * fraction)
-  const latest = Math.min(at(policy.latestFraction), notAfter, request.before ?? notAfter)
+  const latest = Math.min(at(policy.latestFraction), notAfter)
   const earliest = Math.max(Math.min(at(policy.earliestFraction), latest), now)
   const first = Math.ceil(earliest / width) * width
   const last = floorTo(latest + 1, width) - width

@@ -13,6 +13,7 @@ import type {
 } from '../../../src/domain/ra/evidence.ts'
 import { REFUSALS, type RefusalCode } from '../../../src/domain/ra/refusal.ts'
 import { defaultRules, parseRules, type RulesConfig } from '../../../src/domain/ra/rules.ts'
+import { DEFAULT_RENEWAL_POLICY } from '../../../src/domain/renewal/policy.ts'
 import { aCertificate, aDevice, aKey, aToken, NOW } from '../../support/store-fixtures.ts'
 
 const device = aDevice({ model: 'sensor-9', serialNumber: 'SN-1', state: 'active' })
@@ -51,7 +52,7 @@ const ldevid: DecisionInput['profile'] = {
   name: 'ldevid',
   holder: 'device',
   keyAlgorithms: ['P-256', 'P-384'],
-  sameKeyRenewal: true,
+  renewal: DEFAULT_RENEWAL_POLICY,
 }
 
 function input(fields: Partial<DecisionInput> = {}): DecisionInput {
@@ -187,7 +188,7 @@ describe('the rules of a new instance', () => {
     [
       'the same key where the profile wants a new one',
       renewal({
-        profile: { ...ldevid, sameKeyRenewal: false },
+        profile: { ...ldevid, renewal: { ...DEFAULT_RENEWAL_POLICY, sameKey: false } },
         key: { ...known({ state: 'in_use' }), id: birthKey.id },
       }),
       'key.reuse_not_allowed',
