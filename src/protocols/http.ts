@@ -1,5 +1,6 @@
 // What a protocol sees of HTTP: values in, values out. Sockets, TLS, body limits and deadlines are the server's.
 import type { Bytes } from '../core/bytes/bytes.ts'
+import type { TouchmarkError } from '../core/errors.ts'
 
 /** The other end of the connection. */
 export interface Peer {
@@ -51,7 +52,11 @@ export interface Route {
   readonly listeners: readonly ('https' | 'http')[]
   /** Largest request body in octets; a larger one is answered 413. */
   readonly maxBody: number
+  /** Whether a request costs signatures or commits: those are admitted only as far as the server can bear them. */
+  readonly expensive?: boolean
   handle(request: HttpRequest): Promise<HttpReply>
   /** Answers where the body is too large; it was not read, and is empty here. For protocols whose refusals leave a trace. */
   tooLarge?(request: HttpRequest): Promise<HttpReply>
+  /** How this protocol words a refusal that comes from outside the handler: overload, a body that is too large, a deadline. */
+  refusal?(error: TouchmarkError): HttpReply
 }

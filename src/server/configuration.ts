@@ -2,6 +2,7 @@
 // person repairs a file in one go. Written by hand rather than with a schema library: every command reads it, and it has
 // ten fields.
 import { TouchmarkError } from '../core/errors.ts'
+import { type AdmissionLimits, DEFAULT_ADMISSION } from './admission.ts'
 
 /**
  * What the process needs to know before it opens anything. What certificates say (the organization, where CRLs are had) is not here:
@@ -27,6 +28,8 @@ export interface Configuration {
     /** Keys that sign its checkpoints, as C2SP signed-note writes them. More than one after the key was changed. */
     readonly verifierKeys: readonly string[]
   }
+  /** How much the server takes on at once; what the file leaves out is as the program thinks best. */
+  readonly admission: AdmissionLimits
 }
 
 export interface ConfigurationProblem {
@@ -68,7 +71,7 @@ export function parseConfiguration(text: string): Configuration {
 
 export function checkConfiguration(json: unknown): Configuration {
   const problems: ConfigurationProblem[] = []
-  const root = section(json, '', ['version', 'listen', 'publicUrl', 'store', 'log'], problems)
+  const root = section(json, '', ['version', 'listen', 'publicUrl', 'store', 'log', 'admission'], problems)
   const listen = root && section(root['listen'], 'listen', ['host', 'httpsPort', 'httpPort'], problems)
   const log = root && section(root['log'], 'log', ['origin', 'verifierKeys'], problems)
   const checked = {
@@ -91,9 +94,21 @@ export function checkConfiguration(json: unknown): Configuration {
       ),
       verifierKeys: pick(log, 'log', 'verifierKeys', problems, textList, 'must be a list of verifier keys'),
     },
+    admission: admissionLimits(root?.['admission'], problems),
   }
   if (problems.length > 0) throw invalid(problems)
   return deepFreeze(checked as Configuration)
+}
+
+function admissionLimits(given: unknown, problems: ConfigurationProblem[]): AdmissionLimits | undefined {
+  if (given === undefined) return DEFAULT_ADMISSION
+  const names = Object.keys(DEFAULT_ADMISSION) as (keyof AdmissionLimits)[]
+  const from = section(given, 'admission', names, problems)
+  const chosen = names.map(name => {
+    if (from?.[name] === undefined) return [name, DEFAULT_ADMISSION[name]]
+    return [name, pick(from, 'admission', name, problems, count, 'must be an integer, 1 to 1000000')]
+  })
+  return Object.fromEntries(chosen) as AdmissionLimits
 }
 
 /** `undefined`: was reported already, and so are its members. */
@@ -132,6 +147,8 @@ const hostName = (value: unknown) =>
   typeof value === 'string' && /^[A-Za-z0-9.:_-]{1,253}$/.test(value) ? value : undefined
 const port = (value: unknown) =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65535 ? value : undefined
+const count = (value: unknown) =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 1_000_000 ? value : undefined
 const storeUrl = (value: unknown) =>
   typeof value === 'string' && /^(sqlite:.+|postgres(ql)?:\/\/.+)$/.test(value) ? value : undefined
 const logOrigin = (value: unknown) =>

@@ -30,7 +30,8 @@ export function errorReply(error: TouchmarkError, requestId: string): HttpReply 
   const status = FINER[error.code] ?? STATUS[error.kind]
   const headers: Record<string, string> = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' }
   if (error.code === 'http.method_not_allowed') headers['allow'] = String(error.evidence['allow'])
-  if (error.kind === 'unavailable' || error.kind === 'too_many') headers['retry-after'] = RETRY_AFTER_SECONDS
+  if (error.kind === 'unavailable' || error.kind === 'too_many')
+    headers['retry-after'] = String(error.evidence['retryAfterSeconds'] ?? RETRY_AFTER_SECONDS)
   const text = PRIVATE.has(error.kind) ? `${error.kind}; request ${requestId}` : `${error.code}: ${error.message}`
   return { status, headers, body: `${text}\n` }
 }

@@ -12,6 +12,7 @@ import { createInitialHierarchy, type InitialHierarchy, type InitialHierarchyOpt
 import type { Clock } from '../domain/ports.ts'
 import { type Configuration, newConfiguration } from './configuration.ts'
 import { type DataFolder, dataFolder, isInitialised } from './data-folder.ts'
+import { lastSignedIn } from './last-signed.ts'
 import { LOG_KEY_LABEL, logSigner, logVerifierKey, logVerifiers, signDueCheckpoint } from './log-key.ts'
 import { createStore } from './open-store.ts'
 import { newPassphrase, type Passphrase, passphraseBytes } from './passphrase.ts'
@@ -85,13 +86,16 @@ async function build(staged: DataFolder, options: InitialiseOptions): Promise<In
   const signer = logSigner(log.origin, await keyStore.signer(keyUri))
   const verifierKeys = [logVerifierKey(log.origin, publicKey)]
   const verifiers = logVerifiers(verifierKeys)
-  await signDueCheckpoint({ store, clock, origin: log.origin, signer, verifiers, first: true })
+  const lastSigned = lastSignedIn(staged.keys, { origin: log.origin, verifiers })
+  await signDueCheckpoint({ store, clock, origin: log.origin, signer, verifiers, lastSigned, first: true })
   await keyStore.changeState(keyUri, 'in-use', { who: actor.id, why: 'First hierarchy.' })
   const configuration = newConfiguration({
     ...draft,
     log: { ...log, verifierKeys },
   })
-  await writeFile(staged.configurationFile, `${JSON.stringify(configuration, null, 2)}\n`, { mode: 0o600, flush: true })
+  // What nobody chose is not written down: a later program may know better.
+  const { admission: _, ...written } = configuration
+  await writeFile(staged.configurationFile, `${JSON.stringify(written, null, 2)}\n`, { mode: 0o600, flush: true })
   return { configuration, hierarchy, passphraseFile: made && staged.passphraseFile }
 }
 

@@ -9,6 +9,7 @@ import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { type Bytes, EMPTY } from '../core/bytes/bytes.ts'
 import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
 import type { HttpReply, HttpRequest, Peer, Route } from '../protocols/http.ts'
+import type { Admission } from './admission.ts'
 import { errorReply } from './error-reply.ts'
 import { errorFields, type Logger } from './logger.ts'
 import { createRouter, type Router } from './router.ts'
@@ -73,6 +74,8 @@ export interface ListenerOptions {
   /** With it the listener speaks HTTPS. */
   readonly tls?: TlsCertificate
   readonly limits?: Partial<ListenerLimits>
+  /** Asked for every expensive request; without it all are admitted. */
+  readonly admission?: Admission
 }
 
 /** Octets of an unwanted body that are read and thrown away. What is larger is cut off, in the middle of a reply if need be. */
@@ -83,8 +86,8 @@ interface Flight {
   readonly id: string
   readonly abort: AbortController
   readonly until: number
-  /** Pattern of the route, once it is found: what the log lines name instead of what the stranger wrote. */
-  route?: string
+  /** Once it is found. The log lines name its pattern instead of what the stranger wrote. */
+  route?: Route
   finish(reply: HttpReply): void
 }
 
@@ -100,18 +103,21 @@ export class Listener {
   readonly #secure: boolean
   readonly #router: Router
   readonly #limits: ListenerLimits
+  readonly #admission: Admission | undefined
   readonly #logger: Logger
   readonly #peers = new PeerReader()
   readonly #flights = new Set<Flight>()
   readonly #idPrefix = Math.floor(process.hrtime()[1]).toString(36)
   #sweeper: NodeJS.Timeout | undefined
   #requests = 0
+  #reportedRefusals = 0
   #closing = false
 
   constructor(options: ListenerOptions) {
     const limits = { ...LIMITS, ...options.limits }
     const scheme = options.tls ? 'https' : 'http'
     this.#limits = limits
+    this.#admission = options.admission
     this.#logger = options.logger
     this.#secure = options.tls !== undefined
     this.#router = createRouter(routesFor(scheme, options.routes))
@@ -194,7 +200,7 @@ export class Listener {
       flight.finish(await this.#answer(request, response, flight))
     } catch (thrown) {
       const error = asTouchmarkError(thrown)
-      if (error.kind === 'internal' || error.kind === 'unavailable') {
+      if (error.code !== OVERLOADED && (error.kind === 'internal' || error.kind === 'unavailable')) {
         const fields = {
           request: flight.id,
           code: error.code,
@@ -203,7 +209,7 @@ export class Listener {
         }
         this.#logger.error('request.failed', fields)
       }
-      flight.finish(errorReply(error, flight.id))
+      flight.finish(refusalReply(error, flight))
     } finally {
       this.#flights.delete(flight)
     }
@@ -229,6 +235,9 @@ export class Listener {
     const target = pathOf(request)
     const mark = target.indexOf('?')
     const { route, path, params } = this.#router.find(request.method ?? '', mark < 0 ? target : target.slice(0, mark))
+    flight.route = route
+    const admission = route.expensive ? this.#admission : undefined
+    admission?.assertRoom()
     const asked = (body: Bytes): HttpRequest => ({
       method: route.method,
       path,
@@ -246,7 +255,13 @@ export class Listener {
       if (route.tooLarge && asTouchmarkError(thrown).code === 'http.body_too_large') return route.tooLarge(asked(EMPTY))
       throw thrown
     }
-    return route.handle(asked(body))
+    // Only now: who is slow to send its body holds no place.
+    const leave = admission?.enter()
+    try {
+      return await route.handle(asked(body))
+    } finally {
+      leave?.()
+    }
   }
 
   #peer(request: IncomingMessage): Peer {
@@ -291,15 +306,28 @@ export class Listener {
 
   #sweep(): void {
     const now = performance.now()
+    const { refusals = 0, atWork = 0 } = this.#admission ?? {}
+    if (refusals > this.#reportedRefusals) {
+      this.#logger.warning('admission.refused', { refused: refusals - this.#reportedRefusals, atWork })
+      this.#reportedRefusals = refusals
+    }
     for (const flight of this.#flights) {
       if (flight.until > now) continue
       this.#flights.delete(flight)
       const error = new TouchmarkError('http.handler_timeout', 'unavailable', 'The request took too long.')
-      this.#logger.warning('request.timeout', { request: flight.id, route: flight.route })
-      flight.finish(errorReply(error, flight.id))
+      this.#logger.warning('request.timeout', { request: flight.id, route: flight.route?.pattern })
+      flight.finish(refusalReply(error, flight))
       flight.abort.abort(error)
     }
   }
+}
+
+const OVERLOADED = 'server.overloaded'
+
+/** The refusal in the words of the route's protocol, where it has its own. Who is sent away leaves: an idle connection costs too. */
+function refusalReply(error: TouchmarkError, { route, id }: Flight): HttpReply {
+  const reply = route?.refusal?.(error) ?? errorReply(error, id)
+  return error.code === OVERLOADED ? { ...reply, headers: { ...reply.headers, connection: 'close' } } : reply
 }
 
 /** The routes that this listener carries. What asks for authentication never goes over a plain one. */

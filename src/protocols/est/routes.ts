@@ -29,6 +29,7 @@ export function createEstRoutes(ports: EstPorts): Route[] {
         door,
         listeners: ['https'],
         maxBody: method === 'POST' ? MAX_BODY : 0,
+        expensive: method === 'POST',
         handle: request => answerEst(operation, request, services),
         ...(method === 'POST' && { tooLarge: request => refuseTooLarge(operation, request, ports) }),
       }),

@@ -115,13 +115,13 @@ describe('the first hierarchy', () => {
     const { store } = instance
     assert.ok(await store.read.document('settings', 'instance'))
     assert.ok(await store.read.document('rules', 'default'))
-    assert.equal((await store.read.documents('profile')).length, 12 + 4)
+    assert.equal((await store.read.documents('profile')).length, 13 + 4)
     assert.equal((await store.read.counts()).certificates, 4)
     const actions = await auditActions(store)
     for (const [action, count] of [
       ['setting.changed', 1],
       ['rule.changed', 1],
-      ['profile.changed', 16],
+      ['profile.changed', 17],
       ['keystore.key_generated', 4],
       ['authority.created', 4],
       ['certificate.issued', 4],
