@@ -14,11 +14,12 @@ import { verifyStore } from '../domain/audit/verify-store.ts'
 import { serialNumber } from '../domain/ids.ts'
 import type { StoreReader } from '../domain/ports.ts'
 import { type DataFolder, readConfiguration } from '../server/data-folder.ts'
+import { readLastSignedNote } from '../server/last-signed.ts'
 import { logVerifiers } from '../server/log-key.ts'
 import { openStore } from '../server/open-store.ts'
 import { act, type Command, command, group, positiveInteger, usageError } from './command.ts'
 import { EXIT } from './exit-codes.ts'
-import { facts, table, time, timestamp } from './output.ts'
+import { facts, type Output, table, time, timestamp } from './output.ts'
 import { progressBar } from './progress.ts'
 import { withStore } from './store.ts'
 
@@ -41,7 +42,8 @@ function verifyCommand(): Command {
     summary: 'Check the whole store against the log',
     description:
       'Every entry is hashed again, the Merkle tree is built again, and both are held against the stored tiles, the\n' +
-      'signed checkpoints and every certificate. Exit code 0: nothing was altered; 1: something was, and it is named.',
+      'signed checkpoints, what the log signed last by the folder of its keys, and every certificate. Exit code 0:\n' +
+      'nothing was altered; 1: something was, and it is named.',
     examples: [
       ['audit verify', 'Everything'],
       ['audit verify --checkpoint kept-last-year.txt', 'And that it continues the log of which you kept a checkpoint'],
@@ -54,6 +56,8 @@ function verifyCommand(): Command {
   )
   return act<VerifyCommandOptions>(verify, ({ out, data, options, signal }) =>
     withLog(data, async ({ read, origin, verifierKeys }) => {
+      // Before the log is read, which may grow meanwhile.
+      const lastSigned = await lastSignedOf(data, out)
       const kept = await Promise.all(options.checkpoint.map(readCheckpointFile))
       const bar = progressBar(out, 'entries')
       const report = await verifyStore(read, {
@@ -61,6 +65,7 @@ function verifyCommand(): Command {
         origin,
         logKeys: logVerifiers(verifierKeys),
         kept,
+        ...(lastSigned === undefined ? {} : { lastSigned }),
         onProgress: ({ entries, size }) => bar.update(entries, size),
         signal,
       }).finally(() => bar.stop())
@@ -84,6 +89,18 @@ function verifyCommand(): Command {
       return report.ok ? EXIT.ok : EXIT.no
     }),
   )
+}
+
+/** Of whoever may verify the store not everybody may read the keys' folder: told, and no finding. */
+async function lastSignedOf(data: DataFolder, out: Output): Promise<Uint8Array | undefined> {
+  try {
+    const note = await readLastSignedNote(data.keys)
+    return note === undefined ? undefined : toUtf8(note)
+  } catch (thrown) {
+    if (!(thrown instanceof TouchmarkError && thrown.code === 'keystore.io_failed')) throw thrown
+    out.note(`${data.keys} cannot be read, so an older copy of the whole store would not be noticed.`)
+    return undefined
+  }
 }
 
 /** A checkpoint has a few hundred octets; its signatures may make it more. */

@@ -9,6 +9,7 @@ export async function checkpointSigner({
   clock,
   keyStore,
   configuration,
+  lastSigned,
 }: Instance): Promise<() => Promise<void>> {
   const { origin, verifierKeys } = configuration.log
   const key = (await keyStore.list()).find(candidate => candidate.label === LOG_KEY_LABEL)
@@ -19,5 +20,5 @@ export async function checkpointSigner({
   }
   const signer = logSigner(origin, await keyStore.signer(key.keyUri))
   const verifiers = logVerifiers(verifierKeys)
-  return async () => void (await signDueCheckpoint({ store, clock, origin, signer, verifiers }))
+  return async () => void (await signDueCheckpoint({ store, clock, origin, signer, verifiers, lastSigned }))
 }

@@ -2,7 +2,7 @@
 //
 //   touchmark.json    configuration
 //   touchmark.db      store, unless it is PostgreSQL
-//   keys/             the software key store: encrypted keys of the issuing authorities, the log, the server
+//   keys/             the software key store: encrypted keys of the issuing authorities, the log, the server; and what the log signed last
 //   offline-root/     the root's encrypted key, alone: `init` says to move it away, and no running server loads it
 //   passphrase        only where nobody gave one and nobody could be asked
 import { existsSync } from 'node:fs'

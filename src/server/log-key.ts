@@ -21,6 +21,7 @@ import type { Signer } from '../crypto/signer.ts'
 import { checkSignatureWith } from '../crypto/verify.ts'
 import { checkContinuity } from '../domain/audit/continuity.ts'
 import type { Clock, Store, StoredCheckpoint } from '../domain/ports.ts'
+import { checkNotRolledBack, type LastSigned } from './last-signed.ts'
 
 /** Label of the key in the key store. */
 export const LOG_KEY_LABEL = 'log'
@@ -53,19 +54,23 @@ export interface CheckpointPorts {
   readonly signer: NoteSigner
   /** The log's own keys: what it signed last has to be under one of them. */
   readonly verifiers: readonly NoteVerifier[]
+  /** What was signed last, as it is remembered outside of the store. */
+  readonly lastSigned: LastSigned
   /** Only where the log is made: nothing was signed before. */
   readonly first?: boolean
 }
 
 /**
  * Signs the head of the log where it has grown since the last checkpoint. Answers the new checkpoint, if one was made. Throws
- * `audit.log_not_continued` where the log does not extend what was signed last: a store that was restored from an old copy, or altered.
+ * `audit.log_not_continued` where the log does not extend what was signed last, by the store; `log.rolled_back` where it does not by what is
+ * remembered outside of it: a store that was restored from an old copy, or altered.
  */
 export async function signDueCheckpoint(ports: CheckpointPorts): Promise<StoredCheckpoint | undefined> {
-  const { store, clock, origin, signer } = ports
+  const { store, clock, origin, signer, lastSigned } = ports
   const latest = await store.read.latestCheckpoint()
   const head = await store.read.auditHead()
   if (head.size === (latest?.size ?? 0)) return undefined
+  await checkNotRolledBack(lastSigned, store.read)
   if (latest) {
     await checkContinuity(sha256, signedBefore(latest, ports), head, (level, index) =>
       store.read.auditTile(level, index),
@@ -73,6 +78,8 @@ export async function signDueCheckpoint(ports: CheckpointPorts): Promise<StoredC
   } else if (!ports.first) throw notContinued('The log has grown, and its last checkpoint is gone.')
   const statement: Checkpoint = { origin, size: head.size, root: new Uint8Array(head.root), extensions: [] }
   const checkpoint = { size: head.size, note: await signCheckpoint(statement, [signer]), at: clock.now() }
+  // The entries are durable, so that this speaks of nothing that a crash could take away. Only what is saved in the store is shown to others.
+  await lastSigned.keep(checkpoint.note)
   await store.saveCheckpoint(checkpoint)
   return checkpoint
 }

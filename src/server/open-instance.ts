@@ -9,6 +9,8 @@ import { createRegistration, type Registration } from '../domain/ra/registration
 import type { Rules } from '../domain/ra/rules.ts'
 import type { Configuration } from './configuration.ts'
 import { type DataFolder, readConfiguration } from './data-folder.ts'
+import { checkNotRolledBack, type LastSigned, lastSignedIn } from './last-signed.ts'
+import { logVerifiers } from './log-key.ts'
 import { openStore } from './open-store.ts'
 import { findPassphrase, type Passphrase, type PassphraseSources } from './passphrase.ts'
 
@@ -21,6 +23,8 @@ export interface Instance extends AsyncDisposable {
   readonly authorities: AuthorityDirectory
   readonly issuer: CertificateIssuer
   readonly registration: Registration
+  /** What the log signed last, beside the keys. */
+  readonly lastSigned: LastSigned
   readonly clock: Clock
   readonly random: Random
   /** The registration rules in force. */
@@ -34,7 +38,8 @@ const SERIAL_NUMBERS_AHEAD = 1200
 
 /**
  * Opens configuration, key store and store, in this order: a wrong passphrase touches nothing. Throws `random.unhealthy`, and what
- * `readConfiguration`, `findPassphrase`, `openSoftwareKeyStore` and `openStore` throw.
+ * `readConfiguration`, `findPassphrase`, `openSoftwareKeyStore`, `openStore` and `checkNotRolledBack` throw: nothing is issued over a store
+ * that was put back to an older copy.
  */
 export async function openInstance(
   folder: DataFolder,
@@ -50,6 +55,9 @@ export async function openInstance(
     await openSoftwareKeyStore({ folder: folder.keys, passphrase: passphrase.bytes, now: () => clock.now() }),
   )
   const store = stack.use(await openStore(folder, configuration))
+  const { origin, verifierKeys } = configuration.log
+  const lastSigned = lastSignedIn(folder.keys, { origin, verifiers: logVerifiers(verifierKeys) })
+  await checkNotRolledBack(lastSigned, store.read)
   const authorities = new AuthorityDirectory({ store, keyStore })
   const issuer = new CertificateIssuer({ authorities, random: drawnAhead(systemRandom, SERIAL_NUMBERS_AHEAD) })
   const registration = stack.use(createRegistration({ store, authorities, issuer, clock, random: systemRandom }))
@@ -62,6 +70,7 @@ export async function openInstance(
     authorities,
     issuer,
     registration,
+    lastSigned,
     clock,
     random: systemRandom,
     rules: () => registration.rules(),

@@ -30,6 +30,7 @@ import {
   testInstance,
   useRules,
 } from '../support/instance.ts'
+import { memoryLastSigned } from '../support/last-signed.ts'
 
 const ORIGIN = 'example.test/log'
 
@@ -43,7 +44,8 @@ before(async context => {
   const signer = softwareSigner(await generateKeyPair('Ed25519'), 'test:log')
   verifiers = logVerifiers([logVerifierKey(ORIGIN, signer.publicKey)])
   const { store, clock } = instance
-  await signDueCheckpoint({ store, clock, origin: ORIGIN, signer: logSigner(ORIGIN, signer), verifiers, first: true })
+  const signing = { store, clock, origin: ORIGIN, signer: logSigner(ORIGIN, signer), verifiers }
+  await signDueCheckpoint({ ...signing, lastSigned: memoryLastSigned(), first: true })
 })
 after(() => rm(folder, { recursive: true, force: true }))
 
@@ -315,7 +317,16 @@ test('accuses nobody of what changes while it reads', async t => {
   const signer = softwareSigner(await generateKeyPair('Ed25519'), 'test:log')
   const keys = logVerifiers([logVerifierKey(ORIGIN, signer.publicKey)])
   const { store, clock } = instance
-  const ports = { store, clock, origin: ORIGIN, signer: logSigner(ORIGIN, signer), verifiers: keys, first: true }
+  const lastSigned = memoryLastSigned()
+  const ports = {
+    store,
+    clock,
+    origin: ORIGIN,
+    signer: logSigner(ORIGIN, signer),
+    verifiers: keys,
+    lastSigned,
+    first: true,
+  }
   const known = await Promise.all(Array.from({ length: 10 }, () => bornDevice(instance)))
   await signDueCheckpoint(ports)
   // Reads of SQLite are synchronous at heart: what others do in this process comes in between only where it is let.

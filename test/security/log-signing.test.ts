@@ -14,6 +14,7 @@ import {
   signDueCheckpoint,
 } from '../../src/server/log-key.ts'
 import { registerDevice, testInstance } from '../support/instance.ts'
+import { FORGETFUL } from '../support/last-signed.ts'
 
 const ORIGIN = 'example.test/log'
 
@@ -25,7 +26,13 @@ async function logKey() {
 /** A log that signed once and has grown since. */
 async function grownLog(t: TestContext) {
   const instance = await testInstance(t)
-  const ports: CheckpointPorts = { store: instance.store, clock: instance.clock, origin: ORIGIN, ...(await logKey()) }
+  const ports: CheckpointPorts = {
+    store: instance.store,
+    clock: instance.clock,
+    origin: ORIGIN,
+    ...(await logKey()),
+    lastSigned: FORGETFUL,
+  }
   const signed = (await signDueCheckpoint({ ...ports, first: true }))!
   await registerDevice(instance)
   const head = await instance.store.read.auditHead()

@@ -8,6 +8,7 @@ import { softwareSigner } from '../../src/crypto/signer.ts'
 import type { Store } from '../../src/domain/ports.ts'
 import { logSigner, logVerifierKey, logVerifiers, signDueCheckpoint } from '../../src/server/log-key.ts'
 import { registerDevice, testInstance } from '../support/instance.ts'
+import { FORGETFUL, memoryLastSigned } from '../support/last-signed.ts'
 
 const ORIGIN = 'example.test/log'
 
@@ -19,7 +20,15 @@ async function logKey() {
 test('signs each head once, in the form that others verify', async t => {
   const instance = await testInstance(t)
   const { signer, verifiers } = await logKey()
-  const ports = { store: instance.store, clock: instance.clock, origin: ORIGIN, signer, verifiers, first: true }
+  const ports = {
+    store: instance.store,
+    clock: instance.clock,
+    origin: ORIGIN,
+    signer,
+    verifiers,
+    lastSigned: memoryLastSigned(),
+    first: true,
+  }
   const first = await signDueCheckpoint(ports)
   const head = await instance.store.read.auditHead()
   const opened = openCheckpoint(toUtf8(first!.note), ORIGIN, verifiers)
@@ -31,7 +40,14 @@ test('signs each head once, in the form that others verify', async t => {
 
 test('signs nothing for a log that was cut or rewritten', async t => {
   const instance = await testInstance(t)
-  const ports = { store: instance.store, clock: instance.clock, origin: ORIGIN, ...(await logKey()), first: true }
+  const ports = {
+    store: instance.store,
+    clock: instance.clock,
+    origin: ORIGIN,
+    ...(await logKey()),
+    lastSigned: FORGETFUL,
+    first: true,
+  }
   await signDueCheckpoint(ports)
   const head = await instance.store.read.auditHead()
   const heads = {

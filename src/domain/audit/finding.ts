@@ -24,6 +24,8 @@ export type AuditFindingCode =
   | 'audit.log_truncated'
   /** Entries that were signed for are not those that stand there, and the tiles were made to fit them. */
   | 'audit.log_rewritten'
+  /** The store is whole, and is not the one of which the log's key signed last: an older copy was put in its place. */
+  | 'log.rolled_back'
   /** A stored checkpoint is malformed, of another log, or its signature does not verify. */
   | 'audit.checkpoint_invalid'
   /** A certificate row is not what the log says was issued. */

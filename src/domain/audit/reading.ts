@@ -43,6 +43,8 @@ export interface Reading {
   /** The smallest and the largest checkpoint that they do not. */
   readonly firstBroken: Anchor | undefined
   readonly lastBroken: Anchor | undefined
+  /** The size that the log's key signed last for another log than this one, which its own checkpoints bear out. */
+  readonly branchedBefore: number | undefined
   readonly differences: readonly TileDifference[]
   /** Hashes that differ beyond the first `MAX_FINDINGS`. */
   readonly omitted: number

@@ -6,7 +6,7 @@ import { type Bytes, copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
 import { toHex } from '../../core/bytes/hex.ts'
 import { asTouchmarkError } from '../../core/errors.ts'
 import { appendLeaves, EMPTY_TREE, type TreeState, treeRoot } from '../../core/merkle/appender.ts'
-import { type Checkpoint, openCheckpoint } from '../../core/merkle/checkpoint.ts'
+import { openCheckpoint } from '../../core/merkle/checkpoint.ts'
 import type { NoteVerifier } from '../../core/merkle/signed-note.ts'
 import { edgeTiles, hashAt, TILE_LENGTH, TILE_WIDTH } from '../../core/merkle/tile.ts'
 import { HASH_LENGTH, type Hash, leafHasher } from '../../core/merkle/tree.ts'
@@ -40,6 +40,8 @@ export interface VerifyOptions {
   readonly logKeys: readonly NoteVerifier[]
   /** Checkpoints that the auditor kept elsewhere (from a manifest, from a witness): they show what the store could hide. */
   readonly kept?: readonly Uint8Array[]
+  /** What the log's key signed last, as it is remembered beside that key. */
+  readonly lastSigned?: Uint8Array
   readonly crossChecks?: (report: Report) => readonly CrossCheck[]
   /** Called after every tile of entries. */
   readonly onProgress?: (progress: { readonly entries: number; readonly size: number }) => void
@@ -85,6 +87,7 @@ export async function verifyAuditLog(source: AuditSource, options: VerifyOptions
     await readLater(source, head.size, checks, reaches, report)
     for (const check of checks) await check.end(head.size, reaches)
     await assignBlame(source, head, reading, options.hash, report)
+    if (reading.branchedBefore !== undefined) report(rolledBack(reading.branchedBefore, head.size))
     omitted += reading.omitted
     return {
       ok: findings.length === 0,
@@ -127,7 +130,7 @@ async function compare(
   reaches: Reaches,
   report: Report,
   entries: AsyncIterator<{ readonly index: number; readonly bytes: Uint8Array }>,
-  checkpoints: AsyncIterator<Checkpoint>,
+  checkpoints: AsyncIterator<SignedHead>,
 ): Promise<Reading> {
   const { hash } = options
   const leafHash = leafHasher(hash)
@@ -138,6 +141,7 @@ async function compare(
   let signedSize = 0
   let firstBroken: Anchor | undefined
   let lastBroken: Anchor | undefined
+  const broken = new Map<SignedHead['where'], number>()
   const lost: EntryRange[] = []
   let noted = 0
   let omitted = 0
@@ -187,7 +191,18 @@ async function compare(
   for (const { level, index, width } of edgeTiles(state.size)) {
     if (level > 0 && state.size === head.size) await compareTile(level, index, width, state.edge[level]!)
   }
-  return { root: treeRoot(hash, state), signedSize, firstBroken, lastBroken, differences, omitted, lost }
+  // Whoever rewrites entries breaks what the store itself says was signed. Where that holds, the log went another way after an older copy.
+  const branchedBefore = broken.has('stored') ? undefined : broken.get('last signed')
+  return {
+    root: treeRoot(hash, state),
+    signedSize,
+    firstBroken,
+    lastBroken,
+    branchedBefore,
+    differences,
+    omitted,
+    lost,
+  }
 
   /** Appends the leaves of one tile, stopping at the size of each checkpoint; compares the tiles above that become full. */
   async function append(leaves: readonly Bytes[]): Promise<void> {
@@ -206,12 +221,13 @@ async function compare(
 
   async function meetCheckpoints(): Promise<void> {
     while (!checkpoint.done && checkpoint.value.size === state.size) {
-      const { size, root } = checkpoint.value
+      const { size, root, where } = checkpoint.value
       if (equalBytes(root, treeRoot(hash, state))) {
         signedSize = size
       } else {
         firstBroken ??= { size, root }
         lastBroken = { size, root }
+        broken.set(where, size)
       }
       checkpoint = await checkpoints.next()
     }
@@ -279,6 +295,11 @@ function readable(bytes: Uint8Array): AuditEntry<string> | undefined {
   }
 }
 
+/** A size and root under the log's own signature, and where that was found. */
+interface SignedHead extends Anchor {
+  readonly where: 'kept' | 'stored' | 'last signed'
+}
+
 /**
  * The checkpoints that hold, in order of size, none beyond the head: one that is larger is reported (the log was cut), and so is
  * one that does not verify.
@@ -286,13 +307,17 @@ function readable(bytes: Uint8Array): AuditEntry<string> | undefined {
 async function* openCheckpoints(
   source: AuditSource,
   head: Anchor,
-  { origin, logKeys, kept = [] }: VerifyOptions,
+  { origin, logKeys, kept = [], lastSigned }: VerifyOptions,
   reaches: Reaches,
   report: Report,
-): AsyncGenerator<Checkpoint, undefined> {
-  const waiting: Checkpoint[] = []
+): AsyncGenerator<SignedHead, undefined> {
+  const waiting: SignedHead[] = []
   for (const note of kept) {
     const checkpoint = await open(note, 'kept')
+    if (checkpoint !== undefined) waiting.push(checkpoint)
+  }
+  if (lastSigned !== undefined) {
+    const checkpoint = await open(lastSigned, 'last signed')
     if (checkpoint !== undefined) waiting.push(checkpoint)
   }
   waiting.sort((a, b) => a.size - b.size)
@@ -317,11 +342,11 @@ async function* openCheckpoints(
   yield* waiting
   return undefined
 
-  async function open(note: Uint8Array, where: string): Promise<Checkpoint | undefined> {
+  async function open(note: Uint8Array, where: SignedHead['where']): Promise<SignedHead | undefined> {
     let size: number
     try {
       const { checkpoint } = openCheckpoint(note, origin, logKeys)
-      if (checkpoint.size <= head.size) return checkpoint
+      if (checkpoint.size <= head.size) return { size: checkpoint.size, root: checkpoint.root, where }
       size = checkpoint.size
     } catch (thrown) {
       const { code, message } = asTouchmarkError(thrown)
@@ -332,7 +357,9 @@ async function* openCheckpoints(
       })
       return undefined
     }
-    if (!(await reaches(size))) {
+    if (await reaches(size)) return undefined
+    if (where === 'last signed') report(rolledBack(size, head.size))
+    else {
       report({
         code: 'audit.log_truncated',
         message: `The log signed for ${size} entries and has ${head.size}.`,
@@ -368,6 +395,17 @@ async function storedTile(
     evidence: { level, tile: index, expected: width * HASH_LENGTH, found: bytes?.length ?? 0 },
   })
   return undefined
+}
+
+function rolledBack(signedSize: number, size: number): AuditFinding {
+  return {
+    code: 'log.rolled_back',
+    message:
+      size < signedSize
+        ? `The log's key signed for ${signedSize} entries and the store has ${size}: it is an older copy.`
+        : `The log's key signed for ${signedSize} other entries than these: the store went on from an older copy.`,
+    evidence: { signedSize, size },
+  }
 }
 
 function missing(from: number, to: number): AuditFinding {
