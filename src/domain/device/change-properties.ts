@@ -22,7 +22,7 @@ export const MAX_PROPERTIES = 64
 
 /**
  * Applies the changes together; what is as it shall be stays as it is. Answers what is said of the device now. Throws `device.not_found`,
- * `property.value_invalid`, `property.owner_personal`, `property.too_many`, `property.owner_in_transfer`; `device.property_changed`
+ * `property.value_invalid`, `property.not_personal`, `property.too_many`, `property.owner_in_transfer`; `device.property_changed`
  * where somebody else was faster.
  */
 export async function changeProperties(
@@ -43,11 +43,12 @@ export async function changeProperties(
       found.delete(name)
     } else {
       checkPropertyValue(name, value)
+      if (personal) checkMayBePersonal(name)
       if (current?.value === value && current.personal === personal) continue
       const salt = personal ? new Uint8Array(ports.random.bytes(SALT_LENGTH)) : null
       found.set(name, { deviceId, name, value, personal, salt })
     }
-    if (name === 'owner') await checkOwnerChange(deviceId, personal, ports.store)
+    if (name === 'owner') await checkOwnerChange(deviceId, ports.store)
     addPropertyChange(change, { deviceId, name, from: current?.value ?? null, to: found.get(name) ?? null }, actor, now)
   }
   if (found.size > MAX_PROPERTIES) {
@@ -59,18 +60,8 @@ export async function changeProperties(
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** An owner is an organisation that agreements and roles go by: it has a name that may stand in the log. */
-async function checkOwnerChange(deviceId: DeviceId, personal: boolean, store: Store): Promise<void> {
-  if (personal) {
-    throw new TouchmarkError(
-      'property.owner_personal',
-      'malformed',
-      'The owner of a device is not a personal attribute.',
-      {
-        next: 'Give the owner a name that may be logged, and keep the person in an attribute: attribute:contact=…',
-      },
-    )
-  }
+/** While it changes hands, whose the device is is for the transfer to say. */
+async function checkOwnerChange(deviceId: DeviceId, store: Store): Promise<void> {
   const [newest] = await store.read.transfersOfDevice(deviceId)
   if (newest?.state !== 'proposed' && newest?.state !== 'accepted') return
   throw new TouchmarkError(
@@ -82,6 +73,14 @@ async function checkOwnerChange(deviceId: DeviceId, personal: boolean, store: St
       next: 'Call the transfer off first: touchmark device transfer-cancel ID',
     },
   )
+}
+
+/** Labels end up in certificates, owners in agreements and in the log: what stands there cannot be erased. */
+function checkMayBePersonal(name: PropertyName): void {
+  if (name !== 'owner' && !name.startsWith('label:')) return
+  throw new TouchmarkError('property.not_personal', 'malformed', `${name} cannot be a personal property.`, {
+    next: 'Owners and labels are named in certificates, agreements and the log. Keep the person in attribute:NAME.',
+  })
 }
 
 /** One change within a change set. */

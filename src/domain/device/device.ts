@@ -2,7 +2,8 @@
 import type { BatchId, DeviceId, UnixSeconds } from '../ids.ts'
 
 /** manufactured → shipped → active ⇄ suspended → retired → destroyed. */
-export type DeviceState = 'manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed'
+export const DEVICE_STATES = ['manufactured', 'shipped', 'active', 'suspended', 'retired', 'destroyed'] as const
+export type DeviceState = (typeof DEVICE_STATES)[number]
 
 export interface Device {
   readonly id: DeviceId
@@ -14,7 +15,7 @@ export interface Device {
   readonly batch: BatchId | null
   readonly createdAt: UnixSeconds
   readonly stateChangedAt: UnixSeconds
-  /** Free attributes: no personal data here. */
+  /** What its certificates may name it by, as it was registered and as `label:…` was set since: no personal data here. */
   readonly labels: Readonly<Record<string, string>>
 }
 
