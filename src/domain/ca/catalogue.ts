@@ -195,6 +195,22 @@ const factoryStation: ProfileConfig = {
   ...STATUS,
 }
 
+/** Signs what outsiders are given to check: certificates of destruction (CMS SignedData). */
+const recordSigner: ProfileConfig = {
+  schema: 1,
+  name: 'record-signer',
+  version: 1,
+  description: 'Signs records that outsiders check without us: certificates of destruction.',
+  authority: 'services',
+  holder: 'platform',
+  validity: { days: 1095, backdateSeconds: 300 },
+  subject: [{ O: '{settings.organization}' }, { OU: 'Records' }, { CN: '{fields.commonName}' }],
+  keyAlgorithms: [...STRONG_ALGORITHMS],
+  keyUsage: ['digitalSignature'],
+  extendedKeyUsage: { purposes: ['documentSigning'] },
+  ...STATUS,
+}
+
 /** Its purpose is an arc of ours, so that nothing else that we issue can sign a trust bundle (docs/reference/device-api.md). */
 const trustBundleSigner: ProfileConfig = {
   schema: 1,
@@ -277,6 +293,7 @@ export const profileCatalogue: readonly ProfileConfig[] = [
   timeStamping,
   serverTls,
   factoryStation,
+  recordSigner,
   trustBundleSigner,
   root,
   subCa,

@@ -41,12 +41,12 @@ export interface DeviceActOutcome {
   readonly transfers: number
 }
 
-/** What one round does: puts it into `change`, and names it. */
+/** What one round does: puts it into `change`, and names it; `committed` is called when it is durable. */
 export type ActOf = (
   facts: DeviceFacts,
   change: ChangeBuilder,
   now: UnixSeconds,
-) => Promise<Partial<Omit<DeviceActOutcome, 'from'>>>
+) => Promise<Partial<Omit<DeviceActOutcome, 'from'>> & { committed?(firstAuditIndex: number): Promise<void> }>
 
 /** A detail that an operator may give: a ticket number, a code. */
 const BECAUSE = /^[\p{L}\p{N}._:#/-]{1,64}$/u
@@ -67,7 +67,11 @@ export async function readDeviceFacts(id: DeviceId, read: StoreReader): Promise<
   // Certificates first: what is issued after they were counted makes the writing fail.
   const certificates = await read.certificatesOfDevice(id)
   const [device, keys] = await Promise.all([read.device(id), read.keysOfDevice(id)])
-  if (device === undefined) throw new TouchmarkError('device.not_found', 'not_found', `There is no device ${id}.`)
+  if (device === undefined) {
+    throw new TouchmarkError('device.not_found', 'not_found', `There is no device ${id}.`, {
+      next: 'List devices with: touchmark device list',
+    })
+  }
   return { device, certificates, keys }
 }
 
@@ -88,7 +92,8 @@ export async function actOnDevice(id: DeviceId, act: ActOf, ports: DeviceActPort
       last = outcome.device ?? facts.device
       if (change.writes.length === 0) return null
       change.write({ kind: 'device.certificates', id, count: facts.certificates.length })
-      await store.commit(change)
+      const { firstAuditIndex } = await store.commit(change)
+      await outcome.committed?.(firstAuditIndex)
       return outcome
     },
     () =>
@@ -134,7 +139,10 @@ export function addDeviceMove(
 export function moveNotAllowed({ id, state: from }: Device, to: DeviceState): TouchmarkError {
   return new TouchmarkError('device.move_not_allowed', 'conflict', `A device that is ${from} cannot become ${to}.`, {
     evidence: { deviceId: id, from, to },
-    ...(to === 'destroyed' && from !== 'destroyed' ? { next: 'Retire it first: touchmark device retire SERIAL' } : {}),
+    next:
+      to === 'destroyed'
+        ? 'Retire it first: touchmark device retire SERIAL'
+        : 'A device is suspended and resumed until it is retired; what is retired does not come back.',
   })
 }
 
