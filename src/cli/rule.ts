@@ -20,6 +20,7 @@ import {
 } from '../domain/ra/decide.ts'
 import type { Evidence } from '../domain/ra/evidence.ts'
 import { type EvidenceFinding, EvidenceReader } from '../domain/ra/evidence-reader.ts'
+import { readRenewalFacts } from '../domain/ra/renewal-evidence.ts'
 import { compareNames, NO_NAMES } from '../domain/ra/requested-names.ts'
 import {
   defaultRules,
@@ -267,6 +268,7 @@ async function decisionInput(
     channelBinding: options.channelBinding === true,
     approved: false,
     quotaTaken: Object.fromEntries(counters),
+    ...(shown && { renewal: await readRenewalFacts(shown, read, { profile: name => storedProfile(read, name) }) }),
     rules,
     now,
   }

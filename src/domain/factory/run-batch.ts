@@ -26,6 +26,8 @@ import { decide, type QuotaTake } from '../ra/decide.ts'
 import type { OperatorEvidence } from '../ra/evidence.ts'
 import type { Rules } from '../ra/rules.ts'
 import { standingDevice, standingKey } from '../ra/standing-facts.ts'
+import { type CredentialIssue, credentialChanges, NO_HOLDINGS, readHoldings } from '../renewal/credential-changes.ts'
+import { RenewalPlan } from '../renewal/renewal-plan.ts'
 import { QuotaCounts, quotaWrites } from './quota-counts.ts'
 import { type FactoryUnit, isBadUnit, type UnitInput } from './unit.ts'
 
@@ -179,6 +181,8 @@ interface PreparedUnits {
 interface IssuedUnit {
   readonly granted: GrantedUnit
   readonly signed: SignedCertificate
+  /** `null` for a certificate without an end, as birth certificates are: it is never renewed. */
+  readonly renewal: Pick<CredentialIssue, 'policy' | 'window' | 'holdings'> | null
 }
 
 class BatchRun {
@@ -187,6 +191,7 @@ class BatchRun {
   readonly #ports: BatchPorts
   readonly #actor: AuditEntry['actor']
   readonly #subject: AuditEntry['subject']
+  readonly #renewals: RenewalPlan
   readonly #inFlight: Promise<void>[] = []
   /** Chunks reach the store in input order, so that the first line that names a unit is the one that counts. */
   #issued: Promise<unknown> = Promise.resolve()
@@ -201,6 +206,7 @@ class BatchRun {
     this.#ports = ports
     this.#actor = { kind: 'operator', id: request.operator }
     this.#subject = { batchId: batch.id }
+    this.#renewals = new RenewalPlan(ports)
   }
 
   /** Decides a chunk, and lets it be signed and become durable while the caller goes on. */
@@ -499,7 +505,17 @@ class BatchRun {
 
   async #sign({ units, prepared }: PreparedUnits): Promise<IssuedUnit[]> {
     const signed = await this.#ports.issuer.signMany(prepared)
-    return units.map((granted, i) => ({ granted, signed: signed[i]! }))
+    const issued = units.map((granted, i) => ({ granted, signed: signed[i]!, renewal: null }))
+    return this.#request.profile.lifetimeSeconds === null ? issued : Promise.all(issued.map(unit => this.#plan(unit)))
+  }
+
+  async #plan(unit: IssuedUnit): Promise<IssuedUnit> {
+    const { renewal: policy } = this.#request.profile
+    const { facts } = unit.signed
+    const { store, clock } = this.#ports
+    const holdings = unit.granted.deviceIsNew ? NO_HOLDINGS : await readHoldings(facts, null, store.read)
+    const planned = { ...facts, isNew: holdings.current === null }
+    return { ...unit, renewal: { policy, holdings, window: await this.#renewals.choose(planned, policy, clock.now()) } }
   }
 
   /** One change set for the whole chunk; where something in it conflicts, one for each unit, so that only that unit fails. */
@@ -561,7 +577,7 @@ class BatchRun {
     return records.find(record => record.profile === this.#request.profile.name && isLive(record, now))
   }
 
-  #append(change: { writes: Write[]; audit: AuditEntry[] }, { granted, signed }: IssuedUnit): void {
+  #append(change: { writes: Write[]; audit: AuditEntry[] }, { granted, signed, renewal }: IssuedUnit): void {
     const { checked, device, deviceIsNew, key, keyIsNew } = granted
     const { write, audit } = certificateWrites(signed, change.audit.length, {
       actor: this.#actor,
@@ -572,6 +588,12 @@ class BatchRun {
     change.writes.push(keyIsNew ? { kind: 'key.insert', key } : standingKey(key))
     change.writes.push(write)
     change.audit.push(audit)
+    if (renewal === null) return
+    const { certificate } = write
+    const { algorithm: keyAlgorithm } = checked.key
+    const held = credentialChanges({ ...renewal, certificate, keyAlgorithm, actor: this.#actor, now: audit.at })
+    change.writes.push(...held.writes)
+    change.audit.push(...held.audit)
   }
 
   #refusalEntry(result: Extract<UnitResult, { outcome: 'rejected' }>): AuditEntry {

@@ -5,7 +5,7 @@ import type { CertificateRecord } from '../ca/certificate-record.ts'
 import type { Clock, Store, StoreReader } from '../ports.ts'
 import { noteRefusedRenewal, suspectClone } from '../renewal/refused-renewal.ts'
 import { isLeftBehind, mayAskAgain, type RenewalFacts } from './decide.ts'
-import type { EvidenceFinding, RefusedEvidence } from './evidence-reader.ts'
+import type { EvidenceFinding, EvidenceReader, RefusedEvidence } from './evidence-reader.ts'
 
 export interface RenewalEvidencePorts {
   readonly store: Store
@@ -31,15 +31,26 @@ export async function readRenewalFacts(
   return { credential, policy }
 }
 
+/** Reads evidence as the reader does, but for renewals: with a second look at a certificate that counts no more. */
+export function evidenceForRenewal(
+  registration: RenewalEvidencePorts & { readonly evidence: Pick<EvidenceReader, 'fromCertificates' | 'fromToken'> },
+): Pick<EvidenceReader, 'fromCertificates' | 'fromToken'> {
+  const { evidence } = registration
+  return {
+    async fromCertificates(certificates, now) {
+      const finding = await evidence.fromCertificates(certificates, now)
+      return finding.kind === 'refused' ? refusedAtRenewal(finding, registration) : finding
+    },
+    fromToken: (userName, secret) => evidence.fromToken(userName, secret),
+  }
+}
+
 /**
  * A renewal whose certificate was refused: taken all the same where it was superseded before anybody saw its successor, so that a device
  * that lost the answer for long is not locked out. Else the failure is counted, and a certificate that the device has left behind gives a
  * copy away.
  */
-export async function refusedAtRenewal(
-  finding: RefusedEvidence,
-  ports: RenewalEvidencePorts,
-): Promise<EvidenceFinding> {
+async function refusedAtRenewal(finding: RefusedEvidence, ports: RenewalEvidencePorts): Promise<EvidenceFinding> {
   const { shown } = finding
   if (shown === undefined) return finding
   const facts = await readRenewalFacts(shown.record, ports.store.read, ports.authorities)

@@ -11,6 +11,7 @@ import { ChangeBuilder } from '../change-builder.ts'
 import { addKeyMove } from '../device/key-changes.ts'
 import type { AuthorityId, DeviceId, KeyId, SerialNumber } from '../ids.ts'
 import type { Clock, Store } from '../ports.ts'
+import { addCredentialEnds } from '../renewal/end-credentials.ts'
 import { untilNothingIsLeft } from '../rounds.ts'
 import { addStatusChanges } from './status-changes.ts'
 
@@ -244,6 +245,7 @@ async function change(
       addKeyMove(changes, key, 'compromised', actor, now)
     }
   }
+  if (status.kind === 'revoked') await addCredentialEnds(changes, changing, actor, now, ports.store.read)
   if (changes.writes.length > 0) await ports.store.commit(changes)
   return {
     changed: changing.map(({ authorityId, serialNumber }) => ({ authorityId, serialNumber, status })),

@@ -11,6 +11,7 @@ import type { UnixSeconds } from '../../domain/ids.ts'
 import { enrol, refuseEnrolment } from '../../domain/ra/enrol.ts'
 import type { Evidence } from '../../domain/ra/evidence.ts'
 import { type Refusal, refusal } from '../../domain/ra/refusal.ts'
+import { evidenceForRenewal } from '../../domain/ra/renewal-evidence.ts'
 import type { Operation } from '../../domain/ra/rules.ts'
 import type { Token } from '../../domain/ra/token.ts'
 import { authenticateDevice } from './authenticate.ts'
@@ -76,10 +77,11 @@ export function refuseFullCmc(): never {
 /** §3.2.3, §3.3.2: who asks; and for which profile, where the label left that open. */
 export async function authenticate(exchange: Labelled, ports: EstPorts): Promise<Authenticated | Halt> {
   const { label } = exchange
-  const { evidence: reader, clock } = ports.registration
+  const { registration } = ports
+  const reader = operationOf(exchange) === 'renew' ? evidenceForRenewal(registration) : registration.evidence
   // A path that leads nowhere is anybody's to know (§4.1): said first, it tells nothing of what is shown.
   if (label.profile !== null) await deviceProfile(label.profile, ports.registration.authorities)
-  const found = await authenticateDevice(exchange.request, reader, clock.now())
+  const found = await authenticateDevice(exchange.request, reader, registration.clock.now())
   if (found.kind === 'refused') return refuse(exchange, found.refusal, found.detail, ports)
   const { evidence } = found
   const profile = label.profile ?? profileOf(evidence, operationOf(exchange)) ?? defaultProfile(ports)
