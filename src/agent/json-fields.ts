@@ -76,6 +76,12 @@ export class JsonObject {
     return value
   }
 
+  objects(name: string, limit: number): JsonObject[] {
+    const value = this.#fields[name]
+    if (!Array.isArray(value) || value.length > limit) throw this.#wrong(name, 'a list of objects')
+    return value.map((item, i) => JsonObject.of(item, `${this.#at(name)}[${i}]`))
+  }
+
   /** One of these words. */
   word<W extends string>(name: string, words: readonly W[]): W {
     const value = this.#fields[name]

@@ -35,6 +35,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./certificate.ts')).certificateCommand(),
   },
   {
+    name: 'agent',
+    summary: 'Be a device: enrol, renew by itself, report, obey',
+    load: async () => (await import('./agent.ts')).agentCommand(),
+  },
+  {
     name: 'revoke',
     summary: 'Revoke, hold or release certificates',
     load: async () => (await import('./revoke.ts')).revokeCommand(),

@@ -1,0 +1,822 @@
+// The agent of one device: enrols, keeps its identity in order, renews, reports, obeys. One call of `tick` does what is due and says when to
+// call again; `run` does that for ever. Everything impure is a port, so that thousands of agents fit into one process.
+import { parsePem } from '../core/asn1/pem.ts'
+import { fromBase64, toBase64 } from '../core/bytes/base64.ts'
+import type { Bytes } from '../core/bytes/bytes.ts'
+import { TouchmarkError } from '../core/errors.ts'
+import { parseCertificate } from '../core/pki/certificate.ts'
+import type { KeyAlgorithmName } from '../crypto/algorithms.ts'
+import type { PassphraseKeyParameters } from '../crypto/passphrase-key.ts'
+import { checkRandomSource, type Random, systemRandom } from '../crypto/random.ts'
+import { AgentClock } from './agent-clock.ts'
+import {
+  ACTIVITIES,
+  type Activity,
+  type AgentState,
+  type HookEventName,
+  type LastError,
+  type PendingRequest,
+  pinnedRoots,
+} from './agent-state.ts'
+import { fraction, nextRetry } from './back-off.ts'
+import { DeviceClient, type HealthAnswer, type RenewalInfo } from './device-client.ts'
+import { EstClient, type EstIdentity } from './est-client.ts'
+import { fileStorage } from './file-storage.ts'
+import { type BootstrapEvidence, CURRENT, type Home, HomeOpener, type OpenIdentity, ROOTS, rootsPem } from './home.ts'
+import { type Hook, hookFailed } from './hook.ts'
+import { httpsTransport } from './https-transport.ts'
+import { checkIssuedChain, type IssuedChain } from './issued-chain.ts'
+import type { KeyPlace, KeyPlacePorts } from './key-place.ts'
+import { isUrgent, planAlone, planFrom } from './renewal-plan.ts'
+import { type AgentStatus, statusOf, timestamp } from './status.ts'
+import type { AgentStorage } from './storage.ts'
+import { dateOf, type TlsIdentity, type Transport, type TransportAnswer } from './transport.ts'
+import { checkTrustBundle } from './trust-bundle.ts'
+import { makeWipeStatement } from './wipe-statement.ts'
+
+export const AGENT_VERSION = '0.1.0'
+
+export interface DeviceAgentOptions {
+  /** Folder of the agent; or give `storage`. */
+  readonly home?: string
+  readonly storage?: AgentStorage
+  /** In place of those that the device enrolled with: `https://host:port`, the first that answers counts. */
+  readonly servers?: readonly string[]
+  readonly transport?: Transport
+  readonly random?: Random
+  /** The device's clock in seconds since 1970, right or wrong. */
+  readonly now?: () => number
+  /** Seals keys in files; must be the same ever after. */
+  readonly passphrase?: Uint8Array | undefined
+  readonly sealParameters?: PassphraseKeyParameters | undefined
+  readonly keyPlace?: ((uri: string, ports: KeyPlacePorts) => KeyPlace) | undefined
+  /** Told of changes, at least once each. */
+  readonly hook?: Hook | undefined
+  /** Asked at each report. */
+  readonly firmware?: () => string | undefined
+  readonly configuration?: () => string | undefined
+  /** Between two reports, where the server asks for nothing else: a day by default. */
+  readonly reportEverySeconds?: number
+  /** Sees what happens, for logs. */
+  readonly onEvent?: (event: AgentEvent) => void
+}
+
+export interface AgentEvent {
+  readonly event: HookEventName | 'reported' | 'request-pending' | 'confirmed' | 'failed'
+  readonly at: number
+  /** Of the certificate in use. */
+  readonly certificate?: string
+  readonly error?: LastError
+}
+
+export interface EnrolRequest {
+  readonly model: string
+  readonly serialNumber: string
+  readonly servers: readonly string[]
+  /** Roots in PEM, as the factory put them in. */
+  readonly trustAnchors: string
+  readonly evidence: BootstrapEvidence
+  /** `ldevid` by default. */
+  readonly profile?: string
+  /** `P-256` by default. */
+  readonly keyAlgorithm?: KeyAlgorithmName
+  /** `file` by default; see `openKeyPlace`. */
+  readonly keyPlace?: string
+}
+
+export interface Tick {
+  /** When to call again, by the agent's judgement of time; `null`: never, the device is wiped. */
+  readonly nextAt: number | null
+  /** What failed in this tick. */
+  readonly errors: readonly LastError[]
+}
+
+/** A certificate and its key for the application, PEM; and the roots to trust. */
+export interface AgentIdentity extends TlsIdentity {
+  readonly trustAnchors: string
+  readonly serialNumber: string
+  readonly notAfter: number
+}
+
+interface Context {
+  readonly signal: AbortSignal | undefined
+  /** A person asks: own waiting does not count, what the server asked for does. */
+  readonly atOnce: boolean
+  readonly errors: LastError[]
+}
+
+const DAY = 86_400
+/** Bounds of what the server may ask for between two reports. */
+const REPORT_AT_LEAST = 60
+const REPORT_AT_MOST = 7 * DAY
+/** How often the wipe statement is sent before the keys go without its being heard. */
+const WIPE_ATTEMPTS = 10
+
+export class DeviceAgent {
+  readonly #options: DeviceAgentOptions
+  readonly #storage: AgentStorage
+  readonly #transport: Transport
+  readonly #random: Random
+  readonly #clock: AgentClock
+  readonly #homes: HomeOpener
+  #randomChecked = false
+  #reported = false
+
+  /** Throws where there is neither `home` nor `storage`. Nothing is read before the first call. */
+  constructor(options: DeviceAgentOptions) {
+    const storage = options.storage ?? (options.home === undefined ? undefined : fileStorage(options.home))
+    if (!storage) throw new TypeError('An agent needs a home or a storage.')
+    this.#options = options
+    this.#storage = storage
+    this.#transport = options.transport ?? httpsTransport
+    this.#random = options.random ?? systemRandom
+    this.#clock = new AgentClock(options.now ?? (() => Date.now() / 1000))
+    this.#homes = new HomeOpener({
+      storage,
+      random: this.#random,
+      passphrase: options.passphrase,
+      sealParameters: options.sealParameters,
+      keyPlace: options.keyPlace,
+    })
+  }
+
+  /** The agent's judgement of the time, whole seconds. */
+  now(): number {
+    return this.#clock.now()
+  }
+
+  /**
+   * Gets the first certificate. Called again after a failure it sends the same request with the evidence given now. Rejects with
+   * `agent.enrolled_already`, `agent.enrolment_pending` (a person has to approve: call again, or `run`), and the reason of a failure.
+   */
+  enrol(request: EnrolRequest, signal?: AbortSignal): Promise<AgentStatus> {
+    return this.#exclusively(async () => {
+      const home = await this.#homeFor(request)
+      const context = { signal, atOnce: true, errors: [] }
+      await this.#attempt(
+        home,
+        'renew',
+        context,
+        () => this.#obtain(home, home.state.pending!, undefined, signal),
+        'throw',
+      )
+      await this.#afterChange(home, context)
+      return this.#statusOf(home.state)
+    })
+  }
+
+  /** Renews now, whatever the window says. Rejects with the reason where it did not work; the old identity stays. */
+  renew(signal?: AbortSignal): Promise<AgentStatus> {
+    return this.#exclusively(async () => {
+      const home = await this.#enrolled()
+      if (home.state.wipe) throw wiped()
+      const context = { signal, atOnce: true, errors: [] }
+      await this.#attempt(home, 'renew', context, () => this.#renew(home, signal), 'throw')
+      await this.#afterChange(home, context)
+      return this.#statusOf(home.state)
+    })
+  }
+
+  /** Does what is due. `atOnce`: also what waits only because it failed before. Rejects where the agent itself cannot work. */
+  tick({ signal, atOnce = false }: { readonly signal?: AbortSignal; readonly atOnce?: boolean } = {}): Promise<Tick> {
+    return this.#exclusively(async () => {
+      const home = await this.#enrolled()
+      const context: Context = { signal, atOnce, errors: [] }
+      await this.#tick(home, context)
+      await this.#runHooks(home, context)
+      return { nextAt: this.#nextAt(home.state), errors: context.errors }
+    })
+  }
+
+  /** Ticks until the signal aborts or the device is wiped. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      let nextAt: number | null
+      try {
+        nextAt = (await this.tick({ signal })).nextAt
+      } catch (thrown) {
+        if (signal.aborted) return
+        throw thrown
+      }
+      if (nextAt === null) return
+      await sleep(Math.min(Math.max(nextAt - this.now(), 1), LONGEST_SLEEP), signal)
+    }
+  }
+
+  async status(): Promise<AgentStatus> {
+    const state = await this.#homes.peek()
+    if (state) this.#takeEvidence(state)
+    return this.#statusOf(state)
+  }
+
+  /** The identity for the application. Rejects with `agent.not_enrolled`, `agent.suspended`, `agent.wiped`, `agent.key_altered`, … */
+  identity(): Promise<AgentIdentity> {
+    return this.#exclusively(async () => {
+      const home = await this.#enrolled()
+      const { state } = home
+      if (state.wipe) throw wiped()
+      if (state.suspended) {
+        throw new TouchmarkError(
+          'agent.suspended',
+          'forbidden',
+          'The device is suspended: its identity is not to be used.',
+          {
+            next: 'The agent asks again by itself; the operator resumes the device.',
+          },
+        )
+      }
+      if (!state.current) throw notEnrolled()
+      const { tls, record } = await home.identity(state.current)
+      return { ...tls, trustAnchors: rootsPem(state), serialNumber: record.serialNumber, notAfter: record.notAfter }
+    })
+  }
+
+  /** Wipes the device at its own wish: says so to the server, if it hears, and destroys every key. */
+  wipe(signal?: AbortSignal): Promise<AgentStatus> {
+    return this.#exclusively(async () => {
+      const home = await this.#enrolled()
+      const context = { signal, atOnce: true, errors: [] }
+      await this.#orderWipe(home)
+      await this.#attempt(home, 'wipe', context, () => this.#sendWipe(home, signal))
+      if (!home.state.wipe?.done) await home.destroyKeys()
+      await this.#runHooks(home, context)
+      return this.#statusOf(home.state)
+    })
+  }
+
+  // What is due
+
+  async #tick(home: Home, context: Context): Promise<void> {
+    if (home.state.wipe) return this.#wipe(home, context)
+    const identity = await this.#usableIdentity(home, context)
+    if (!identity) {
+      if (home.state.pending || home.state.bootstrap?.kind === 'certificate') {
+        await this.#attempt(home, 'renew', context, () => this.#renew(home, context.signal))
+        await this.#afterChange(home, context)
+      }
+      return
+    }
+    const { askAt } = home.state
+    if (!this.#reported || askAt === null || this.now() >= askAt || !home.state.confirmed) {
+      await this.#attempt(home, 'report', context, () => this.#report(home, identity, context.signal))
+    }
+    if (home.state.wipe) return this.#wipe(home, context)
+    if (home.state.suspended) return
+    if (home.state.knownTrustVersion > home.state.trust.version) {
+      await this.#attempt(home, 'trust', context, () => this.#followTrust(home, identity, context.signal))
+    }
+    const renewal = home.state.renewal ?? planAlone(identity.record, this.#random)
+    if (!home.state.renewal) await home.update({ renewal })
+    if (home.state.pending || this.now() >= renewal.renewAt || this.now() > identity.record.notAfter) {
+      await this.#attempt(home, 'renew', context, () => this.#renew(home, context.signal))
+      await this.#afterChange(home, context)
+    }
+  }
+
+  /** After a swap: the hook first, because the application shall have the new certificate, then the report that confirms it. */
+  async #afterChange(home: Home, context: Context): Promise<void> {
+    await this.#runHooks(home, context)
+    const { current, confirmed, wipe } = home.state
+    if (!current || confirmed || wipe) return
+    const identity = await home.identity(current)
+    await this.#attempt(home, 'report', { ...context, atOnce: true }, () =>
+      this.#report(home, identity, context.signal),
+    )
+    if (!home.state.renewal) await home.update({ renewal: planAlone(identity.record, this.#random) })
+    if (home.state.wipe) await this.#wipe(home, context)
+  }
+
+  // Renewal
+
+  async #renew(home: Home, signal: AbortSignal | undefined): Promise<void> {
+    const { current, renewal, pending: under } = home.state
+    const identity = current ? await home.identity(current).catch(unlessDamage) : undefined
+    const profile = renewal?.order?.profile ?? home.state.profile
+    const keyAlgorithm = renewal?.order?.keyAlgorithm ?? home.state.keyAlgorithm
+    const fits = under?.profile === profile && under.keyAlgorithm === keyAlgorithm
+    const { serialNumber } = home.state.device
+    const names =
+      profile !== home.state.profile
+        ? ({ kind: 'none' } as const)
+        : identity
+          ? ({ kind: 'as', certificate: identity.leaf } as const)
+          : ({ kind: 'device', serialNumber } as const)
+    this.#checkRandom()
+    const pending = under && fits ? under : await home.begin(identity ? 'renew' : 'enrol', profile, keyAlgorithm, names)
+    await this.#obtain(home, pending, identity, signal)
+  }
+
+  /** Sends the stored request by every way that is open, until one certificate has come and holds. */
+  async #obtain(
+    home: Home,
+    pending: PendingRequest,
+    identity: OpenIdentity | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { publicKey } = (await home.pendingKey(pending)).signer
+    const csr = fromBase64(pending.csr)
+    let failure: unknown
+    for (const way of await this.#ways(home, pending, identity)) {
+      try {
+        const issued = await this.#overServers(home, async url => {
+          const est = this.#est(home.state, url, pending.profile, signal)
+          const answer =
+            way.operation === 'simplereenroll'
+              ? await est.simpleReenroll(csr, way.identity)
+              : await est.simpleEnroll(csr, way.identity)
+          if (answer.kind === 'pending') throw enrolmentPending(answer.retryAfterSeconds)
+          return this.#check(home.state, est, answer.certificates, publicKey, identity)
+        })
+        await home.adopt(pending, issued, identity || home.state.current ? 'renewed' : 'enrolled')
+        this.#takeEvidence(home.state)
+        this.#tell(home.state.hooksDue.at(-1) ?? 'renewed', home.state)
+        return
+      } catch (thrown) {
+        if (!(thrown instanceof TouchmarkError) || thrown.code === 'agent.storage_failed') throw thrown
+        failure ??= thrown
+        if (thrown.code === 'agent.enrolment_pending') break
+      }
+    }
+    const error = failure ?? noWay()
+    // A refused renewal is made anew next time, perhaps over another key; a first request is kept, because its token may be used up.
+    if (pending.kind === 'renew' && error instanceof TouchmarkError && isFinal(error)) await home.abandon()
+    throw error
+  }
+
+  /** Showing the certificate that is renewed; where that does not help, what the device came with. */
+  async #ways(
+    home: Home,
+    pending: PendingRequest,
+    identity: OpenIdentity | undefined,
+  ): Promise<{ operation: 'simplereenroll' | 'simpleenroll'; identity: EstIdentity }[]> {
+    const ways: { operation: 'simplereenroll' | 'simpleenroll'; identity: EstIdentity }[] = []
+    if (identity && pending.kind === 'renew')
+      ways.push({ operation: 'simplereenroll', identity: { tls: identity.tls } })
+    const bootstrap = await home.bootstrapIdentity()
+    if (bootstrap) ways.push({ operation: 'simpleenroll', identity: { tls: bootstrap.tls } })
+    const token = await home.bootstrapToken()
+    if (token !== undefined) {
+      const basic = { user: home.state.device.serialNumber, password: token }
+      ways.push({ operation: 'simpleenroll', identity: { basic } })
+    }
+    return ways
+  }
+
+  async #check(
+    state: AgentState,
+    est: EstClient,
+    certificates: readonly Bytes[],
+    publicKey: Uint8Array,
+    identity: OpenIdentity | undefined,
+  ): Promise<IssuedChain> {
+    const checks = {
+      certificates,
+      roots: pinnedRoots(state),
+      publicKey,
+      deviceSerialNumber: state.device.serialNumber,
+      at: this.now(),
+    }
+    try {
+      return checkIssuedChain({ ...checks, intermediates: identity?.chain.slice(1) ?? [] })
+    } catch (thrown) {
+      // A simple enrolment answers with the leaf alone (RFC 7030 §4.2.3); what stands between it and the root comes from /cacerts.
+      if (!(thrown instanceof TouchmarkError) || thrown.code !== 'agent.certificate_untrusted') throw thrown
+      return checkIssuedChain({ ...checks, at: this.now(), intermediates: (await est.cacerts()).slice(0, MAX_CACERTS) })
+    }
+  }
+
+  // Reports and orders
+
+  async #report(home: Home, identity: OpenIdentity, signal: AbortSignal | undefined): Promise<void> {
+    const answer = await this.#overServers(home, async url => {
+      const client = this.#device(home.state, url, identity.tls, signal)
+      // Written before it is sent, and for each server anew: a number that was sent once never is again.
+      await home.update({ sequence: home.state.sequence + 1, lastServerTime: this.#clock.evident })
+      try {
+        return { ...(await client.health(this.#health(home, identity))), isHealth: true as const }
+      } catch (thrown) {
+        // A server that takes no reports may still know when to renew.
+        if (!isUnknownThere(thrown)) throw thrown
+        try {
+          const { info, retryAfterSeconds } = await client.renewalInfo(identity.record.profile)
+          return { renewal: info, retryAfterSeconds, isHealth: false as const }
+        } catch (again) {
+          if (!isUnknownThere(again)) throw again
+          return { renewal: null, retryAfterSeconds: undefined, isHealth: false as const }
+        }
+      }
+    })
+    await this.#take(home, identity, answer)
+    this.#reported = true
+    this.#tell('reported', home.state)
+  }
+
+  #health(home: Home, identity: OpenIdentity) {
+    const { state, keyPlace } = home
+    const { lastError } = state
+    return {
+      sequence: state.sequence,
+      time: this.#clock.device(),
+      agentVersion: AGENT_VERSION,
+      firmware: this.#options.firmware?.(),
+      configuration: this.#options.configuration?.(),
+      daysLeft: Math.max(0, Math.floor((identity.record.notAfter - this.now()) / DAY)),
+      ...(lastError ? { lastError: { code: lastError.code, at: lastError.at } } : {}),
+      keys: [{ keyId: identity.key.keyId, place: keyPlace.place, protection: keyPlace.protection }],
+    }
+  }
+
+  async #take(
+    home: Home,
+    identity: OpenIdentity,
+    answer:
+      | (HealthAnswer & { readonly retryAfterSeconds: number | undefined; readonly isHealth: true })
+      | {
+          readonly renewal: RenewalInfo | null
+          readonly retryAfterSeconds: number | undefined
+          readonly isHealth: false
+        },
+  ): Promise<void> {
+    const now = this.now()
+    const { renewal: before } = home.state
+    const plan = answer.renewal ? planFrom(answer.renewal, identity.record, before, this.#random) : before
+    const change: Partial<AgentState> = {
+      lastReportAt: now,
+      lastServerTime: this.#clock.evident,
+      askAt: now + this.#untilNextReport(answer.retryAfterSeconds),
+      renewal: plan,
+    }
+    if (!answer.isHealth) return this.#seen(home, change)
+    const knownTrustVersion = answer.trustBundleVersion ?? home.state.knownTrustVersion
+    await this.#seen(home, { ...change, knownTrustVersion })
+    if (answer.order === 'wipe') await this.#orderWipe(home)
+    const suspended = answer.order === 'suspend' || answer.state === 'suspended'
+    if (suspended !== home.state.suspended) {
+      await home.setSuspended(suspended)
+      this.#tell(suspended ? 'suspended' : 'resumed', home.state)
+    }
+  }
+
+  /** The server has answered to the current identity. */
+  async #seen(home: Home, change: Partial<AgentState>): Promise<void> {
+    if (home.state.confirmed) return home.update(change)
+    await home.confirm(change)
+    this.#tell('confirmed', home.state)
+  }
+
+  #untilNextReport(asked: number | undefined): number {
+    const every = this.#options.reportEverySeconds ?? DAY
+    const seconds = Math.min(Math.max(asked ?? every, REPORT_AT_LEAST), REPORT_AT_MOST)
+    // Spread forward only: a server that asked for a wait gets it.
+    return Math.ceil(seconds * (1 + fraction(this.#random) / 10))
+  }
+
+  async #followTrust(home: Home, identity: OpenIdentity, signal: AbortSignal | undefined): Promise<void> {
+    const bundle = await this.#overServers(home, async url => {
+      const message = await this.#device(home.state, url, identity.tls, signal).trustBundle()
+      const { version } = home.state.trust
+      return checkTrustBundle(message, { pinned: pinnedRoots(home.state), version, at: this.now() })
+    })
+    await home.trust(bundle)
+    this.#tell('trust-updated', home.state)
+  }
+
+  // The end
+
+  async #orderWipe(home: Home): Promise<void> {
+    if (home.state.wipe) return
+    const keys = await home.allKeys()
+    const statement = await makeWipeStatement(home.state.device, keys, this.now())
+    await home.update({ wipe: { orderedAt: this.now(), statement, accepted: false, done: false } })
+  }
+
+  async #wipe(home: Home, context: Context): Promise<void> {
+    const { wipe, retries } = home.state
+    if (!wipe || wipe.done) return
+    if (!wipe.accepted && wipe.statement && (retries.wipe?.failures ?? 0) < WIPE_ATTEMPTS) {
+      const sent = await this.#attempt(home, 'wipe', context, () => this.#sendWipe(home, context.signal))
+      if (!sent && (home.state.retries.wipe?.failures ?? 0) < WIPE_ATTEMPTS) return
+    }
+    await home.destroyKeys()
+    this.#tell('wiped', home.state)
+  }
+
+  async #sendWipe(home: Home, signal: AbortSignal | undefined): Promise<void> {
+    const { wipe, current } = home.state
+    if (!wipe?.statement || wipe.accepted || !current) return
+    const { statement } = wipe
+    const { tls } = await home.identity(current)
+    try {
+      await this.#overServers(home, url => this.#device(home.state, url, tls, signal).wipeStatement(statement))
+    } catch (thrown) {
+      // A server that refuses it will refuse it again; the keys go all the same, and the statement stays for the operator.
+      if (!(thrown instanceof TouchmarkError) || !isFinal(thrown)) throw thrown
+    }
+    await home.update({ wipe: { ...wipe, accepted: true } })
+  }
+
+  // Ports and bookkeeping
+
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return this.#storage.exclusively(work)
+  }
+
+  async #homeFor(request: EnrolRequest): Promise<Home> {
+    this.#checkRandom()
+    const {
+      model,
+      serialNumber,
+      servers,
+      evidence,
+      profile = 'ldevid',
+      keyAlgorithm = 'P-256',
+      keyPlace = 'file',
+    } = request
+    const roots = parseRoots(request.trustAnchors)
+    const known = await this.#homes.open()
+    if (known?.state.wipe) throw wiped()
+    if (known?.state.current) {
+      throw new TouchmarkError(
+        'agent.enrolled_already',
+        'conflict',
+        'The device in this folder has an identity already.',
+        {
+          next: 'Renew it with: touchmark agent renew; or enrol in another folder.',
+          evidence: { serialNumber: known.state.device.serialNumber },
+        },
+      )
+    }
+    const state = known?.state
+    const same =
+      state?.pending?.profile === profile &&
+      state.pending.keyAlgorithm === keyAlgorithm &&
+      state.keyPlace === keyPlace &&
+      state.device.serialNumber === serialNumber &&
+      state.device.model === model &&
+      (state.seal !== null) === (this.#options.passphrase !== undefined)
+    if (known && same) {
+      // The same request with what is shown now: an answer that was lost is asked for again.
+      const trust = { version: 0, certificates: roots.map(root => root.base64) }
+      await known.replaceBootstrap(evidence, { servers: [...servers], trust })
+      return known
+    }
+    const der = roots.map(root => root.der)
+    return this.#homes.create({
+      model,
+      serialNumber,
+      servers,
+      profile,
+      keyAlgorithm,
+      keyPlace,
+      roots: der,
+      bootstrap: evidence,
+      now: this.now(),
+    })
+  }
+
+  async #enrolled(): Promise<Home> {
+    const home = await this.#homes.open()
+    if (!home) throw notEnrolled()
+    this.#takeEvidence(home.state)
+    return home
+  }
+
+  /** The current identity, or the one before where the current one does not hold. */
+  async #usableIdentity(home: Home, context: Context): Promise<OpenIdentity | undefined> {
+    const { current, previous } = home.state
+    if (!current) return undefined
+    try {
+      return await home.identity(current)
+    } catch (thrown) {
+      if (!isDamage(thrown)) throw thrown
+      const lastError = this.#note(thrown, 'identity', context, home.state)
+      const good = previous ? await home.identity(previous).catch(unlessDamage) : undefined
+      if (good) await home.fallBack({ lastError })
+      else await home.update({ lastError })
+      return good
+    }
+  }
+
+  /** Runs one activity unless it waits; a failure is written down and answers false, or is thrown where the caller wants to know. */
+  async #attempt(
+    home: Home,
+    activity: Activity,
+    context: Context,
+    work: () => Promise<void>,
+    onFailure: 'note' | 'throw' = 'note',
+  ): Promise<boolean> {
+    const before = home.state.retries[activity]
+    if (before && this.now() < before.at && (!context.atOnce || (before.asked && onFailure === 'note'))) return false
+    try {
+      await work()
+    } catch (thrown) {
+      context.signal?.throwIfAborted()
+      if (!(thrown instanceof TouchmarkError) || thrown.code === 'agent.storage_failed') throw thrown
+      const { current } = home.state
+      const urgent = current !== null && isUrgent(current, this.now())
+      const retry = nextRetry(before, thrown, { now: this.now(), urgent, random: this.#random })
+      const lastError = this.#note(thrown, activity, context, home.state)
+      await home.update({ retries: { ...home.state.retries, [activity]: retry }, lastError })
+      if (onFailure === 'throw') throw thrown
+      return false
+    }
+    const { [activity]: _done, ...retries } = home.state.retries
+    const lastError = home.state.lastError?.activity === activity ? null : home.state.lastError
+    if (before || lastError !== home.state.lastError) await home.update({ retries, lastError })
+    return true
+  }
+
+  /** Calls the hook for what it has not been told yet. */
+  async #runHooks(home: Home, context: Context): Promise<void> {
+    const { hook } = this.#options
+    if (!hook) return
+    while (home.state.hooksDue.length > 0) {
+      const [event, ...hooksDue] = home.state.hooksDue as [HookEventName, ...HookEventName[]]
+      const { device, current, suspended, wipe } = home.state
+      const usable = current && !suspended && !wipe ? current : undefined
+      let lastError = home.state.lastError?.activity === 'hook' ? null : home.state.lastError
+      try {
+        await hook({
+          event,
+          ...device,
+          certificate: usable && this.#storage.pathOf(`${CURRENT}/certificate.pem`),
+          key: usable && this.#storage.pathOf(`${CURRENT}/key.pem`),
+          trustAnchors: this.#storage.pathOf(ROOTS),
+          notAfter: usable && timestamp(usable.notAfter),
+        })
+      } catch (thrown) {
+        const error = thrown instanceof TouchmarkError ? thrown : hookFailed(event, String(thrown), thrown)
+        lastError = this.#note(error, 'hook', context, home.state)
+      }
+      await home.update({ hooksDue, lastError })
+    }
+  }
+
+  /** One server after the other, until one gives a final answer: a success, or a refusal that is about the device. */
+  async #overServers<T>(home: Home, ask: (url: string) => Promise<T>): Promise<T> {
+    let first: unknown
+    for (const url of this.#options.servers ?? home.state.servers) {
+      try {
+        return await ask(url)
+      } catch (thrown) {
+        if (!(thrown instanceof TouchmarkError) || !mayAskAnother(thrown)) throw thrown
+        first ??= thrown
+      }
+    }
+    throw first ?? noWay()
+  }
+
+  #est(state: AgentState, url: string, label: string, signal: AbortSignal | undefined): EstClient {
+    return new EstClient({ ...this.#connection(state, url, signal), label })
+  }
+
+  #device(state: AgentState, url: string, identity: TlsIdentity, signal: AbortSignal | undefined): DeviceClient {
+    return new DeviceClient({ ...this.#connection(state, url, signal), identity })
+  }
+
+  #connection(state: AgentState, url: string, signal: AbortSignal | undefined) {
+    return {
+      url,
+      signal,
+      transport: this.#transport,
+      trustAnchors: rootsPem(state),
+      notBeforeTime: this.#clock.isWrong ? this.#clock.evident : undefined,
+      onAnswer: (answer: TransportAnswer) => this.#clock.heard(dateOf(answer), answer.tls),
+    }
+  }
+
+  #checkRandom(): void {
+    if (this.#randomChecked) return
+    checkRandomSource(this.#random)
+    this.#randomChecked = true
+  }
+
+  /** What the files prove of the time. */
+  #takeEvidence(state: AgentState): void {
+    this.#clock.notBefore(state.lastServerTime)
+    if (state.current) this.#clock.notBefore(state.current.notBefore)
+  }
+
+  #nextAt(state: AgentState): number | null {
+    if (state.wipe?.done) return null
+    const now = this.now()
+    const due = [now + DAY]
+    for (const activity of ACTIVITIES) {
+      const retry = state.retries[activity]
+      if (retry) due.push(retry.at)
+    }
+    // What has failed waits for its retry, not for its time.
+    if (state.askAt !== null && !state.retries.report) due.push(state.askAt)
+    if (state.renewal && !state.retries.renew && !state.suspended) due.push(state.renewal.renewAt)
+    return Math.max(now, Math.min(...due))
+  }
+
+  #note(error: TouchmarkError, activity: LastError['activity'], context: Context, state: AgentState): LastError {
+    const lastError = { activity, code: error.code, message: error.message.slice(0, 500), at: this.now() }
+    context.errors.push(lastError)
+    this.#tell('failed', state, lastError)
+    return lastError
+  }
+
+  #tell(event: AgentEvent['event'], state: AgentState, error?: LastError): void {
+    const certificate = state.current?.serialNumber
+    this.#options.onEvent?.({
+      event,
+      at: this.now(),
+      ...(certificate === undefined ? {} : { certificate }),
+      ...(error ? { error } : {}),
+    })
+  }
+
+  #statusOf(state: AgentState | undefined): Promise<AgentStatus> {
+    return statusOf(state, this.#storage, this.#clock)
+  }
+}
+
+/** A clock that was set, a machine that slept: what is due is looked at again this often. */
+const LONGEST_SLEEP = 900
+const MAX_CACERTS = 32
+/** Reasons why an identity does not hold although its files are the agent's own. */
+const DAMAGE: readonly string[] = ['agent.key_missing', 'agent.key_altered', 'agent.certificate_altered', 'key.invalid']
+
+function isDamage(thrown: unknown): thrown is TouchmarkError {
+  return thrown instanceof TouchmarkError && DAMAGE.includes(thrown.code)
+}
+
+function unlessDamage(thrown: unknown): undefined {
+  if (!isDamage(thrown)) throw thrown
+}
+
+function parseRoots(pem: string): { readonly der: Bytes; readonly base64: string }[] {
+  const roots = parsePem(pem).filter(({ label }) => label === 'CERTIFICATE')
+  if (roots.length === 0) {
+    throw new TouchmarkError('agent.no_trust_anchors', 'malformed', 'The trust anchors hold no certificate.', {
+      next: 'They are roots in PEM: touchmark trust > roots.pem',
+    })
+  }
+  for (const { der } of roots) parseCertificate(der)
+  return roots.map(({ der }) => ({ der, base64: toBase64(der) }))
+}
+
+/** A refusal that will not change by itself. */
+function isFinal(error: TouchmarkError): boolean {
+  if (error.code === 'agent.server_refused') return !['unavailable', 'too_many'].includes(error.kind)
+  return error.code.startsWith('agent.certificate_')
+}
+
+/** Another server may do better: this one is away, busy, broken, or not what it should be. */
+function mayAskAnother(error: TouchmarkError): boolean {
+  if (error.code === 'agent.server_refused') return ['unavailable', 'too_many', 'not_found'].includes(error.kind)
+  return error.code !== 'agent.storage_failed' && error.code !== 'agent.enrolment_pending'
+}
+
+function isUnknownThere(thrown: unknown): boolean {
+  return thrown instanceof TouchmarkError && thrown.code === 'agent.server_refused' && thrown.kind === 'not_found'
+}
+
+function notEnrolled(): TouchmarkError {
+  return new TouchmarkError('agent.not_enrolled', 'not_found', 'There is no device in this folder.', {
+    next: 'Enrol it with: touchmark agent enroll',
+  })
+}
+
+function wiped(): TouchmarkError {
+  return new TouchmarkError('agent.wiped', 'forbidden', 'The device was wiped: its keys are gone.', {
+    next: 'A wiped device begins anew in an empty folder, as its operator decides.',
+  })
+}
+
+function noWay(): TouchmarkError {
+  return new TouchmarkError(
+    'agent.no_way_to_renew',
+    'unavailable',
+    'The device has nothing left to show to the server.',
+    {
+      next: 'Give it a new one-time token: touchmark agent enroll in an empty folder.',
+    },
+  )
+}
+
+function enrolmentPending(retryAfterSeconds: number): TouchmarkError {
+  return new TouchmarkError(
+    'agent.enrolment_pending',
+    'conflict',
+    'An operator of the server has to approve the request.',
+    {
+      next: 'The agent asks again by itself: touchmark agent run.',
+      evidence: { retryAfterSeconds },
+    },
+  )
+}
+
+function sleep(seconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, seconds * 1000)
+    signal.addEventListener('abort', done, { once: true })
+  })
+}

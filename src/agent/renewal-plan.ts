@@ -1,0 +1,38 @@
+// When this device renews: a random moment of the window that the server suggests (RFC 9773 §4.2), or of the last third of the certificate's
+// life where no server says anything.
+import type { Random } from '../crypto/random.ts'
+import type { IdentityRecord, RenewalPlan } from './agent-state.ts'
+import { fraction } from './back-off.ts'
+import type { RenewalInfo } from './device-client.ts'
+
+/** The plan that follows from what the server says. A window that is as it was keeps the moment that was drawn. */
+export function planFrom(
+  info: RenewalInfo,
+  { serialNumber }: IdentityRecord,
+  before: RenewalPlan | null,
+  random: Random,
+): RenewalPlan {
+  const { windowStart, windowEnd, reason, order } = info
+  const same =
+    before?.serialNumber === serialNumber && before.windowStart === windowStart && before.windowEnd === windowEnd
+  const renewAt = same ? before.renewAt : draw(windowStart, windowEnd, random)
+  return { serialNumber, windowStart, windowEnd, renewAt, reason, order }
+}
+
+/** The plan of a device that was told nothing: between two thirds and nine tenths of the life. */
+export function planAlone(identity: IdentityRecord, random: Random): RenewalPlan {
+  const life = identity.notAfter - identity.notBefore
+  const windowStart = identity.notBefore + Math.floor((life * 2) / 3)
+  const windowEnd = identity.notBefore + Math.floor(life * 0.9)
+  const renewAt = draw(windowStart, windowEnd, random)
+  return { serialNumber: identity.serialNumber, windowStart, windowEnd, renewAt, reason: 'scheduled', order: null }
+}
+
+/** Whether little of the life is left: a tenth. Then it is tried more often. */
+export function isUrgent(identity: IdentityRecord, now: number): boolean {
+  return now >= identity.notAfter - (identity.notAfter - identity.notBefore) / 10
+}
+
+function draw(start: number, end: number, random: Random): number {
+  return start + Math.floor(fraction(random) * (end - start + 1))
+}
