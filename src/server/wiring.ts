@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import { TouchmarkError } from '../core/errors.ts'
 import type { AuditAction } from '../domain/audit/actions.ts'
 import { crlUrl } from '../domain/ca/distribution-urls.ts'
+import { advanceCampaigns } from '../domain/campaign/advance-campaigns.ts'
 import { type AuthorityId, authorityId } from '../domain/ids.ts'
 import { OcspResponders } from '../domain/revocation/ocsp-responders.ts'
 import {
@@ -158,6 +159,12 @@ function createJobs(instance: Instance, { responders, renewCertificate, signChec
     },
     { name: 'counted refusals', everySeconds: 60, run: () => registration.refusals.flush() },
     { name: 'server certificate', everySeconds: 3600, run: renewCertificate },
+    {
+      name: 'campaigns',
+      onChange: { atMostEverySeconds: 1 },
+      everySeconds: 5,
+      run: signal => advanceCampaigns({ store, clock }, signal),
+    },
     {
       name: 'checkpoint',
       onChange: { atMostEverySeconds: 2 },
