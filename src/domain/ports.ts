@@ -357,6 +357,7 @@ export interface StoreReader {
     readonly notAfter: UnixSeconds
   }>
 
+  token(id: TokenId): Promise<Token | undefined>
   tokenByHash(secretHash: string): Promise<Token | undefined>
   /** Of the device, those that were neither used nor cancelled, expired or not; oldest first, at most 1,000. */
   openTokensOfDevice(id: DeviceId): Promise<Token[]>

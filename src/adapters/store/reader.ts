@@ -36,7 +36,7 @@ import { readQuotaTaken } from './tables/quota.ts'
 import { readPlanned } from './tables/renewal-plan.ts'
 import { readSelectedDevices } from './tables/selection.ts'
 import { readSuspension } from './tables/suspension.ts'
-import { readAllTokens, readOpenTokensOfDevice, readTokenByHash } from './tables/token.ts'
+import { readAllTokens, readOpenTokensOfDevice, readToken, readTokenByHash } from './tables/token.ts'
 
 export function storeReader(queries: Queries): StoreReader {
   return {
@@ -88,6 +88,7 @@ export function storeReader(queries: Queries): StoreReader {
     revokedCount: (authority, shard, expiresAfter) => countRevoked(queries, authority, shard, expiresAfter),
     revoked: (authority, shard, expiresAfter) => readRevoked(queries, authority, shard, expiresAfter),
 
+    token: id => readToken(queries, id),
     tokenByHash: secretHash => readTokenByHash(queries, secretHash),
     allTokens: () => readAllTokens(queries),
     openTokensOfDevice: id => readOpenTokensOfDevice(queries, id),

@@ -171,6 +171,25 @@ export function storeContract(name: string, engine: StoreEngine): void {
         await refuses(store, { kind: 'token.use', id: token.id, at: NOW + 4 }, 'token.used')
       })
 
+      it('token.cancel: ends a token once; fails with token.used where it was used or cancelled, or is not known', async () => {
+        const store = await newStore()
+        const device = aDevice()
+        const [token, spent] = [aToken(device), aToken(device)]
+        await refuses(store, { kind: 'token.cancel', id: token.id, at: NOW }, 'token.used')
+        assert.equal(await store.read.token(token.id), undefined)
+        const made = [token, spent].map(each => ({ kind: 'token.insert', token: each }) as const)
+        await store.commit(only({ kind: 'device.insert', device }, ...made))
+        assert.deepEqual(await store.read.token(token.id), token)
+        assert.deepEqual(await store.read.openTokensOfDevice(device.id), [token, spent])
+        await store.commit(only({ kind: 'token.use', id: spent.id, at: NOW + 1 }))
+        await refuses(store, { kind: 'token.cancel', id: spent.id, at: NOW + 2 }, 'token.used')
+        await store.commit(only({ kind: 'token.cancel', id: token.id, at: NOW + 2 }))
+        assert.deepEqual(await store.read.token(token.id), { ...token, cancelledAt: NOW + 2 })
+        assert.deepEqual(await store.read.openTokensOfDevice(device.id), [])
+        await refuses(store, { kind: 'token.cancel', id: token.id, at: NOW + 3 }, 'token.used')
+        await refuses(store, { kind: 'token.use', id: token.id, at: NOW + 3 }, 'token.used')
+      })
+
       it('token.insert: all of them are streamed in order of id', async () => {
         const store = await newStore()
         const device = aDevice()

@@ -54,9 +54,16 @@ export function cancelToken(id: TokenId, at: UnixSeconds, out: StepSink): void {
 }
 
 const COLUMNS = 'id, secret_hash, device_id, profile, created_at, expires_at, used_at, cancelled_at'
+const BY_ID = query(`SELECT ${COLUMNS} FROM token WHERE id = ?`)
 const BY_HASH = query(`SELECT ${COLUMNS} FROM token WHERE secret_hash = ?`)
 const OPEN_OF_DEVICE = query(`SELECT ${COLUMNS} FROM token WHERE device_id = ? AND ${OPEN} ORDER BY id LIMIT 1000`)
 const ALL = query(`SELECT ${COLUMNS} FROM token WHERE id > ? ORDER BY id LIMIT ?`)
+
+export async function readToken(queries: Queries, id: TokenId): Promise<Token | undefined> {
+  const octets = octetsOf(id)
+  const row = octets && (await first(queries, BY_ID, [octets]))
+  return row && tokenOf(row)
+}
 
 export async function readTokenByHash(queries: Queries, secretHash: string): Promise<Token | undefined> {
   const octets = octetsOf(secretHash)
