@@ -64,6 +64,18 @@ export function insert(table: string, columns: Readonly<Record<string, ColumnTyp
   }
 }
 
+const PLAIN_INSERT = /^INSERT INTO (.+) VALUES (\(.+\)) ON CONFLICT DO NOTHING$/
+
+/**
+ * The plain insert for this many rows, their values one behind the other: SQLite only. OR IGNORE leaves a row out that breaks any rule of
+ * the table (with ON CONFLICT, SQLite would copy each page first, to undo the others), so count the changes.
+ */
+export function severalRows({ text }: WriteStatement, rows: number): Query {
+  const [, into, row] = PLAIN_INSERT.exec(text) ?? []
+  if (into === undefined || row === undefined) throw new TypeError('The statement is no plain insert')
+  return query(`INSERT OR IGNORE INTO ${into} VALUES ${Array<string>(rows).fill(row).join(', ')}`)
+}
+
 const ARRAY = { text: 'text[]', integer: 'bigint[]', bytes: 'bytea[]' } as const satisfies Record<ColumnType, string>
 
 /** Takes the values of statements, one after the other, in the order of the placeholders. */

@@ -5,8 +5,8 @@
 //   the number of its audit entries, and for each its length.
 // The units of a batch are much alike, so only what differs from the row before of the same statement travels: bit i of the mask
 // stands for value i. A value in octets is `undefined` with its length (the octets come next in the buffer), or, where the
-// same id has just been written, `false` with position and length; an index into the log is `true` and the position of
-// the entry within the change set. In the buffer each audit entry stands behind the octet 0x00 that its leaf hash begins with.
+// same id has just been written, `false` and its place among the last `RECENT` values in octets; an index into the log is `true` and
+// the position of the entry within the change set. In the buffer each audit entry stands behind the octet 0x00 that its leaf hash begins with.
 import { Buffer } from 'node:buffer'
 import { auditEntryText } from '../../../domain/audit/entry.ts'
 import type { ChangeSet } from '../../../domain/ports.ts'
@@ -27,7 +27,7 @@ export const MAX_SETS = 1024
 export const MAX_OCTETS = 4 * 1024 * 1024
 
 const POSITIONS = new Map(WRITE_STATEMENTS.map((statement, i) => [statement, i]))
-/** Ids that are looked for when one is written again: device, key and certificate name each other. */
+/** Values in octets among which an id is looked for that is written again: device, key and certificate name each other. */
 const RECENT = 4
 /** Octets that a character of text can need in UTF-8. */
 const OCTETS_PER_CHARACTER = 3
@@ -50,7 +50,6 @@ export class GroupPacker implements StepSink {
   #maskAt = 0
   #mask = 0
   readonly #recent: string[] = Array<string>(RECENT).fill('')
-  readonly #recentAt: number[] = Array<number>(RECENT).fill(0)
   #nextRecent = 0
 
   get sets(): number {
@@ -69,6 +68,7 @@ export class GroupPacker implements StepSink {
   add(change: ChangeSet): void {
     const length = this.#values.length
     const used = this.#used
+    const nextRecent = this.#nextRecent
     try {
       checkChangeSet(change)
       const countAt = this.#values.push(0) - 1
@@ -85,6 +85,7 @@ export class GroupPacker implements StepSink {
       // What the rows before and the recent ids refer to may be gone.
       for (const row of this.#rows) row.fill(UNKNOWN)
       this.#recent.fill('')
+      this.#nextRecent = nextRecent
       throw error
     }
   }
@@ -123,8 +124,7 @@ export class GroupPacker implements StepSink {
     } else {
       this.#reserve(value.length)
       this.#octets.set(value, this.#used)
-      this.#used += value.length
-      this.#values.push(undefined, value.length)
+      this.#keep('', value.length)
     }
     return this
   }
@@ -135,21 +135,17 @@ export class GroupPacker implements StepSink {
       this.#values.push(null)
       return this
     }
-    const length = value.length / 2
     const recent = this.#recent.indexOf(value)
-    if (recent >= 0 && length > 0) {
-      this.#values.push(false, this.#recentAt[recent]!, length)
+    if (recent >= 0 && value.length > 0) {
+      this.#values.push(false, recent)
       return this
     }
+    const length = value.length / 2
     this.#reserve(length)
     if (length === 0 || this.#octets.write(value, this.#used, 'hex') !== length) {
       throw valueInvalid()
     }
-    this.#recent[this.#nextRecent] = value
-    this.#recentAt[this.#nextRecent] = this.#used
-    this.#nextRecent = (this.#nextRecent + 1) % RECENT
-    this.#used += length
-    this.#values.push(undefined, length)
+    this.#keep(value, length)
     return this
   }
 
@@ -173,6 +169,14 @@ export class GroupPacker implements StepSink {
     return true
   }
 
+  /** The next octets of the buffer are a value; `hex` is what names them where an id comes again, empty for octets that have no name. */
+  #keep(hex: string, length: number): void {
+    this.#recent[this.#nextRecent] = hex
+    this.#nextRecent = (this.#nextRecent + 1) % RECENT
+    this.#used += length
+    this.#values.push(undefined, length)
+  }
+
   #appendEntry(text: string): void {
     this.#reserve(1 + text.length * OCTETS_PER_CHARACTER)
     this.#octets[this.#used] = 0
@@ -194,6 +198,8 @@ export class GroupReader {
   readonly #values: readonly GroupValue[]
   readonly #octets: ArrayBuffer
   readonly #rows: Value[][] = WRITE_STATEMENTS.map(({ arity }) => Array<Value>(arity).fill(null))
+  readonly #recent: Uint8Array[] = Array<Uint8Array>(RECENT)
+  #nextRecent = 0
   #at = 0
   #octet = 0
 
@@ -224,8 +230,13 @@ export class GroupReader {
 
   #value(logSize: number): Value {
     const value = this.#values[this.#at++]
-    if (value === undefined) return this.#take(this.count())
-    if (value === false) return new Uint8Array(this.#octets, this.count(), this.count())
+    if (value === undefined) {
+      const octets = this.#take(this.count())
+      this.#recent[this.#nextRecent] = octets
+      this.#nextRecent = (this.#nextRecent + 1) % RECENT
+      return octets
+    }
+    if (value === false) return this.#recent[this.count()]!
     if (value === true) return logSize + this.count()
     return value
   }

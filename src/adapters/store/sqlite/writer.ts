@@ -8,6 +8,7 @@ import { sha256 } from '../../../crypto/digest.ts'
 import type { StoredCheckpoint, Work } from '../../../domain/ports.ts'
 import { LogTree, logDamaged } from '../log-tree.ts'
 import { type Tally, tally, WRITE_STATEMENTS } from '../plan.ts'
+import type { Value, WriteStatement } from '../sql.ts'
 import {
   DROP_OLDER_CHECKPOINTS,
   type Head,
@@ -25,6 +26,7 @@ import { LEASE_WORK, workOf } from '../tables/work.ts'
 import type { GroupResult, SetFailure } from '../waiting.ts'
 import { SqliteConnection } from './connection.ts'
 import { GroupReader, type PackedGroup } from './group.ts'
+import { RowBundles } from './row-bundles.ts'
 import { isBusy, isInputOutput, isOfStatement, storeErrorOf } from './sqlite-error.ts'
 
 export interface LeaseRequest {
@@ -52,11 +54,11 @@ export class SqliteWriter {
   /** Durable when it returns. Throws a `TouchmarkError` where nothing of the group could be made durable. */
   apply(group: PackedGroup): GroupResult {
     return this.#transaction(head => {
-      const result = this.#run(group, head, false)
+      const result = this.#runTogether(group, head)
       if (result !== undefined) return result
       this.#connection.exec('ROLLBACK')
       this.#connection.exec('BEGIN IMMEDIATE')
-      return this.#run(group, this.#head(), true)!
+      return this.#runEach(group, this.#head())
     })
   }
 
@@ -144,16 +146,53 @@ export class SqliteWriter {
     return head
   }
 
-  /** Runs every statement of the group. `undefined` where one fails and there is no savepoint to go back to. */
-  #run(group: PackedGroup, head: Head, savepoints: boolean): GroupResult | undefined {
+  /** Runs every statement of the group as if none could fail. `undefined` where one does: then what was done has to be taken back. */
+  #runTogether(group: PackedGroup, head: Head): GroupResult | undefined {
+    const input = new GroupReader(group)
+    const bundles = new RowBundles(this.#connection)
+    const counted: Tally = { devices: 0, certificates: 0, configuration: false }
+    const leaves: Uint8Array[] = []
+    try {
+      for (let sets = group.sets; sets > 0; sets--) {
+        const first = head.logSize + leaves.length
+        for (let steps = input.count(); steps > 0; steps--) {
+          const position = input.count()
+          const statement = WRITE_STATEMENTS[position]!
+          if (!this.#runStatement(statement, input.values(position, first), bundles)) return undefined
+          tally(statement, counted)
+        }
+        for (let entries = input.count(); entries > 0; entries--) {
+          const leaf = input.leaf()
+          if (!bundles.add(insertEntry, [head.logSize + leaves.length, leaf.subarray(1)])) return undefined
+          leaves.push(leaf)
+        }
+      }
+      if (!bundles.flush()) return undefined
+    } catch (error) {
+      if (!isOfStatement(error)) throw error
+      return undefined
+    }
+    this.#finish(head, counted, leaves)
+    return { firstAuditIndex: head.logSize, failures: [] }
+  }
+
+  /** False where the statement, or a row that waited, found something else than it expects. */
+  #runStatement(statement: WriteStatement, values: readonly Value[], bundles: RowBundles): boolean {
+    if (statement.columns !== undefined) return bundles.add(statement, values)
+    // It may look for rows that still wait.
+    return bundles.flush() && (this.#connection.change(statement, values) > 0 || statement.changes === 'any')
+  }
+
+  /** Runs the change sets of the group one after the other, each with a savepoint, so that one which fails does so alone. */
+  #runEach(group: PackedGroup, head: Head): GroupResult {
     const connection = this.#connection
     const input = new GroupReader(group)
     let counted: Tally = { devices: 0, certificates: 0, configuration: false }
     const failures: SetFailure[] = []
     const leaves: Uint8Array[] = []
     for (let set = 0; set < group.sets; set++) {
-      const before = savepoints ? { ...counted } : counted
-      if (savepoints) connection.exec('SAVEPOINT change_set')
+      const before = { ...counted }
+      connection.exec('SAVEPOINT change_set')
       let failure: SetFailure | undefined
       const steps = input.count()
       for (let step = 0; step < steps; step++) {
@@ -169,12 +208,9 @@ export class SqliteWriter {
           if (!isOfStatement(error)) throw error
           failure = { set, step, refused: String(error) }
         }
-        if (failure !== undefined && !savepoints) return undefined
       }
-      if (savepoints) {
-        if (failure !== undefined) connection.exec('ROLLBACK TO change_set')
-        connection.exec('RELEASE change_set')
-      }
+      if (failure !== undefined) connection.exec('ROLLBACK TO change_set')
+      connection.exec('RELEASE change_set')
       for (let entries = input.count(); entries > 0; entries--) {
         const leaf = input.leaf()
         if (failure !== undefined) continue
