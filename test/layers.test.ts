@@ -13,7 +13,7 @@ interface Ring {
   readonly instead: string
 }
 
-const PROTOCOLS = ['est', 'ocsp', 'distribution', 'log'] as const
+const PROTOCOLS = ['est', 'ocsp', 'distribution', 'log', 'device'] as const
 
 const RINGS: readonly Ring[] = [
   { place: 'core', mayImport: [], modules: [], instead: 'take the time, randomness, hash or verifier as an argument' },

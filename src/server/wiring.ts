@@ -1,11 +1,13 @@
 // The process, wired by hand: every use case gets the ports that it needs, every route its listeners, every job its time. What is
 // opened here is closed here, in the opposite order.
 import { isIP } from 'node:net'
-import { TouchmarkError } from '../core/errors.ts'
+import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
 import type { AuditAction } from '../domain/audit/actions.ts'
 import { crlUrl } from '../domain/ca/distribution-urls.ts'
 import { advanceCampaigns } from '../domain/campaign/advance-campaigns.ts'
+import { completeDueTransfers } from '../domain/device/complete-transfers.ts'
 import { type AuthorityId, authorityId } from '../domain/ids.ts'
+import { retireDue } from '../domain/renewal/seen-in-use.ts'
 import { OcspResponders } from '../domain/revocation/ocsp-responders.ts'
 import {
   type CrlIssuer,
@@ -13,12 +15,15 @@ import {
   publishDueCrls,
   publishRequestedCrls,
 } from '../domain/revocation/publish-crl.ts'
+import { TrustBundles } from '../domain/trust-bundle/trust-bundles.ts'
+import { createDeviceRoutes } from '../protocols/device/routes.ts'
 import { createDistributionRoutes } from '../protocols/distribution/routes.ts'
 import type { KeyPackageSigner } from '../protocols/est/key-delivery.ts'
 import { createEstRoutes } from '../protocols/est/routes.ts'
 import type { Route } from '../protocols/http.ts'
 import { createLogRoutes } from '../protocols/log/routes.ts'
 import { createOcspRoutes } from '../protocols/ocsp/routes.ts'
+import { Admission, EventLoopDelay } from './admission.ts'
 import { checkpointSigner } from './checkpoint-signer.ts'
 import { createHealthRoutes } from './health.ts'
 import { type Job, JobLoop } from './jobs.ts'
@@ -54,6 +59,9 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   await using stack = new AsyncDisposableStack()
 
   const responders = new OcspResponders(instance)
+  const trustBundles = new TrustBundles(instance)
+  const eventLoopDelay = stack.use(new EventLoopDelay())
+  const admission = new Admission(configuration.admission, { delayMs: () => eventLoopDelay.ms })
   const hostNames = namesOf(configuration.publicUrl, host)
   let tls = await serverCertificate(hostNames, instance)
   const listeners: Listener[] = []
@@ -66,10 +74,13 @@ export async function startServer(instance: Instance, options: ServerOptions): P
     logger.info('server.certificate_renewed', { serialNumber: next.identity.record.serialNumber })
   }
   const signCheckpoint = await checkpointSigner(instance)
-  const jobs = new JobLoop(createJobs(instance, { responders, renewCertificate, signCheckpoint }), {
-    changeMarker: () => store.read.changeMarker(),
-    logger,
-  })
+  const jobs = new JobLoop(
+    createJobs(instance, { responders, trustBundles, renewCertificate, signCheckpoint, logger }),
+    {
+      changeMarker: () => store.read.changeMarker(),
+      logger,
+    },
+  )
   // Before the first request: every CRL published, every OCSP signer there, the log signed.
   await jobs.runDue()
 
@@ -83,6 +94,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       trustBundle: () => authorities.trustBundle(),
     }),
     ...createLogRoutes({ read: store.read, verifierKey: configuration.log.verifierKeys[0]! }),
+    ...createDeviceRoutes({ ...registration, store, clock, trustBundle: () => trustBundles.current }),
     createWhoamiRoute({ ...registration, clock }),
     ...createHealthRoutes({
       checks: [
@@ -93,7 +105,14 @@ export async function startServer(instance: Instance, options: ServerOptions): P
     }),
   ]
   const https = stack.use(
-    await openListener({ host, port: options.httpsPort ?? configuration.listen.httpsPort, routes, logger, tls }),
+    await openListener({
+      host,
+      port: options.httpsPort ?? configuration.listen.httpsPort,
+      routes,
+      logger,
+      tls,
+      admission,
+    }),
   )
   listeners.push(https)
   const http = stack.use(await openPlainListener(host, routes, instance, options, warnings))
@@ -115,12 +134,15 @@ export async function startServer(instance: Instance, options: ServerOptions): P
 
 interface JobPorts {
   readonly responders: OcspResponders
+  readonly trustBundles: TrustBundles
+  readonly logger: Logger
   renewCertificate(): Promise<void>
   signCheckpoint(): Promise<void>
 }
 
 /** Everything that goes on beside the requests, and when. */
-function createJobs(instance: Instance, { responders, renewCertificate, signCheckpoint }: JobPorts): Job[] {
+function createJobs(instance: Instance, ports: JobPorts): Job[] {
+  const { responders, trustBundles, renewCertificate, signCheckpoint, logger } = ports
   const { store, clock, authorities, registration } = instance
   // A new authority has its CRL and its OCSP signer within seconds, however busy the store is otherwise.
   const onConfiguration = { atMostEverySeconds: 1, marker: () => store.read.configurationMarker() }
@@ -157,6 +179,18 @@ function createJobs(instance: Instance, { responders, renewCertificate, signChec
         }
       },
     },
+    {
+      name: 'trust bundle',
+      onChange: onConfiguration,
+      everySeconds: 60,
+      run: () => refreshTrustBundle(trustBundles, logger),
+    },
+    {
+      name: 'certificates left behind',
+      everySeconds: 30,
+      run: async signal => void (await retireDue({ store, clock }, signal)),
+    },
+    { name: 'transfers', everySeconds: 30, run: async () => void (await completeDueTransfers({ store, clock })) },
     { name: 'counted refusals', everySeconds: 60, run: () => registration.refusals.flush() },
     { name: 'server certificate', everySeconds: 3600, run: renewCertificate },
     {
@@ -172,6 +206,17 @@ function createJobs(instance: Instance, { responders, renewCertificate, signChec
       run: signCheckpoint,
     },
   ]
+}
+
+/** An instance whose authorities are all elsewhere serves without a trust bundle; `touchmark doctor` says so too. */
+async function refreshTrustBundle(bundles: TrustBundles, logger: Logger): Promise<void> {
+  try {
+    await bundles.refresh()
+  } catch (thrown) {
+    const { code } = asTouchmarkError(thrown)
+    if (code !== 'trust_bundle.no_signer' && code !== 'trust_bundle.no_root') throw thrown
+    logger.warning('trust_bundle.missing', errorFields(thrown))
+  }
 }
 
 /** Keys that this server makes for devices travel under its own signature (RFC 7030 §4.4.2). */
