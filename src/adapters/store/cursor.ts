@@ -8,7 +8,7 @@ export type PlaceType = 'id' | 'integer' | 'text'
 /** The first place of each type: before every value that a row can hold. */
 const START = { id: new Uint8Array(0), integer: -1, text: '' } as const satisfies Record<PlaceType, Value>
 
-export function placesAtStart(types: readonly PlaceType[]): Value[] {
+function placesAtStart(types: readonly PlaceType[]): Value[] {
   return types.map(type => START[type])
 }
 
@@ -18,13 +18,18 @@ export function cursorOf(list: string, places: readonly Value[]): string {
   return Buffer.from(JSON.stringify([list, ...spelled])).toString('base64url')
 }
 
-/** The values of a cursor of this list; those of its start where it is none. */
-export function placesOf(list: string, types: readonly PlaceType[], cursor: string | undefined): Value[] {
-  if (cursor === undefined) return placesAtStart(types)
+/** The values of a cursor of this list; `start` where it is none. */
+export function placesOf(
+  list: string,
+  types: readonly PlaceType[],
+  cursor: string | undefined,
+  start: readonly Value[] = placesAtStart(types),
+): readonly Value[] {
+  if (cursor === undefined) return start
   const [name, ...spelled] = parsed(cursor)
-  if (name !== list || spelled.length !== types.length) return placesAtStart(types)
+  if (name !== list || spelled.length !== types.length) return start
   const places = types.map((type, i) => placeOf(type, spelled[i]))
-  return places.every(place => place !== undefined) ? places : placesAtStart(types)
+  return places.every(place => place !== undefined) ? places : start
 }
 
 function placeOf(type: PlaceType, spelled: unknown): Value | undefined {

@@ -30,6 +30,7 @@ export const SQLITE: Engine = {
       .replaceAll('{textPairs}', 'json_each(?)')
       .replaceAll('{labelsWith}', 'json_patch(labels, json_object(?, ?))')
       .replaceAll('{bytes}', 'BLOB')
+      .replaceAll(/\{hex ([\w.]+)\}/g, 'lower(hex($1))')
       .replaceAll('{skipLocked}', ''),
   renderSchema: text => {
     const words = text.replaceAll(/\bBIGINT\b/g, 'INTEGER').replaceAll(/\bBYTES\b/g, 'BLOB')
@@ -57,6 +58,7 @@ export const POSTGRES: Engine = {
           CAST(labels AS jsonb) || jsonb_build_object(CAST(? AS TEXT), CAST(? AS TEXT))) AS TEXT)`,
       )
       .replaceAll('{bytes}', 'BYTEA')
+      .replaceAll(/\{hex ([\w.]+)\}/g, "encode($1, 'hex')")
       .replaceAll('{skipLocked}', 'FOR UPDATE SKIP LOCKED')
       .replaceAll('?', () => `$${++count}`)
   },

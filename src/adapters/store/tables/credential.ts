@@ -19,7 +19,6 @@ import {
   type StepSink,
   storableText,
   textOf,
-  type Value,
   wordOf,
 } from '../sql.ts'
 
@@ -159,9 +158,9 @@ async function pageInTime(
   { after, limit }: { after?: string; limit: number },
   timeOf: (row: Row) => number,
 ): Promise<Page<Credential>> {
-  const [time, ...behind] = placesOf(list, PLACES, after) as [number, ...Value[]]
-  // No id is as short as the one at the start: who stands at the very second `from` comes behind it.
-  const places = time < range.from ? [range.from, new Uint8Array(0), ''] : [time, ...behind]
+  // No id is as short as this one: who stands at the very second `from` comes behind it.
+  const start = [range.from, new Uint8Array(0), '']
+  const places = placesOf(list, PLACES, after, start)
   const rows = await queries.all(question, [range.until, ...places, limit])
   const last = rows.at(-1)
   return {

@@ -11,7 +11,6 @@ import type { Page } from '../../../domain/ports.ts'
 import { cursorOf, type PlaceType, placesOf } from '../cursor.ts'
 import { first, type Queries } from '../engine.ts'
 import {
-  hexOf,
   integerOf,
   nullable,
   octetsOf,
@@ -38,15 +37,27 @@ interface Driver {
   /** Names it in cursors. */
   readonly name: string
   readonly table: 'device' | 'device_property' | 'device_health' | 'credential'
-  /** What the index begins with, or its order is limited by. */
+  /** What the index begins with, or where the walk ends. */
   readonly conditions: readonly Condition[]
   /** Columns of the table that order it, and tell each row from every other. */
-  readonly places: readonly { readonly column: string; readonly type: PlaceType }[]
+  readonly places: readonly Place[]
+  /** Where the walk begins, where that is not the start of the index: a condition would not lead there, only leave out what is before. */
+  readonly begin?: readonly Value[]
 }
 
-const ID = { column: 'id', type: 'id' } as const
-const DEVICE_ID = { column: 'device_id', type: 'id' } as const
-const PROFILE = { column: 'profile', type: 'text' } as const
+interface Place {
+  readonly column: string
+  readonly type: PlaceType
+  /** What the column is called in a row of the list. */
+  readonly shown: 'device_id' | 'profile' | 'not_after' | 'last_seen_at' | 'serial_number'
+}
+
+const ID: Place = { column: 'id', type: 'id', shown: 'device_id' }
+const DEVICE_ID: Place = { column: 'device_id', type: 'id', shown: 'device_id' }
+const PROFILE: Place = { column: 'profile', type: 'text', shown: 'profile' }
+const NOT_AFTER: Place = { column: 'not_after', type: 'integer', shown: 'not_after' }
+const SERIAL_NUMBER: Place = { column: 'serial_number', type: 'text', shown: 'serial_number' }
+const SEEN_AT: Place = { column: 'at', type: 'integer', shown: 'last_seen_at' }
 
 /** As `selectDevices` of the port promises: pages are full, but for the last. */
 export async function readSelectedDevices(
@@ -56,30 +67,32 @@ export async function readSelectedDevices(
 ): Promise<Page<SelectedDevice>> {
   if (!isStorable(asked)) return { items: [], next: null }
   const walk = walkOf(asked)
-  const { name, types } = walk
+  const { name, places, width } = walk
+  const several = width < places.length
   const items: SelectedDevice[] = []
-  let start = placesOf(name, types, page.after)
+  const types = places.map(({ type }) => type)
+  let start = placesOf(name, types, page.after, walk.begin)
   for (;;) {
     // Where the stretch ends: looked up first, so that it has an end although none of its devices may be meant.
-    const endRow = await first(queries, walk.end, [...walk.driving, ...start.slice(0, walk.width), STRETCH - 1])
-    const end = endRow && placesFrom(endRow, walk.width)
+    const from = [...walk.driving, ...start.slice(0, width)]
+    const endRow = await first(queries, walk.end, [...from, STRETCH - 1])
+    const end = endRow && placesFrom(endRow, places.slice(0, width))
     const limit = page.limit - items.length
-    const rows = await queries.all(endRow === undefined ? walk.last : walk.stretch, [
-      ...walk.driving,
-      ...start.slice(0, walk.width),
+    const rows = await queries.all(end === undefined ? walk.last : walk.stretch, [
+      ...from,
       ...(end ?? []),
       ...walk.filtering,
-      ...(walk.width < types.length ? start : []),
+      ...(several ? start : []),
       limit,
     ])
     for (const row of rows) items.push(selectedOf(row, walk.named))
     const last = rows.at(-1)
     if (last !== undefined && rows.length === limit) {
-      return { items, next: cursorOf(name, placesFrom(last, types.length)) }
+      return { items, next: cursorOf(name, placesFrom(last, places)) }
     }
     if (end === undefined) return { items, next: null }
     // Behind every credential of the last device of the stretch.
-    start = walk.width < types.length ? [...end, BEHIND_EVERY_PROFILE] : end
+    start = several ? [...end, BEHIND_EVERY_PROFILE] : end
     await setImmediate()
   }
 }
@@ -90,9 +103,10 @@ const BEHIND_EVERY_PROFILE = '\u{10ffff}'
 /** A query of devices as questions to the database. */
 interface Walk {
   readonly name: string
-  /** Of the places that an item of the list has: those of the driver, and the profile where a device may be listed several times. */
-  readonly types: readonly PlaceType[]
-  /** How many of them are the driver's. */
+  /** Where an item of the list stands: the driver's places, and the profile where a device may be listed several times. */
+  readonly places: readonly Place[]
+  readonly begin: readonly Value[] | undefined
+  /** How many of the places are the driver's. */
   readonly width: number
   /** Whether items name a credential. */
   readonly named: boolean
@@ -112,35 +126,37 @@ function walkOf(asked: DeviceQuery): Walk {
   const named = namesCredential(asked)
   // Places of a credential name it; those of a device do not tell its credentials from each other.
   const several = named && table !== 'credential'
-  const width = places.length
-  const types = [...places.map(({ type }) => type), ...(several ? [PROFILE.type] : [])]
 
-  const columns = places.map(({ column }) => column).join(', ')
+  const columns = places.map(({ column }) => `chosen.${column}`).join(', ')
   const marks = places.map(() => '?').join(', ')
-  const driving = driver.conditions.map(({ text }) => `${text} AND `).join('')
-  const walked = `FROM ${table} WHERE ${driving}(${columns}) ${several ? '>=' : '>'} (${marks})`
-  const placed = places.map(({ column }, i) => `${column} AS place${i}`).join(', ')
-  const [device, profile] = [table === 'device' ? 'id' : 'device_id', table === 'credential' ? ', profile' : '']
+  const conditions = driver.conditions.map(({ text }) => `chosen.${text} AND `).join('')
+  const walked = `${conditions}(${columns}) ${several ? '>=' : '>'} (${marks})`
+  // As the rows of the list show them: text comes faster than octets, and a place is looked at where a page ends only.
+  const placed = places.map(({ column, type, shown }) =>
+    type === 'id' ? `{hex chosen.${column}} AS ${shown}` : `chosen.${column} AS ${shown}`,
+  )
 
-  const filters = filtersOf(asked, properties, table === 'credential')
-  const order = [...places.map((_, i) => `chosen.place${i}`), ...(several ? ['credential.profile'] : [])].join(', ')
-  const behind = several ? ` AND (${order}) > (${types.map(() => '?').join(', ')})` : ''
+  const filters = filtersOf(asked, properties, table)
+  const order = several ? `${columns}, credential.profile` : columns
+  const behind = several ? ` AND (${order}) > (${marks}, ?)` : ''
   const shown = [
-    'device.id AS device_id, device.state, health.at AS last_seen_at',
-    named ? 'credential.profile, credential.authority_id, credential.key_algorithm, credential.not_after' : '',
-    ...places.map((_, i) => `chosen.place${i}`),
-    several ? `credential.profile AS place${width}` : '',
-  ]
+    '{hex device.id} AS device_id, device.state, health.at AS last_seen_at',
+    ...(named ? ['credential.profile, credential.authority_id, credential.key_algorithm, credential.not_after'] : []),
+    ...(places.includes(SERIAL_NUMBER) ? ['device.serial_number'] : []),
+  ].join(', ')
   const look = (upTo: string) =>
-    shape(`WITH chosen AS MATERIALIZED (SELECT ${device} AS device_id${profile}, ${placed} ${walked}${upTo})
-      SELECT ${shown.filter(Boolean).join(', ')} FROM chosen ${filters.joins}
-      WHERE ${filters.conditions.map(({ text }) => text).join(' AND ')}${behind} ORDER BY ${order} LIMIT ?`)
+    shape(`SELECT ${shown} FROM ${table} AS chosen ${filters.joins}
+      WHERE ${walked}${upTo} AND ${filters.conditions.map(({ text }) => text).join(' AND ')}${behind}
+      ORDER BY ${order} LIMIT ?`)
   return {
     name: driver.name,
-    types,
-    width,
+    places: several ? [...places, PROFILE] : places,
+    begin: driver.begin,
+    width: places.length,
     named,
-    end: shape(`SELECT ${placed} ${walked} ORDER BY ${columns} LIMIT 1 OFFSET ?`),
+    end: shape(
+      `SELECT ${placed.join(', ')} FROM ${table} AS chosen WHERE ${walked} ORDER BY ${columns} LIMIT 1 OFFSET ?`,
+    ),
     stretch: look(` AND (${columns}) <= (${marks})`),
     last: look(''),
     driving: driver.conditions.flatMap(({ values }) => values),
@@ -167,12 +183,11 @@ function driverOf(asked: DeviceQuery): readonly [Driver, readonly Property[]] {
   }
   if (firmware !== undefined) return on('firmware', 'device_health', [is('firmware', firmware)], [DEVICE_ID])
   if (expiresBefore !== undefined) {
-    const expires = { column: 'not_after', type: 'integer' } as const
     return on(
       'expiry',
       'credential',
       [{ text: 'not_after < ?', values: [expiresBefore] }],
-      [expires, DEVICE_ID, PROFILE],
+      [NOT_AFTER, DEVICE_ID, PROFILE],
     )
   }
   if (authority !== undefined) {
@@ -183,11 +198,11 @@ function driverOf(asked: DeviceQuery): readonly [Driver, readonly Property[]] {
   }
   if (profile !== undefined) return on('profile', 'credential', [is('profile', profile)], [DEVICE_ID])
   if (model !== undefined) {
-    return on('model', 'device', [is('model', model)], [{ column: 'serial_number', type: 'text' }])
+    return on('model', 'device', [is('model', model)], [SERIAL_NUMBER])
   }
   if (seenAfter !== undefined) {
-    const seen = { column: 'at', type: 'integer' } as const
-    return on('seen', 'device_health', [{ text: 'at > ?', values: [seenAfter] }], [seen, DEVICE_ID])
+    const begin = [seenAfter + 1, new Uint8Array(0)]
+    return [{ name: 'seen', table: 'device_health', conditions: [], places: [SEEN_AT, DEVICE_ID], begin }, properties]
   }
   return on('all', 'device', [], [ID])
 }
@@ -210,10 +225,11 @@ function propertiesOf({ labels = {}, site, owner }: DeviceQuery): Property[] {
 function filtersOf(
   asked: DeviceQuery,
   properties: readonly Property[],
-  credentialIsChosen: boolean,
+  chosen: Driver['table'],
 ): { readonly joins: string; readonly conditions: readonly Condition[] } {
+  const id = chosen === 'device' ? 'chosen.id' : 'chosen.device_id'
   const joins = ['CROSS JOIN device']
-  const conditions: Condition[] = [{ text: 'device.id = chosen.device_id', values: [] }]
+  const conditions: Condition[] = [{ text: `device.id = ${id}`, values: [] }]
   if (asked.states !== undefined) {
     conditions.push({ text: 'device.state IN {textList}', values: [JSON.stringify(asked.states)] })
   }
@@ -223,7 +239,7 @@ function filtersOf(
   for (const [i, { name, value }] of properties.entries()) {
     joins.push(`CROSS JOIN device_property AS property${i}`)
     conditions.push(
-      { text: `property${i}.device_id = chosen.device_id`, values: [] },
+      { text: `property${i}.device_id = ${id}`, values: [] },
       is(`property${i}.name`, name),
       is(`property${i}.value`, value),
     )
@@ -231,9 +247,9 @@ function filtersOf(
 
   if (namesCredential(asked)) {
     joins.push('CROSS JOIN credential')
-    conditions.push({ text: 'credential.device_id = chosen.device_id', values: [] })
-    if (credentialIsChosen) conditions.push({ text: 'credential.profile = chosen.profile', values: [] })
+    conditions.push({ text: `credential.device_id = ${id}`, values: [] })
     if (asked.profile !== undefined) conditions.push(is('credential.profile', asked.profile))
+    else if (chosen === 'credential') conditions.push({ text: 'credential.profile = chosen.profile', values: [] })
     if (asked.authority !== undefined) conditions.push(is('credential.authority_id', asked.authority))
     if (asked.keyAlgorithm !== undefined) conditions.push(is('credential.key_algorithm', asked.keyAlgorithm))
     if (asked.expiresBefore !== undefined) {
@@ -243,10 +259,10 @@ function filtersOf(
 
   const { firmware, seenAfter, notSeenAfter } = asked
   if (firmware === undefined && seenAfter === undefined) {
-    joins.push('LEFT JOIN device_health AS health ON health.device_id = chosen.device_id')
+    joins.push(`LEFT JOIN device_health AS health ON health.device_id = ${id}`)
   } else {
     joins.push('CROSS JOIN device_health AS health')
-    conditions.push({ text: 'health.device_id = chosen.device_id', values: [] })
+    conditions.push({ text: `health.device_id = ${id}`, values: [] })
     if (firmware !== undefined) conditions.push(is('health.firmware', firmware))
     if (seenAfter !== undefined) conditions.push({ text: 'health.at > ?', values: [seenAfter] })
   }
@@ -291,11 +307,13 @@ function isStorable({ batch, ...asked }: DeviceQuery): boolean {
   )
 }
 
-const placesFrom = (row: Row, count: number): Value[] => Array.from({ length: count }, (_, i) => row[`place${i}`]!)
+function placesFrom(row: Row, places: readonly Place[]): Value[] {
+  return places.map(({ type, shown }) => (type === 'id' ? octetsOf(textOf(row, shown))! : row[shown]!))
+}
 
 function selectedOf(row: Row, named: boolean): SelectedDevice {
   return {
-    deviceId: deviceId(hexOf(row, 'device_id')),
+    deviceId: deviceId(textOf(row, 'device_id')),
     state: wordOf<DeviceState>(row, 'state'),
     credential: named
       ? {
