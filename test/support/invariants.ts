@@ -7,6 +7,8 @@ import type { CertificateRecord } from '../../src/domain/ca/certificate-record.t
 import type { Device } from '../../src/domain/device/device.ts'
 import type { AuthorityId, UnixSeconds } from '../../src/domain/ids.ts'
 import type { StoreReader } from '../../src/domain/ports.ts'
+import type { Credential } from '../../src/domain/renewal/credential.ts'
+import { expiryBucket, windowBucket } from '../../src/domain/renewal/window.ts'
 
 const TILE = 256
 
@@ -55,7 +57,54 @@ export async function assertInvariants(store: { readonly read: StoreReader }): P
   assert.equal(certified.size, 0, 'every certificate that the log says was issued is there')
   assert.equal(counts.certificates, certificates, 'the counter of certificates is their number')
   await assertRevoked(read, notGood)
+  await assertRenewals(read)
 }
+
+/** Every credential names its certificate rightly, and the renewal plan is the sum of the credentials. */
+export async function assertRenewals(read: StoreReader): Promise<Credential[]> {
+  const credentials: Credential[] = []
+  for (let after: string | undefined; ; ) {
+    const page = await read.credentialsExpiring(
+      { from: 0, until: FOREVER },
+      { limit: 500, ...(after === undefined ? {} : { after }) },
+    )
+    credentials.push(...page.items)
+    if (page.next === null) break
+    after = page.next
+  }
+  const expected = { window: new Map<string, number>(), expiry: new Map<string, number>() }
+  for (const credential of credentials) {
+    const { deviceId, profile, authorityId, serialNumber, keyId, notBefore, notAfter } = credential
+    const record = await read.certificate(authorityId, serialNumber)
+    assert.ok(record, 'the certificate of a credential is there')
+    assert.notEqual(record.status.kind, 'revoked', 'nobody renews a certificate that is revoked')
+    const { profile: under, deviceId: of, keyId: over, notBefore: from, notAfter: to } = record
+    assert.deepEqual(
+      { under, of, over, from, to },
+      { under: profile, of: deviceId, over: keyId, from: notBefore, to: notAfter },
+    )
+    assert.ok(credential.windowStart < credential.windowEnd, 'a window ends after it begins')
+    const count = (measure: 'window' | 'expiry', bucket: number) => {
+      const name = `${profile} ${bucket}`
+      expected[measure].set(name, (expected[measure].get(name) ?? 0) + 1)
+    }
+    count('window', windowBucket(credential))
+    count('expiry', expiryBucket(credential))
+  }
+  const profiles = new Set((await read.documents('profile')).map(({ name }) => name))
+  for (const measure of ['window', 'expiry'] as const) {
+    const planned = new Map<string, number>()
+    for (const profile of profiles) {
+      const buckets = await read.planned(profile, measure, 0, FOREVER)
+      for (const bucket of buckets) planned.set(`${profile} ${bucket.start}`, bucket.planned)
+    }
+    const sorted = (counts: ReadonlyMap<string, number>) => [...counts].sort(([a], [b]) => (a < b ? -1 : 1))
+    assert.deepEqual(sorted(planned), sorted(expected[measure]), `the plan counts each ${measure} once`)
+  }
+  return credentials
+}
+
+const FOREVER = 253_402_300_799
 
 async function assertDevices(read: StoreReader): Promise<Map<string, Device>> {
   const devices = new Map<string, Device>()
