@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { toBase64 } from '../../src/core/bytes/base64.ts'
 import { challengePasswordAttribute } from '../../src/core/pki/csr.ts'
 import { generateKeyPair } from '../../src/crypto/keys.ts'
+import { cancelToken } from '../../src/domain/ra/cancel-token.ts'
 import { createToken } from '../../src/domain/ra/create-token.ts'
 import { type DoorRequest, estDoor } from '../support/est-door.ts'
 import {
@@ -80,7 +81,7 @@ describe('3.2.3 HTTP-based client authentication', () => {
     assert.doesNotMatch(JSON.stringify(log), new RegExp(secret))
   })
 
-  test('a token that is spent, expired or wrong is the same 401 with the same challenge, whatever is asked with it; the log tells them apart', async t => {
+  test('a token that is spent, withdrawn, expired or wrong is the same 401 with the same challenge, whatever is asked with it; the log tells them apart', async t => {
     const instance = await testInstance(t)
     const est = estDoor(instance)
     const device = await registerDevice(instance)
@@ -89,6 +90,8 @@ describe('3.2.3 HTTP-based client authentication', () => {
     const expired = (await token(60)).secret
     const both = (await token(60)).secret
     const spent = (await token(86_400)).secret
+    const withdrawn = await token(86_400)
+    await cancelToken(withdrawn.token.id, OPERATOR, instance)
     const good = (await token(86_400)).secret
     const first = testCsrDer(await generateKeyPair('P-256'))
     for (const [secret, body] of [
@@ -113,7 +116,7 @@ describe('3.2.3 HTTP-based client authentication', () => {
     ]
     for (const [name, path, request] of requests) {
       const replies = new Set<string>()
-      for (const secret of ['wrong', spent, expired, both]) {
+      for (const secret of ['wrong', spent, expired, both, withdrawn.secret]) {
         const { status, headers, text } = await est(path, { ...request, basic: `${device.serialNumber}:${secret}` })
         replies.add(JSON.stringify([status, headers, text]))
       }
@@ -128,7 +131,8 @@ describe('3.2.3 HTTP-based client authentication', () => {
     }
     assert.deepEqual(await countEverything(instance, device), before)
     const codes = new Set((await auditLog(instance)).map(({ code }) => code))
-    for (const code of ['token.invalid', 'token.used', 'token.expired']) assert.ok(codes.has(code), code)
+    for (const code of ['token.invalid', 'token.used', 'token.expired', 'token.cancelled'])
+      assert.ok(codes.has(code), code)
 
     // What a good token gets is another matter: who has that is told what is wrong. So is who repeats a request (ADR 0007).
     const basic = (secret: string) => `${device.serialNumber}:${secret}`

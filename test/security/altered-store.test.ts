@@ -14,6 +14,7 @@ import { systemRandom } from '../../src/crypto/random.ts'
 import { softwareSigner } from '../../src/crypto/signer.ts'
 import { verifyStore } from '../../src/domain/audit/verify-store.ts'
 import { approveEnrolment } from '../../src/domain/ra/approve.ts'
+import { cancelToken } from '../../src/domain/ra/cancel-token.ts'
 import { createToken } from '../../src/domain/ra/create-token.ts'
 import { enrol } from '../../src/domain/ra/enrol.ts'
 import type { Evidence } from '../../src/domain/ra/evidence.ts'
@@ -110,6 +111,8 @@ async function live(instance: TestInstance): Promise<void> {
   const found = await instance.evidence.fromToken('T-1', secret)
   assert.equal((await ask('enrol', found.kind === 'evidence' ? [found.evidence] : [])).kind, 'issued')
   await createToken({ ...token, serialNumber: 'T-2' }, instance)
+  const withdrawn = await createToken({ ...token, serialNumber: 'T-3' }, instance)
+  await cancelToken(withdrawn.token.id, OPERATOR, { store, clock })
 
   await useRules(instance, [{ name: 'ask', outcome: 'pending' }])
   for (const approve of [true, false]) {
@@ -212,9 +215,10 @@ const ALTERATIONS: readonly (readonly [string, string, string])[] = [
   ],
   ['a key that is forgotten', "DELETE FROM device_key WHERE state = 'compromised'", 'audit.key_missing'],
   ['a token that is used again', 'UPDATE token SET used_at = NULL', 'audit.token_altered'],
+  ['a token that is not withdrawn any more', 'UPDATE token SET cancelled_at = NULL', 'audit.token_altered'],
   [
     'a token with a secret of one’s own',
-    `UPDATE token SET secret_hash = X'${octets(32)}' WHERE used_at IS NULL`,
+    `UPDATE token SET secret_hash = X'${octets(32)}' WHERE used_at IS NULL AND cancelled_at IS NULL`,
     'audit.token_altered',
   ],
   [
@@ -225,7 +229,7 @@ const ALTERATIONS: readonly (readonly [string, string, string])[] = [
   ['a token that never ends', 'UPDATE token SET expires_at = expires_at + 1', 'audit.token_altered'],
   [
     'a token that nobody made',
-    `INSERT INTO token SELECT X'${octets(16)}', X'${octets(32)}', device_id, profile, created_at, expires_at, NULL FROM token LIMIT 1`,
+    `INSERT INTO token SELECT X'${octets(16)}', X'${octets(32)}', device_id, profile, created_at, expires_at, NULL, NULL FROM token LIMIT 1`,
     'audit.token_unlogged',
   ],
   [

@@ -143,7 +143,7 @@ export const AUDIT_ACTIONS = {
 
   'token.created': { meaning: 'A one-time token is made for a device.', subject: ['tokenId', 'deviceId'] },
   'token.used': { meaning: 'A one-time token is spent.', subject: ['tokenId', 'deviceId'] },
-  'token.cancelled': { meaning: 'A one-time token is withdrawn before use.', subject: ['tokenId'] },
+  'token.cancelled': { meaning: 'A one-time token is withdrawn before use.', subject: ['tokenId', 'deviceId'] },
 
   'batch.started': { meaning: 'A factory batch begins.', subject: ['batchId'] },
   'batch.resumed': { meaning: 'An interrupted factory batch goes on.', subject: ['batchId'] },

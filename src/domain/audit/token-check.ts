@@ -13,6 +13,7 @@ interface LoggedToken {
   readonly index: number
   readonly made: string
   used: number | null
+  cancelled: number | null
 }
 
 const PAGE = 500
@@ -32,12 +33,17 @@ export function tokenCheck(read: TokenReader, report: Report): CrossCheck {
         case 'token.created': {
           const { profile, expiresAt, secretSha256 } = detail ?? {}
           const made = [subject['deviceId'], profile, expiresAt, at, secretSha256].join(' ')
-          tokens.set(tokenId, { index, made, used: null })
+          tokens.set(tokenId, { index, made, used: null, cancelled: null })
           return
         }
         case 'token.used': {
           const token = tokens.get(tokenId)
           if (token) token.used = at
+          return
+        }
+        case 'token.cancelled': {
+          const token = tokens.get(tokenId)
+          if (token) token.cancelled = at
           return
         }
         case 'enrolment.pending':
@@ -67,9 +73,8 @@ export function tokenCheck(read: TokenReader, report: Report): CrossCheck {
       if (logged === undefined) accuse(token.id, 'unlogged', 'was made past the log', 'silence')
       else if (madeOf(token) !== logged.made) {
         accuse(token.id, 'altered', `is not the one that entry ${logged.index} made`)
-      } else if (token.usedAt !== logged.used) {
-        const word = (used: number | null) => (used === null ? 'unused' : `used at ${used}`)
-        const why = `is ${word(token.usedAt)} in the store and ${word(logged.used)} by the log`
+      } else if (token.usedAt !== logged.used || token.cancelledAt !== logged.cancelled) {
+        const why = `is ${ended(token.usedAt, token.cancelledAt)} in the store and ${ended(logged.used, logged.cancelled)} by the log`
         accuse(token.id, 'altered', why, 'silence')
       }
     }
@@ -110,6 +115,14 @@ export function tokenCheck(read: TokenReader, report: Report): CrossCheck {
     } as const
     suspects.add({ about: digest, finding, against: 'silence' })
   }
+}
+
+function ended(used: number | null, cancelled: number | null): string {
+  if (used === null && cancelled === null) return 'open'
+  return [
+    ...(used === null ? [] : [`used at ${used}`]),
+    ...(cancelled === null ? [] : [`cancelled at ${cancelled}`]),
+  ].join(', ')
 }
 
 function madeOf({ deviceId, profile, expiresAt, createdAt, secretHash }: Token): string {

@@ -5,8 +5,8 @@ import type { CertificateStatus } from '../ca/certificate-record.ts'
 import type { ChangeBuilder } from '../change-builder.ts'
 import type { DeviceId, UnixSeconds } from '../ids.ts'
 import type { StoreReader } from '../ports.ts'
+import { addTokenCancellation } from '../ra/cancel-token.ts'
 import type { Enrolment } from '../ra/enrolment.ts'
-import type { Token } from '../ra/token.ts'
 import { endCredentialWrites } from '../renewal/credential-changes.ts'
 import { orderEnded } from '../renewal/order-renewal.ts'
 import { addStatusChanges } from '../revocation/status-changes.ts'
@@ -48,7 +48,7 @@ export function retireDevice(id: DeviceId, by: DeviceActBy, ports: DeviceActPort
         if (credential.order) change.record(orderEnded(credential, 'ended_with_certificate', actor, now))
       }
       const [tokens, requests, transfers] = await readOpen(id, read)
-      for (const token of tokens) cancelToken(change, token, actor, now)
+      for (const token of tokens) addTokenCancellation(change, token, actor, now)
       for (const request of requests) rejectRequest(change, request, actor, now)
       for (const transfer of transfers)
         addTransferMove(change, transfer, 'cancelled', actor, now, { because: 'device.retired' })
@@ -73,17 +73,6 @@ async function readOpen(id: DeviceId, read: StoreReader) {
     read.transfersOfDevice(id),
   ])
   return [tokens, requests, transfers.filter(({ state }) => state === 'proposed' || state === 'accepted')] as const
-}
-
-function cancelToken(change: ChangeBuilder, token: Token, actor: AuditEntry['actor'], at: UnixSeconds): void {
-  change.write({ kind: 'token.cancel', id: token.id, at })
-  change.record({
-    at,
-    actor,
-    action: 'token.cancelled',
-    outcome: 'done',
-    subject: { tokenId: token.id, deviceId: token.deviceId },
-  })
 }
 
 function rejectRequest(change: ChangeBuilder, request: Enrolment, actor: AuditEntry['actor'], at: UnixSeconds): void {

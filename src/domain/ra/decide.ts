@@ -293,6 +293,8 @@ function flawOf(evidence: Evidence, input: DecisionInput): Flaw | undefined {
   if (evidence.kind !== 'token') return undefined
   const { token } = evidence
   if (token.usedAt !== null) return { code: 'token.used', because: `the token was used at ${token.usedAt}` }
+  if (token.cancelledAt !== null)
+    return { code: 'token.cancelled', because: `the token was withdrawn at ${token.cancelledAt}` }
   if (token.expiresAt < input.now) return { code: 'token.expired', because: `the token expired at ${token.expiresAt}` }
   if (token.profile !== input.profile.name) {
     return { code: 'token.profile_mismatch', because: `the token is for the profile ${token.profile}` }

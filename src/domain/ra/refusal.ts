@@ -109,6 +109,11 @@ export const REFUSALS = {
     message: 'The token was used before, for another request.',
     next: 'Ask the operator for a new token.',
   },
+  'token.cancelled': {
+    kind: 'unauthenticated',
+    message: 'The token was withdrawn.',
+    next: 'Ask the operator for a new token.',
+  },
   'token.profile_mismatch': {
     kind: 'forbidden',
     message: 'The token is for another profile.',

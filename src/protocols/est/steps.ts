@@ -10,7 +10,7 @@ import type { Profile } from '../../domain/ca/profile.ts'
 import type { UnixSeconds } from '../../domain/ids.ts'
 import { enrol, refuseEnrolment } from '../../domain/ra/enrol.ts'
 import type { Evidence } from '../../domain/ra/evidence.ts'
-import { type Refusal, refusal } from '../../domain/ra/refusal.ts'
+import { type Refusal, type RefusalCode, refusal } from '../../domain/ra/refusal.ts'
 import { evidenceForRenewal } from '../../domain/ra/renewal-evidence.ts'
 import type { Operation } from '../../domain/ra/rules.ts'
 import type { Token } from '../../domain/ra/token.ts'
@@ -203,15 +203,14 @@ export async function refuse(
 }
 
 /**
- * RFC 7617 §2: credentials that are not valid are answered with a challenge. Who shows nothing but a token that is spent or has expired is told
+ * RFC 7617 §2: credentials that are not valid are answered with a challenge. Who shows nothing but a token that is spent, withdrawn or has expired is told
  * what anybody with a wrong one is told, whatever else is amiss with the request: else one could try which tokens there were.
  */
 function refusalReply(evidence: readonly Evidence[], error: EstError, { registration }: EstPorts): Halt {
   const now = registration.clock.now()
-  // A rival may have spent it since it was read: then the code alone says so.
+  // It may have become so since it was read: then the code alone says so.
   const hollow =
-    error.code === 'token.used' ||
-    error.code === 'token.expired' ||
+    HOLLOW.has(error.code) ||
     (evidence.length > 0 && evidence.every(piece => piece.kind === 'token' && isHollow(piece.token, now)))
   return { halt: errorReply(hollow ? refusal('token.invalid') : error) }
 }
@@ -220,8 +219,10 @@ function operationOf({ operation }: Arrived): Operation {
   return operation === 'simplereenroll' ? 'renew' : 'enrol'
 }
 
+const HOLLOW: ReadonlySet<string> = new Set<RefusalCode>(['token.used', 'token.cancelled', 'token.expired'])
+
 function isHollow(token: Token, now: UnixSeconds): boolean {
-  return token.usedAt !== null || token.expiresAt < now
+  return token.usedAt !== null || token.cancelledAt !== null || token.expiresAt < now
 }
 
 /** The token says what it is for; a renewal is for the profile of the certificate that is shown. */

@@ -135,6 +135,7 @@ describe('the rules of a new instance', () => {
     ['a retired device', input({ evidence: inState('retired') }), 'device.retired'],
     ['a destroyed device', input({ evidence: inState('destroyed') }), 'device.retired'],
     ['a used token', input({ evidence: [token({ usedAt: NOW - 1 })] }), 'token.used'],
+    ['a withdrawn token', input({ evidence: [token({ cancelledAt: NOW - 1 })] }), 'token.cancelled'],
     ['a token one second after its end', input({ evidence: [token({ expiresAt: NOW - 1 })] }), 'token.expired'],
     [
       'a token for another profile',
