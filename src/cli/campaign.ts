@@ -29,7 +29,12 @@ import {
   type Playbook,
   replacedAuthority,
 } from '../domain/campaign/playbooks.ts'
-import { type CampaignProgress, campaignProgress, type HangingDevice } from '../domain/campaign/progress.ts'
+import {
+  type CampaignProgress,
+  campaignProgress,
+  type HangingDevice,
+  namedDevices,
+} from '../domain/campaign/progress.ts'
 import { authorityId, batchId, type UnixSeconds } from '../domain/ids.ts'
 import type { Store } from '../domain/ports.ts'
 import { act, type Command, type Context, command, duration, group, positiveInteger, usageError } from './command.ts'
@@ -59,6 +64,7 @@ export function campaignCommand(): Command {
     .addCommand(createCommand())
     .addCommand(listCommand())
     .addCommand(showCommand())
+    .addCommand(devicesCommand())
     .addCommand(controlCommand('start', 'Begin: a running server asks the canary', startCampaign))
     .addCommand(controlCommand('pause', 'Ask nobody more for now; who was asked may still renew', pauseCampaign))
     .addCommand(resumeCommand())
@@ -226,6 +232,47 @@ function showCommand(): Command {
   )
 }
 
+interface DevicesOptions {
+  readonly state: string
+}
+
+const DEVICE_STATES = ['planned', 'asked', 'done', 'failed', 'skipped', 'going_back', 'back'] as const
+const DEVICES_PAGE = 500
+
+function devicesCommand(): Command {
+  const devices = command({
+    name: 'devices',
+    summary: 'List every device of a campaign that is in one state',
+    description: 'With --json one document a line, so that a script may act on each.',
+    examples: [['campaign devices rekey-7 --state failed --json | jq -r .serialNumber', 'Who has not followed']],
+  })
+    .argument('<name>', 'from touchmark campaign list')
+    .option('--state <state>', `one of: ${DEVICE_STATES.join(', ')}`, 'failed')
+  return act<DevicesOptions>(devices, ({ out, data, options, signal }, name) =>
+    withStore(data, async store => {
+      const state = DEVICE_STATES.find(each => each === options.state)
+      if (state === undefined)
+        throw usageError(`There is no state ${options.state}.`, `There are: ${DEVICE_STATES.join(', ')}.`)
+      const campaign = await findCampaign(name!, { store })
+      let after: string | undefined
+      do {
+        const page = await store.read.campaignDevices(
+          campaign.id,
+          { state },
+          { limit: DEVICES_PAGE, ...(after === undefined ? {} : { after }) },
+        )
+        for (const device of await namedDevices(campaign, page.items, { store })) {
+          const { serialNumber, model, reason, stateChangedAt } = device
+          out.result({ ...device, stateChangedAt: timestamp(stateChangedAt) }, () =>
+            [serialNumber, model, time(stateChangedAt), reason].join('  '),
+          )
+        }
+        after = page.next ?? undefined
+      } while (after !== undefined && !signal.aborted)
+    }),
+  )
+}
+
 function controlCommand(
   name: string,
   summary: string,
@@ -314,10 +361,8 @@ function playbookCommand(): Command {
         [
           out.style('bold', book.title),
           ...(radius ? ['', radiusText(radius)] : []),
+          ...(planned ? ['', `${planned.name} is planned: ${count(planned.devices, 'device')}.`] : []),
           '',
-          ...(definition && !planned
-            ? [`  0. Write the campaign down: the same command with --plan${options.name ? '' : ' and --name'}`]
-            : []),
           ...book.steps.map(({ what, command }, i) =>
             [`  ${i + 1}. ${what}`, ...(command ? [`     touchmark ${command}`] : [])].join('\n'),
           ),
@@ -464,6 +509,7 @@ function radiusText(radius: BlastRadius): string {
       .map(([name, number]) => `${number} ${words(name)}`)
       .join(', ') || 'none'
   const { recent, silent, never } = radius.contact
+  const credentials = Object.keys(radius.byAuthority).length > 0
   const offline = radius.believedUntil
     .filter(({ credentials }) => credentials > 0)
     .map(({ withinDays, credentials }) => `${credentials} ${horizon(withinDays)}`)
@@ -471,10 +517,16 @@ function radiusText(radius: BlastRadius): string {
   return facts([
     ['Devices', String(radius.devices)],
     ['States', list(radius.byState)],
-    ['Authorities', list(radius.byAuthority)],
-    ['Key algorithms', list(radius.byKeyAlgorithm)],
+    ...(credentials
+      ? ([
+          ['Authorities', list(radius.byAuthority)],
+          ['Key algorithms', list(radius.byKeyAlgorithm)],
+        ] as const)
+      : []),
     ['Heard from', `${recent} in the last 30 days, ${silent} longer ago, ${never} never`],
-    ['Believed offline', offline === '' ? 'nobody' : `${offline} (where nobody asks for status)`],
+    ...(credentials
+      ? ([['Believed offline', offline === '' ? 'nobody' : `${offline} (where nobody asks for status)`]] as const)
+      : []),
     ...(radius.lastExpiry === null ? [] : ([['The last ends', time(radius.lastExpiry)]] as const)),
   ])
 }

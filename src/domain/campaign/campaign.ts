@@ -112,7 +112,7 @@ export function mayCampaignMove(from: CampaignState, to: CampaignState): boolean
   return MOVES[from].includes(to)
 }
 
-/** The state of a device of a campaign says that nothing more is expected of it. */
-export function isSettled(state: CampaignDeviceState): boolean {
-  return state !== 'planned' && state !== 'asked' && state !== 'going_back'
+/** The device was asked, and has not answered by what it does. */
+export function isOnTheWay(state: CampaignDeviceState): boolean {
+  return state === 'asked' || state === 'going_back'
 }

@@ -20,8 +20,10 @@ export interface PlaybookStep {
 /** Ready-made campaigns start small and stop early: whoever is in a hurry says so. */
 const CAREFUL: CampaignDefinitionInput['pace'] = { canary: 10, waveSize: 1000, stopAtFailureShare: 0.05 }
 
-const PLAN = (name: string): readonly PlaybookStep[] => [
-  { what: 'Start the campaign; its canary goes first.', command: `campaign start ${name}` },
+/** `plan`: the command that writes the campaign of the playbook down. */
+const campaignSteps = (name: string, plan: string): readonly PlaybookStep[] => [
+  { what: 'Write the campaign down; nothing is asked yet.', command: `${plan} --name ${name} --plan` },
+  { what: 'Start it; its canary goes first.', command: `campaign start ${name}` },
   { what: 'Watch it, and who hangs.', command: `campaign show ${name}` },
 ]
 
@@ -59,10 +61,10 @@ export function compromisedBatch(batch: BatchId, name: string, profile: string):
       pace: { ...CAREFUL, patienceSeconds: 7 * 86_400 },
     },
     steps: [
-      ...PLAN(name),
+      ...campaignSteps(name, `campaign playbook batch ${batch}`),
       {
         what: 'Who has not followed when the campaign ends may be an intruder: revoke what is left, device by device.',
-        command: `campaign show ${name} --failed`,
+        command: `campaign devices ${name} --state failed`,
       },
     ],
   }
@@ -88,17 +90,23 @@ export function replacedAuthority(
     title: compromised ? `The authority ${from} is compromised` : `The authority ${from} retires`,
     campaign,
     steps: [
+      {
+        what: `Make ${to}, where it does not exist yet. A profile that names its authority without a number goes to the newest one.`,
+        command: `authority create ${to} --issuer root-1 --issuer-keys FOLDER`,
+      },
       ...(compromised
-        ? [{ what: 'Nothing more is issued by it, from this moment.', command: `authority retire ${from}` }]
-        : []),
-      { what: `Let ${profile} come from ${to}: edit the profile's authority.`, command: `profile show ${profile}` },
-      ...PLAN(name),
+        ? [{ what: `From now on ${from} issues nothing.`, command: `authority retire ${from} --yes` }]
+        : [{ what: `See that ${profile} comes from ${to} now.`, command: `profile show ${profile}` }]),
+      ...campaignSteps(name, `campaign playbook authority ${from} --to ${to}${compromised ? ' --compromised' : ''}`),
       compromised
         ? {
-            what: 'When the campaign is through, or earlier if forged certificates are seen: revoke the CA itself. Whoever still holds one of its certificates is out then.',
+            what: 'When the campaign is through, or at once if forged certificates are seen: revoke the CA itself. Whoever still holds one of its certificates is out then.',
             command: 'revoke --certificate SERIAL --reason cACompromise',
           }
-        : { what: 'When nobody has a certificate of it any more, retire it.', command: `authority retire ${from}` },
+        : {
+            what: 'When nobody has a certificate of it any more, retire it.',
+            command: `authority retire ${from} --yes`,
+          },
     ],
   }
 }
@@ -115,7 +123,7 @@ export function endedAlgorithm(from: KeyAlgorithmName, to: KeyAlgorithmName, nam
     },
     steps: [
       { what: `See that ${profile} allows ${to}.`, command: `profile show ${profile}` },
-      ...PLAN(name),
+      ...campaignSteps(name, `campaign playbook algorithm ${from} --to ${to}`),
       {
         what: `Take ${from} out of the profile, so that no renewal brings it back.`,
         command: `profile set ${profile}.json`,

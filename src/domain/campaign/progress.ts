@@ -2,7 +2,13 @@
 // costs the same for ten devices and for ten million.
 import type { UnixSeconds } from '../ids.ts'
 import { type WhyPorts, whyItHangs } from './advance-campaigns.ts'
-import type { Campaign, CampaignCount, CampaignDevice, CampaignDeviceState } from './campaign.ts'
+import {
+  type Campaign,
+  type CampaignCount,
+  type CampaignDevice,
+  type CampaignDeviceState,
+  isOnTheWay,
+} from './campaign.ts'
 import { nextStep, type Step, tallyOf } from './next-step.ts'
 
 export interface CampaignProgress {
@@ -21,7 +27,7 @@ export interface CampaignProgress {
 export interface HangingDevice extends Pick<CampaignDevice, 'deviceId' | 'wave' | 'stateChangedAt'> {
   readonly model: string
   readonly serialNumber: string
-  /** A stable code. */
+  /** A stable code; empty where there is nothing to explain. */
   readonly reason: string
 }
 
@@ -42,16 +48,24 @@ export async function campaignProgress(
     read.campaignDevices(campaign.id, { state: 'going_back' }, page),
     read.campaignDevices(campaign.id, { state: 'failed' }, page),
   ])
-  const name = (device: CampaignDevice) => named(campaign, device, ports)
   return {
     campaign,
     at: now,
     total: tallyOf(counts),
     waves: wavesOf(counts).map(wave => ({ wave, total: tallyOf(counts, wave) })),
     next: campaign.state === 'running' ? nextStep(campaign, counts, now) : null,
-    hanging: await Promise.all([...asked.items, ...goingBack.items].slice(0, HANGING_SHOWN).map(name)),
-    failed: await Promise.all(failed.items.map(name)),
+    hanging: await namedDevices(campaign, [...asked.items, ...goingBack.items].slice(0, HANGING_SHOWN), ports),
+    failed: await namedDevices(campaign, failed.items, ports),
   }
+}
+
+/** Devices of a campaign with their names, and why they stand where they stand. */
+export function namedDevices(
+  campaign: Campaign,
+  devices: readonly CampaignDevice[],
+  ports: WhyPorts,
+): Promise<HangingDevice[]> {
+  return Promise.all(devices.map(device => named(campaign, device, ports)))
 }
 
 async function named(campaign: Campaign, device: CampaignDevice, ports: WhyPorts): Promise<HangingDevice> {
@@ -62,7 +76,7 @@ async function named(campaign: Campaign, device: CampaignDevice, ports: WhyPorts
     stateChangedAt: device.stateChangedAt,
     model: registered?.model ?? '',
     serialNumber: registered?.serialNumber ?? '',
-    reason: device.reason ?? (await whyItHangs(campaign, device, ports)),
+    reason: device.reason ?? (isOnTheWay(device.state) ? await whyItHangs(campaign, device, ports) : ''),
   }
 }
 
