@@ -83,7 +83,7 @@ export type Write =
   | { readonly kind: 'suspension.remove'; readonly deviceId: DeviceId }
   /**
    * Sets, replaces or (with `to` `null`) erases a property. Fails with `device.property_changed` where its value is not `from`; `null`: it
-   * is not there.
+   * is not there. A label stands on the device too, and changes there as well; the labels that a new device brings become properties.
    */
   | {
       readonly kind: 'device.property'
@@ -128,7 +128,7 @@ export type Write =
     }
   /** Fails with `campaign.exists` where id or name is taken. */
   | { readonly kind: 'campaign.insert'; readonly campaign: Campaign }
-  /** Fails with `campaign.changed` where the stored revision is not `from`. */
+  /** Replaces all but id, name and time of creation. Fails with `campaign.changed` where the stored revision is not `from`. */
   | { readonly kind: 'campaign.update'; readonly campaign: Campaign; readonly from: number }
   /** Writes down planned devices, at most 2,000 at once, and counts them; those that stand there already stay as they are. */
   | {
@@ -229,7 +229,10 @@ export type Write =
   /** Removes the row unless it was requested again since it was leased. */
   | { readonly kind: 'work.done'; readonly work: Work }
 
-/** One transaction: every write, every audit entry, or nothing. Never without an audit entry, but for publications, work, health reports and the renewal plan. */
+/**
+ * One transaction: every write, every audit entry, or nothing. Never without an audit entry, but for what decides nothing: publications,
+ * work, health reports, the renewal plan, what a credential says of its use and its failures, the progress of a campaign.
+ */
 export interface ChangeSet {
   readonly writes: readonly Write[]
   readonly audit: readonly AuditEntry[]
@@ -278,7 +281,10 @@ export interface StoreReader {
   /** Of these serial numbers of the model, the devices that exist. For batches: at most 2,000 at once. */
   devicesAmong(model: string, serialNumbers: readonly string[]): Promise<Device[]>
 
-  /** What the query means, in an order of the store's own; pass `next` as `after`. At most 2,000 at once. */
+  /**
+   * What the query means, in an order of the store's own; pass `next` as `after`. Where the query has conditions on a credential, a device
+   * stands there once for each credential that meets all of them. At most 2,000 at once.
+   */
   selectDevices(query: DeviceQuery, page: { after?: string; limit: number }): Promise<Page<SelectedDevice>>
   /** In order of name. */
   propertiesOfDevice(id: DeviceId): Promise<DeviceProperty[]>
@@ -319,7 +325,7 @@ export interface StoreReader {
   campaignsAtWork(): Promise<Campaign[]>
   campaignCounts(id: CampaignId): Promise<CampaignCount[]>
   campaignDevice(id: CampaignId, device: DeviceId): Promise<CampaignDevice | undefined>
-  /** In order of the time of their last change. */
+  /** In order of wave, and in a wave in order of the time of their last change. */
   campaignDevices(
     id: CampaignId,
     of: { state: CampaignDeviceState; wave?: number },
@@ -338,6 +344,11 @@ export interface StoreReader {
   certificatesBySerial(serialNumber: SerialNumber): Promise<CertificateRecord[]>
   /** Newest first. */
   certificatesOfDevice(id: DeviceId): Promise<CertificateRecord[]>
+  /** Everything that the authority issued, in the order of issue: how far it reaches. At most 2,000 at once. */
+  certificatesOfAuthority(
+    authorityId: AuthorityId,
+    page: { after?: string; limit: number },
+  ): Promise<Page<CertificateRecord>>
   /** Certificates of the platform itself under a profile (OCSP signers, servers), newest first; at most 100. */
   platformCertificates(authorityId: AuthorityId, profile: string): Promise<CertificateRecord[]>
   /** All certificates, streamed in the order of issue: for verification and export, never for a request. */

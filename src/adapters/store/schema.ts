@@ -252,6 +252,7 @@ const LIFE_IN_THE_FIELD: Migration = {
       certificates TEXT NOT NULL,
       keys TEXT NOT NULL
     ) CLUSTERED`,
+    'CREATE INDEX certificate_authority ON certificate (authority_id, audit_index)',
     'ALTER TABLE token ADD COLUMN cancelled_at BIGINT',
     'CREATE INDEX token_open ON token (device_id, id) WHERE used_at IS NULL AND cancelled_at IS NULL',
     `CREATE INDEX enrolment_open ON enrolment (device_id, created_at, digest)

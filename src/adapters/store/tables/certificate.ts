@@ -11,6 +11,8 @@ import {
   serialNumber,
   type UnixSeconds,
 } from '../../../domain/ids.ts'
+import type { Page } from '../../../domain/ports.ts'
+import { cursorOf, placesOf } from '../cursor.ts'
 import { first, type Queries } from '../engine.ts'
 import {
   bytesOf,
@@ -115,6 +117,9 @@ const OF_ANY_AUTHORITY = query(
   `SELECT ${COLUMNS} FROM certificate WHERE serial_number = ? ORDER BY authority_id LIMIT 100`,
 )
 const OF_DEVICE = query(`SELECT ${COLUMNS} FROM certificate WHERE device_id = ? ORDER BY audit_index DESC`)
+const OF_AUTHORITY = query(
+  `SELECT ${COLUMNS} FROM certificate WHERE authority_id = ? AND audit_index > ? ORDER BY audit_index LIMIT ?`,
+)
 const OF_PLATFORM = query(
   `SELECT ${COLUMNS} FROM certificate WHERE device_id IS NULL AND authority_id = ? AND profile = ?
     ORDER BY audit_index DESC LIMIT 100`,
@@ -149,6 +154,18 @@ export async function readCertificatesBySerial(queries: Queries, serial: SerialN
 export async function readCertificatesOfDevice(queries: Queries, id: DeviceId): Promise<CertificateRecord[]> {
   const octets = octetsOf(id)
   return octets === undefined ? [] : (await queries.all(OF_DEVICE, [octets])).map(certificateOf)
+}
+
+export async function readCertificatesOfAuthority(
+  queries: Queries,
+  authority: AuthorityId,
+  { after, limit }: { after?: string; limit: number },
+): Promise<Page<CertificateRecord>> {
+  if (storableText(authority) === undefined) return { items: [], next: null }
+  const [behind] = placesOf('authority', ['integer'], after)
+  const items = (await queries.all(OF_AUTHORITY, [authority, behind!, limit])).map(certificateOf)
+  const last = items.at(-1)
+  return { items, next: last === undefined || items.length < limit ? null : cursorOf('authority', [last.auditIndex]) }
 }
 
 export async function readPlatformCertificates(
