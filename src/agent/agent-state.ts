@@ -2,12 +2,11 @@
 // which roots are pinned. Keys and certificates are files beside it; what it does not name does not count.
 import { fromBase64, toBase64 } from '../core/bytes/base64.ts'
 import type { Bytes } from '../core/bytes/bytes.ts'
-import { toUtf8 } from '../core/bytes/utf8.ts'
 import { TouchmarkError } from '../core/errors.ts'
+import { type JsonObject, malformed, readMessage, writeMessage } from '../core/messages/json-message.ts'
 import { isKeyAlgorithmName, type KeyAlgorithmName } from '../crypto/algorithms.ts'
 import type { PassphraseKeyParameters } from '../crypto/passphrase-key.ts'
 import type { Retry } from './back-off.ts'
-import { FieldError, type JsonObject, readJson } from './json-fields.ts'
 
 /** A key with its certificate: `identities/<generation>/`. */
 export interface IdentityRecord {
@@ -75,18 +74,15 @@ export type Activity = (typeof ACTIVITIES)[number]
 export const HOOK_EVENTS = ['enrolled', 'renewed', 'trust-updated', 'suspended', 'resumed', 'wiped'] as const
 export type HookEventName = (typeof HOOK_EVENTS)[number]
 
-/** What the device says when it wipes itself, and who of its keys says so; octets and signatures in base64. */
-export interface WipeStatement {
-  readonly octets: string
-  readonly signatures: readonly { readonly keyId: string; readonly signature: string }[]
-}
-
 export interface WipeRecord {
   readonly orderedAt: number
-  /** Octets of the statement and the signatures over it, as they are sent; `null` once there was nothing left to sign with. */
-  readonly statement: WipeStatement | null
-  /** Whether the server has taken the statement. */
-  readonly accepted: boolean
+  /**
+   * Signed statements, whole messages in base64, in the order in which they are offered: the first names every key of the home, the second
+   * those alone that a server certified. Empty where nothing was left to sign with.
+   */
+  readonly statements: readonly string[]
+  /** Whether a server has taken one, or refused them for good. */
+  readonly heard: boolean
   /** Whether the keys are gone. */
   readonly done: boolean
 }
@@ -144,160 +140,163 @@ export interface AgentState {
 }
 
 const FORMAT = 'touchmark-agent-v1'
-/** Roots in one bundle, servers, and so on: what a state of ours never reaches. */
+/** Roots, servers, events: what a state of ours never reaches. */
 const MAX_LIST = 64
+/** Sixty-four roots with ML-DSA-87 signatures in base64. */
+const MAX_STATE = 1024 * 1024
+const TEXT = { max: 4096 }
+const LONG = { max: 262_144 }
+const TIME = { min: 0, max: 253_402_300_799 }
+const COUNT = { min: 0, max: Number.MAX_SAFE_INTEGER }
 
 export function encodeState(state: AgentState): Bytes {
-  return toUtf8(`${JSON.stringify({ format: FORMAT, ...state }, null, 1)}\n`)
+  return writeMessage({ format: FORMAT, ...state })
 }
 
 /** Throws `agent.state_damaged`. */
-export function parseState(text: string): AgentState {
-  return readJson(text, readState, reason => {
-    return new TouchmarkError('agent.state_damaged', 'internal', "The agent's state cannot be read.", {
+export function parseState(octets: Uint8Array): AgentState {
+  try {
+    return readState(readMessage(octets, 'state', MAX_STATE))
+  } catch (cause) {
+    if (!(cause instanceof TouchmarkError)) throw cause
+    throw new TouchmarkError('agent.state_damaged', 'internal', "The agent's state cannot be read.", {
+      cause,
       next: 'Restore the folder from a copy, or enrol the device anew in an empty folder.',
-      evidence: { reason },
+      evidence: cause.evidence,
     })
-  })
+  }
 }
 
 function readState(object: JsonObject): AgentState {
-  object.word('format', [FORMAT])
+  object.oneOf('format', [FORMAT])
   const device = object.object('device')
   const trust = object.object('trust')
   return {
-    device: { model: device.text('model'), serialNumber: device.text('serialNumber') },
-    servers: object.texts('servers', MAX_LIST),
-    profile: object.text('profile'),
+    device: { model: device.text('model', TEXT), serialNumber: device.text('serialNumber', TEXT) },
+    servers: object.texts('servers', MAX_LIST, TEXT),
+    profile: object.text('profile', TEXT),
     keyAlgorithm: algorithm(object, 'keyAlgorithm'),
-    keyPlace: object.text('keyPlace'),
-    seal: optional(object, 'seal', readSeal),
-    bootstrap: optional(object, 'bootstrap', readBootstrap),
-    trust: { version: trust.count('version'), certificates: trust.texts('certificates', MAX_LIST, 65536) },
-    generation: object.count('generation'),
-    current: optional(object, 'current', readIdentity),
-    previous: optional(object, 'previous', readIdentity),
-    confirmed: object.flag('confirmed'),
-    pending: optional(object, 'pending', readPending),
-    renewal: optional(object, 'renewal', readPlan),
-    sequence: object.count('sequence'),
-    lastReportAt: object.optionalCount('lastReportAt'),
-    askAt: object.optionalCount('askAt'),
-    knownTrustVersion: object.count('knownTrustVersion'),
-    suspended: object.flag('suspended'),
-    wipe: optional(object, 'wipe', readWipe),
-    lastServerTime: object.count('lastServerTime'),
-    lastError: optional(object, 'lastError', self => ({
-      activity: self.word('activity', [...ACTIVITIES, 'hook', 'identity']),
-      code: self.text('code'),
-      message: self.text('message'),
-      at: self.count('at'),
+    keyPlace: object.text('keyPlace', TEXT),
+    seal: nested(object, 'seal', readSeal),
+    bootstrap: nested(object, 'bootstrap', readBootstrap),
+    trust: { version: trust.integer('version', COUNT), certificates: trust.texts('certificates', MAX_LIST, LONG) },
+    generation: object.integer('generation', COUNT),
+    current: nested(object, 'current', readIdentity),
+    previous: nested(object, 'previous', readIdentity),
+    confirmed: object.boolean('confirmed'),
+    pending: nested(object, 'pending', readPending),
+    renewal: nested(object, 'renewal', readPlan),
+    sequence: object.integer('sequence', COUNT),
+    lastReportAt: object.optional('lastReportAt', seconds),
+    askAt: object.optional('askAt', seconds),
+    knownTrustVersion: object.integer('knownTrustVersion', COUNT),
+    suspended: object.boolean('suspended'),
+    wipe: nested(object, 'wipe', readWipe),
+    lastServerTime: seconds(object, 'lastServerTime'),
+    lastError: nested(object, 'lastError', self => ({
+      activity: self.oneOf('activity', [...ACTIVITIES, 'hook', 'identity']),
+      code: self.text('code', TEXT),
+      message: self.text('message', TEXT),
+      at: seconds(self, 'at'),
     })),
     retries: readRetries(object.object('retries')),
-    hooksDue: object
-      .texts('hooksDue', MAX_LIST)
-      .filter(name => HOOK_EVENTS.some(known => known === name)) as HookEventName[],
+    hooksDue: object.texts('hooksDue', MAX_LIST, TEXT).flatMap(name => HOOK_EVENTS.find(known => known === name) ?? []),
   }
 }
 
 function readIdentity(object: JsonObject): IdentityRecord {
   return {
-    generation: object.count('generation'),
-    profile: object.text('profile'),
-    serialNumber: object.text('serialNumber'),
-    notBefore: object.count('notBefore'),
-    notAfter: object.count('notAfter'),
-    keyId: object.text('keyId'),
+    generation: object.integer('generation', COUNT),
+    profile: object.text('profile', TEXT),
+    serialNumber: object.text('serialNumber', TEXT),
+    notBefore: seconds(object, 'notBefore'),
+    notAfter: seconds(object, 'notAfter'),
+    keyId: object.text('keyId', TEXT),
     keyAlgorithm: algorithm(object, 'keyAlgorithm'),
-    keySha256: object.text('keySha256'),
-    certificateSha256: object.text('certificateSha256'),
+    keySha256: object.text('keySha256', TEXT),
+    certificateSha256: object.text('certificateSha256', TEXT),
   }
 }
 
 function readPending(object: JsonObject): PendingRequest {
   return {
-    kind: object.word('kind', ['enrol', 'renew']),
-    generation: object.count('generation'),
-    profile: object.text('profile'),
+    kind: object.oneOf('kind', ['enrol', 'renew']),
+    generation: object.integer('generation', COUNT),
+    profile: object.text('profile', TEXT),
     keyAlgorithm: algorithm(object, 'keyAlgorithm'),
-    keySha256: object.text('keySha256'),
-    csr: object.text('csr', 65536),
+    keySha256: object.text('keySha256', TEXT),
+    csr: object.text('csr', LONG),
   }
 }
 
 function readBootstrap(object: JsonObject): Bootstrap {
-  if (object.word('kind', ['token', 'certificate']) === 'token') return { kind: 'token' }
+  if (object.oneOf('kind', ['token', 'certificate']) === 'token') return { kind: 'token' }
   return {
     kind: 'certificate',
-    keySha256: object.text('keySha256'),
-    keyId: object.text('keyId'),
+    keySha256: object.text('keySha256', TEXT),
+    keyId: object.text('keyId', TEXT),
     keyAlgorithm: algorithm(object, 'keyAlgorithm'),
   }
 }
 
 function readSeal(object: JsonObject): SealRecord {
   return {
-    salt: object.text('salt'),
-    check: object.text('check'),
-    memoryKiB: object.count('memoryKiB'),
-    passes: object.count('passes'),
-    lanes: object.count('lanes'),
+    salt: object.text('salt', TEXT),
+    check: object.text('check', TEXT),
+    memoryKiB: object.integer('memoryKiB', COUNT),
+    passes: object.integer('passes', COUNT),
+    lanes: object.integer('lanes', COUNT),
   }
 }
 
 function readPlan(object: JsonObject): RenewalPlan {
   return {
-    serialNumber: object.text('serialNumber'),
-    windowStart: object.count('windowStart'),
-    windowEnd: object.count('windowEnd'),
-    renewAt: object.count('renewAt'),
-    reason: object.text('reason'),
-    order: optional(object, 'order', readWish),
-  }
-}
-
-/** Also for what a server says: `newKey`, `keyAlgorithm`, `profile`. An algorithm that is not known here is refused. */
-export function readWish(object: JsonObject): RenewalWish {
-  return {
-    newKey: object.flag('newKey'),
-    keyAlgorithm: object.optionalText('keyAlgorithm') === null ? null : algorithm(object, 'keyAlgorithm'),
-    profile: object.optionalText('profile', 128),
+    serialNumber: object.text('serialNumber', TEXT),
+    windowStart: seconds(object, 'windowStart'),
+    windowEnd: seconds(object, 'windowEnd'),
+    renewAt: seconds(object, 'renewAt'),
+    reason: object.text('reason', TEXT),
+    order: nested(object, 'order', order => ({
+      newKey: order.boolean('newKey'),
+      keyAlgorithm: order.optional('keyAlgorithm', algorithm),
+      profile: order.optional('profile', (from, name) => from.text(name, TEXT)),
+    })),
   }
 }
 
 function readWipe(object: JsonObject): WipeRecord {
   return {
-    orderedAt: object.count('orderedAt'),
-    statement: optional(object, 'statement', self => ({
-      octets: self.text('octets', 65536),
-      signatures: self.objects('signatures', MAX_LIST).map(one => ({
-        keyId: one.text('keyId'),
-        signature: one.text('signature', 16384),
-      })),
-    })),
-    accepted: object.flag('accepted'),
-    done: object.flag('done'),
+    orderedAt: seconds(object, 'orderedAt'),
+    statements: object.texts('statements', MAX_LIST, LONG),
+    heard: object.boolean('heard'),
+    done: object.boolean('done'),
   }
 }
 
 function readRetries(object: JsonObject): Partial<Record<Activity, Retry>> {
   const retries: Partial<Record<Activity, Retry>> = {}
   for (const activity of ACTIVITIES) {
-    const found = object.optionalObject(activity)
-    if (found)
-      retries[activity] = { failures: found.count('failures'), at: found.count('at'), asked: found.flag('asked') }
+    const found = nested(object, activity, self => ({
+      failures: self.integer('failures', COUNT),
+      at: seconds(self, 'at'),
+      asked: self.boolean('asked'),
+    }))
+    if (found) retries[activity] = found
   }
   return retries
 }
 
-function optional<T>(object: JsonObject, name: string, read: (self: JsonObject) => T): T | null {
-  const found = object.optionalObject(name)
-  return found && read(found)
+function nested<T>(object: JsonObject, name: string, read: (self: JsonObject) => T): T | null {
+  return object.optional(name, (of, member) => read(of.object(member)))
+}
+
+function seconds(object: JsonObject, name: string): number {
+  return object.integer(name, TIME)
 }
 
 function algorithm(object: JsonObject, name: string): KeyAlgorithmName {
-  const text = object.text(name)
-  if (!isKeyAlgorithmName(text)) throw new FieldError(`${name} is no key algorithm that is known here`)
+  const text = object.text(name, TEXT)
+  if (!isKeyAlgorithmName(text)) throw malformed(name, 'is no key algorithm that is known here')
   return text
 }
 

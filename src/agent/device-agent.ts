@@ -4,6 +4,8 @@ import { parsePem } from '../core/asn1/pem.ts'
 import { fromBase64, toBase64 } from '../core/bytes/base64.ts'
 import type { Bytes } from '../core/bytes/bytes.ts'
 import { TouchmarkError } from '../core/errors.ts'
+import type { HealthAnswer, HealthReport } from '../core/messages/device-health.ts'
+import type { RenewalInfoMessage } from '../core/messages/renewal-info.ts'
 import { parseCertificate } from '../core/pki/certificate.ts'
 import type { KeyAlgorithmName } from '../crypto/algorithms.ts'
 import type { PassphraseKeyParameters } from '../crypto/passphrase-key.ts'
@@ -19,7 +21,7 @@ import {
   pinnedRoots,
 } from './agent-state.ts'
 import { fraction, nextRetry } from './back-off.ts'
-import { DeviceClient, type HealthAnswer, type RenewalInfo } from './device-client.ts'
+import { DeviceClient } from './device-client.ts'
 import { EstClient, type EstIdentity } from './est-client.ts'
 import { fileStorage } from './file-storage.ts'
 import { type BootstrapEvidence, CURRENT, type Home, HomeOpener, type OpenIdentity, ROOTS, rootsPem } from './home.ts'
@@ -32,7 +34,7 @@ import { type AgentStatus, statusOf, timestamp } from './status.ts'
 import type { AgentStorage } from './storage.ts'
 import { dateOf, type TlsIdentity, type Transport, type TransportAnswer } from './transport.ts'
 import { checkTrustBundle } from './trust-bundle.ts'
-import { makeWipeStatement } from './wipe-statement.ts'
+import { signWipeStatement } from './wipe-statement.ts'
 
 export const AGENT_VERSION = '0.1.0'
 
@@ -262,9 +264,7 @@ export class DeviceAgent {
     }
     if (home.state.wipe) return this.#wipe(home, context)
     if (home.state.suspended) return
-    if (home.state.knownTrustVersion > home.state.trust.version) {
-      await this.#attempt(home, 'trust', context, () => this.#followTrust(home, identity, context.signal))
-    }
+    await this.#followTrustIfNewer(home, identity, context)
     const renewal = home.state.renewal ?? planAlone(identity.record, this.#random)
     if (!home.state.renewal) await home.update({ renewal })
     if (home.state.pending || this.now() >= renewal.renewAt || this.now() > identity.record.notAfter) {
@@ -282,8 +282,9 @@ export class DeviceAgent {
     await this.#attempt(home, 'report', { ...context, atOnce: true }, () =>
       this.#report(home, identity, context.signal),
     )
+    if (home.state.wipe) return this.#wipe(home, context)
     if (!home.state.renewal) await home.update({ renewal: planAlone(identity.record, this.#random) })
-    if (home.state.wipe) await this.#wipe(home, context)
+    await this.#followTrustIfNewer(home, identity, context)
   }
 
   // Renewal
@@ -398,8 +399,7 @@ export class DeviceAgent {
         // A server that takes no reports may still know when to renew.
         if (!isUnknownThere(thrown)) throw thrown
         try {
-          const { info, retryAfterSeconds } = await client.renewalInfo(identity.record.profile)
-          return { renewal: info, retryAfterSeconds, isHealth: false as const }
+          return { ...(await client.renewalInfo(identity.record.profile)), isHealth: false as const }
         } catch (again) {
           if (!isUnknownThere(again)) throw again
           return { renewal: null, retryAfterSeconds: undefined, isHealth: false as const }
@@ -411,17 +411,17 @@ export class DeviceAgent {
     this.#tell('reported', home.state)
   }
 
-  #health(home: Home, identity: OpenIdentity) {
+  #health(home: Home, identity: OpenIdentity): HealthReport {
     const { state, keyPlace } = home
     const { lastError } = state
     return {
       sequence: state.sequence,
       time: this.#clock.device(),
       agentVersion: AGENT_VERSION,
-      firmware: this.#options.firmware?.(),
-      configuration: this.#options.configuration?.(),
-      daysLeft: Math.max(0, Math.floor((identity.record.notAfter - this.now()) / DAY)),
-      ...(lastError ? { lastError: { code: lastError.code, at: lastError.at } } : {}),
+      firmware: this.#options.firmware?.() ?? null,
+      configuration: this.#options.configuration?.() ?? null,
+      daysLeft: Math.floor((identity.record.notAfter - this.now()) / DAY),
+      lastError: lastError && { code: lastError.code, at: lastError.at },
       keys: [{ keyId: identity.key.keyId, place: keyPlace.place, protection: keyPlace.protection }],
     }
   }
@@ -432,7 +432,7 @@ export class DeviceAgent {
     answer:
       | (HealthAnswer & { readonly retryAfterSeconds: number | undefined; readonly isHealth: true })
       | {
-          readonly renewal: RenewalInfo | null
+          readonly renewal: RenewalInfoMessage | null
           readonly retryAfterSeconds: number | undefined
           readonly isHealth: false
         },
@@ -447,10 +447,9 @@ export class DeviceAgent {
       renewal: plan,
     }
     if (!answer.isHealth) return this.#seen(home, change)
-    const knownTrustVersion = answer.trustBundleVersion ?? home.state.knownTrustVersion
-    await this.#seen(home, { ...change, knownTrustVersion })
+    await this.#seen(home, { ...change, knownTrustVersion: answer.trustBundle.version })
     if (answer.order === 'wipe') await this.#orderWipe(home)
-    const suspended = answer.order === 'suspend' || answer.state === 'suspended'
+    const suspended = answer.order === 'suspend' || answer.device.state === 'suspended'
     if (suspended !== home.state.suspended) {
       await home.setSuspended(suspended)
       this.#tell(suspended ? 'suspended' : 'resumed', home.state)
@@ -471,6 +470,11 @@ export class DeviceAgent {
     return Math.ceil(seconds * (1 + fraction(this.#random) / 10))
   }
 
+  async #followTrustIfNewer(home: Home, identity: OpenIdentity, context: Context): Promise<void> {
+    if (home.state.suspended || home.state.knownTrustVersion <= home.state.trust.version) return
+    await this.#attempt(home, 'trust', context, () => this.#followTrust(home, identity, context.signal))
+  }
+
   async #followTrust(home: Home, identity: OpenIdentity, signal: AbortSignal | undefined): Promise<void> {
     const bundle = await this.#overServers(home, async url => {
       const message = await this.#device(home.state, url, identity.tls, signal).trustBundle()
@@ -486,16 +490,27 @@ export class DeviceAgent {
   async #orderWipe(home: Home): Promise<void> {
     if (home.state.wipe) return
     const keys = await home.allKeys()
-    const statement = await makeWipeStatement(home.state.device, keys, this.now())
-    await home.update({ wipe: { orderedAt: this.now(), statement, accepted: false, done: false } })
+    const certified = keys.filter(key => key.certified)
+    const statements: string[] = []
+    for (const named of certified.length < keys.length ? [keys, certified] : [keys]) {
+      if (named.length === 0) continue
+      const message = await signWipeStatement(
+        home.state.device,
+        named.map(({ key }) => key),
+        this.now(),
+      )
+      statements.push(toBase64(message))
+    }
+    await home.update({ wipe: { orderedAt: this.now(), statements, heard: false, done: false } })
   }
 
   async #wipe(home: Home, context: Context): Promise<void> {
-    const { wipe, retries } = home.state
+    const { wipe } = home.state
     if (!wipe || wipe.done) return
-    if (!wipe.accepted && wipe.statement && (retries.wipe?.failures ?? 0) < WIPE_ATTEMPTS) {
+    const gaveUp = () => (home.state.retries.wipe?.failures ?? 0) >= WIPE_ATTEMPTS
+    if (!wipe.heard && wipe.statements.length > 0 && !gaveUp()) {
       const sent = await this.#attempt(home, 'wipe', context, () => this.#sendWipe(home, context.signal))
-      if (!sent && (home.state.retries.wipe?.failures ?? 0) < WIPE_ATTEMPTS) return
+      if (!sent && !gaveUp()) return
     }
     await home.destroyKeys()
     this.#tell('wiped', home.state)
@@ -503,16 +518,20 @@ export class DeviceAgent {
 
   async #sendWipe(home: Home, signal: AbortSignal | undefined): Promise<void> {
     const { wipe, current } = home.state
-    if (!wipe?.statement || wipe.accepted || !current) return
-    const { statement } = wipe
+    if (!wipe || wipe.heard || !current) return
     const { tls } = await home.identity(current)
-    try {
-      await this.#overServers(home, url => this.#device(home.state, url, tls, signal).wipeStatement(statement))
-    } catch (thrown) {
-      // A server that refuses it will refuse it again; the keys go all the same, and the statement stays for the operator.
-      if (!(thrown instanceof TouchmarkError) || !isFinal(thrown)) throw thrown
+    for (const statement of wipe.statements) {
+      try {
+        await this.#overServers(home, url =>
+          this.#device(home.state, url, tls, signal).wipeStatement(fromBase64(statement)),
+        )
+        break
+      } catch (thrown) {
+        // A server that refuses it will refuse it again; the keys go all the same, and the statement stays for the operator.
+        if (!(thrown instanceof TouchmarkError) || !isFinal(thrown)) throw thrown
+      }
     }
-    await home.update({ wipe: { ...wipe, accepted: true } })
+    await home.update({ wipe: { ...wipe, heard: true } })
   }
 
   // Ports and bookkeeping
@@ -712,7 +731,7 @@ export class DeviceAgent {
   }
 
   #note(error: TouchmarkError, activity: LastError['activity'], context: Context, state: AgentState): LastError {
-    const lastError = { activity, code: error.code, message: error.message.slice(0, 500), at: this.now() }
+    const lastError = { activity, code: error.code, message: oneLine(error.message), at: this.now() }
     context.errors.push(lastError)
     this.#tell('failed', state, lastError)
     return lastError
@@ -819,4 +838,9 @@ function sleep(seconds: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(done, seconds * 1000)
     signal.addEventListener('abort', done, { once: true })
   })
+}
+
+/** Fit for a state file and a terminal. */
+function oneLine(text: string): string {
+  return text.replaceAll(/\p{C}+/gu, ' ').slice(0, 500)
 }

@@ -1,12 +1,17 @@
 // The questions that a device with a certificate asks the server beside EST: when to renew, here is how I am, which roots, I am wiped.
 // JSON over mutual TLS; nothing of an answer is believed beyond its shape.
-
 import type { Bytes } from '../core/bytes/bytes.ts'
-import { fromUtf8, toUtf8 } from '../core/bytes/utf8.ts'
-import { TouchmarkError } from '../core/errors.ts'
-import { type RenewalWish, readWish, type WipeStatement } from './agent-state.ts'
+import {
+  encodeHealthReport,
+  type HealthAnswer,
+  type HealthReport,
+  MAX_HEALTH_ANSWER,
+  parseHealthAnswer,
+} from '../core/messages/device-health.ts'
+import { MAX_RENEWAL_INFO, parseRenewalInfo, type RenewalInfoMessage } from '../core/messages/renewal-info.ts'
+import { MAX_SIGNED_TRUST_BUNDLE } from '../core/messages/trust-bundle.ts'
+import { parseWipeAnswer } from '../core/messages/wipe-statement.ts'
 import { DEADLINE_MS } from './est-client.ts'
-import { FieldError, type JsonObject, readJson } from './json-fields.ts'
 import {
   refusal,
   requireMediaType,
@@ -16,50 +21,25 @@ import {
   type TransportAnswer,
 } from './transport.ts'
 
-export interface RenewalInfo {
-  /** Whole seconds (RFC 9773 §4.2). */
-  readonly windowStart: number
-  readonly windowEnd: number
-  readonly reason: string
-  readonly order: RenewalWish | null
-}
-
-export interface HealthReport {
-  readonly sequence: number
-  /** Whole seconds by the device's own clock, wrong or not. */
-  readonly time: number
-  readonly agentVersion: string
-  readonly firmware?: string | undefined
-  readonly configuration?: string | undefined
-  readonly daysLeft?: number | undefined
-  readonly lastError?: { readonly code: string; readonly at: number } | undefined
-  readonly keys: readonly { readonly keyId: string; readonly place: string; readonly protection: string }[]
-}
-
-export interface HealthAnswer {
-  readonly time: number
-  readonly state: string
-  readonly order: 'suspend' | 'wipe' | null
-  readonly renewal: RenewalInfo | null
-  readonly trustBundleVersion: number | null
-}
-
 export interface DeviceClientOptions {
+  /** `https://host:port`, without a path. */
   readonly url: string
+  /** Trust anchors in PEM. */
   readonly trustAnchors: string
   readonly identity: TlsIdentity
   readonly transport: Transport
+  /** See `TransportRequest`. */
   readonly notBeforeTime?: number | undefined
   readonly signal?: AbortSignal | undefined
   readonly onAnswer?: (answer: TransportAnswer) => void
 }
 
-const MAX_JSON = 64 * 1024
-/** A root is 2 kB, with ML-DSA-87 8 kB; 64 of them in base64 and in CMS. */
-const MAX_BUNDLE = 1024 * 1024
-const ORDERS = ['suspend', 'wipe'] as const
+/** An answer, with when to ask again where the server says so. */
+export type Timed<T> = T & { readonly retryAfterSeconds: number | undefined }
 
-/** Every method rejects with what `Transport` rejects with, `agent.server_refused`, `agent.answer_type`, and `agent.answer_malformed`. */
+const MAX_WIPE_ANSWER = 8192
+
+/** Every method rejects with what `Transport` rejects with, `agent.server_refused`, `agent.answer_type`, and `message.malformed`. */
 export class DeviceClient {
   readonly #options: DeviceClientOptions
 
@@ -67,48 +47,42 @@ export class DeviceClient {
     this.#options = options
   }
 
-  async renewalInfo(
-    profile: string,
-  ): Promise<{ readonly info: RenewalInfo; readonly retryAfterSeconds: number | undefined }> {
-    const answer = await this.#ask('GET', `renewal-info?profile=${encodeURIComponent(profile)}`)
-    return { info: readAnswer(answer, readRenewalInfo), retryAfterSeconds: retryAfter(answer) }
+  async renewalInfo(profile: string): Promise<Timed<{ readonly renewal: RenewalInfoMessage }>> {
+    const answer = await this.#json(`renewal-info?profile=${encodeURIComponent(profile)}`, MAX_RENEWAL_INFO)
+    return { renewal: parseRenewalInfo(answer.body), retryAfterSeconds: retryAfter(answer) }
   }
 
-  async health(report: HealthReport): Promise<HealthAnswer & { readonly retryAfterSeconds: number | undefined }> {
-    const { time, lastError, ...rest } = report
-    const document = {
-      ...rest,
-      time: rfc3339(time),
-      ...(lastError ? { lastError: { code: lastError.code, at: rfc3339(lastError.at) } } : {}),
-    }
-    const answer = await this.#ask('POST', 'health', document)
-    return { ...readAnswer(answer, readHealth), retryAfterSeconds: retryAfter(answer) }
+  async health(report: HealthReport): Promise<Timed<HealthAnswer>> {
+    const answer = await this.#json('health', MAX_HEALTH_ANSWER, encodeHealthReport(report))
+    return { ...parseHealthAnswer(answer.body), retryAfterSeconds: retryAfter(answer) }
   }
 
   /** The CMS message as it came: `checkTrustBundle` judges it. */
   async trustBundle(): Promise<Bytes> {
-    const answer = await this.#ask('GET', 'trust-bundle', undefined, MAX_BUNDLE)
+    const answer = await this.#ask('trust-bundle', MAX_SIGNED_TRUST_BUNDLE)
     requireMediaType(answer, 'application/pkcs7-mime')
     return answer.body
   }
 
   /** Answers the ids of the keys that the server has recorded as destroyed. */
-  async wipeStatement(statement: WipeStatement): Promise<readonly string[]> {
-    const document = { statement: statement.octets, signatures: statement.signatures }
-    return readAnswer(await this.#ask('POST', 'wipe-statement', document), object => object.texts('accepted', 64, 128))
+  async wipeStatement(message: Uint8Array): Promise<readonly string[]> {
+    return parseWipeAnswer((await this.#json('wipe-statement', MAX_WIPE_ANSWER, message)).body)
   }
 
-  async #ask(method: 'GET' | 'POST', path: string, document?: unknown, maxBody = MAX_JSON): Promise<TransportAnswer> {
-    const { url, transport, onAnswer, ...rest } = this.#options
+  async #json(path: string, maxBody: number, body?: Uint8Array): Promise<TransportAnswer> {
+    const answer = await this.#ask(path, maxBody, body)
+    requireMediaType(answer, 'application/json')
+    return answer
+  }
+
+  /** A question with a body is a POST. */
+  async #ask(path: string, maxBody: number, body?: Uint8Array): Promise<TransportAnswer> {
+    const { url, transport, onAnswer, ...connection } = this.#options
     const answer = await transport.exchange({
-      ...rest,
-      method,
+      ...connection,
+      method: body === undefined ? 'GET' : 'POST',
       url: new URL(`/api/v1/device/${path}`, url).href,
-      headers: {
-        accept: 'application/json, application/problem+json',
-        ...(document === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(document === undefined ? {} : { body: toUtf8(JSON.stringify(document)) }),
+      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body }),
       maxBody,
       deadlineMs: DEADLINE_MS,
     })
@@ -116,49 +90,4 @@ export class DeviceClient {
     if (answer.status !== 200) throw refusal(answer)
     return answer
   }
-}
-
-function readAnswer<T>(answer: TransportAnswer, read: (object: JsonObject) => T): T {
-  requireMediaType(answer, 'application/json')
-  let text: string
-  try {
-    text = fromUtf8(answer.body)
-  } catch {
-    throw malformed('it is no UTF-8')
-  }
-  return readJson(text, read, malformed)
-}
-
-function malformed(reason: string): TouchmarkError {
-  return new TouchmarkError('agent.answer_malformed', 'malformed', 'The answer of the server cannot be read.', {
-    evidence: { reason },
-  })
-}
-
-function readRenewalInfo(object: JsonObject): RenewalInfo {
-  const window = object.object('suggestedWindow')
-  const [windowStart, windowEnd] = [window.time('start'), window.time('end')]
-  if (windowEnd < windowStart) throw new FieldError('suggestedWindow ends before it starts')
-  const order = object.optionalObject('order')
-  return {
-    windowStart,
-    windowEnd,
-    reason: object.text('reason', 64),
-    order: order && readWish(order),
-  }
-}
-
-function readHealth(object: JsonObject): HealthAnswer {
-  const renewal = object.optionalObject('renewal')
-  return {
-    time: object.time('time'),
-    state: object.object('device').text('state', 32),
-    order: object.optionalText('order') === null ? null : object.word('order', ORDERS),
-    renewal: renewal && readRenewalInfo(renewal),
-    trustBundleVersion: object.optionalObject('trustBundle')?.count('version') ?? null,
-  }
-}
-
-function rfc3339(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
 }

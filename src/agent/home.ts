@@ -41,7 +41,7 @@ import type { IssuedChain } from './issued-chain.ts'
 import { type HeldKey, type KeyPlace, type KeyPlacePorts, openKeyPlace } from './key-place.ts'
 import type { AgentStorage } from './storage.ts'
 import type { TlsIdentity } from './transport.ts'
-import type { TrustBundle } from './trust-bundle.ts'
+import type { PinnableBundle } from './trust-bundle.ts'
 
 const STATE = 'state.json'
 export const ROOTS = 'roots.pem'
@@ -128,7 +128,7 @@ export class HomeOpener {
   /** The state as it is, without a lock. */
   async peek(): Promise<AgentState | undefined> {
     const content = await this.#ports.storage.read(STATE)
-    return content && parseState(fromUtf8(content))
+    return content && parseState(content)
   }
 
   /** A new home with its first request, not sent yet. What was there before goes. */
@@ -308,7 +308,7 @@ export class Home {
   }
 
   /** Pins other roots. */
-  async trust(bundle: TrustBundle): Promise<void> {
+  async trust(bundle: PinnableBundle): Promise<void> {
     const trust = { version: bundle.version, certificates: encodeRoots(bundle.roots) }
     await this.update({ trust, hooksDue: withEvent(this.#state.hooksDue, 'trust-updated') })
     await this.tidy()
@@ -324,7 +324,8 @@ export class Home {
   async destroyKeys(): Promise<void> {
     const { wipe } = this.#state
     if (!wipe) throw new Error('Keys are destroyed under an order only.')
-    if (wipe.statement) await this.#storage.write(WIPE_STATEMENT, toUtf8(`${JSON.stringify(wipe.statement)}\n`))
+    const [statement] = wipe.statements
+    if (statement !== undefined) await this.#storage.write(WIPE_STATEMENT, fromBase64(statement))
     await this.update({ current: null, previous: null, pending: null, bootstrap: null, renewal: null })
     await this.tidy()
     await this.update({ wipe: { ...wipe, done: true }, hooksDue: withEvent(this.#state.hooksDue, 'wiped') })
@@ -366,13 +367,17 @@ export class Home {
     await this.tidy()
   }
 
-  /** Every key that the home still has, those that do not open left out. */
-  async allKeys(): Promise<HeldKey[]> {
+  /** Every key that the home still has, those that do not open left out; `certified`: a server has certified it, as far as is known here. */
+  async allKeys(): Promise<{ readonly key: HeldKey; readonly certified: boolean }[]> {
     const { current, previous, pending } = this.#state
-    const names = [current, previous, pending].flatMap(record => (record ? [record] : []))
-    const attempts = names.map(({ generation, keySha256 }) => this.#openKey(keyName(generation), keySha256))
-    const opened = await Promise.allSettled([...attempts, this.bootstrapIdentity().then(found => found?.key)])
-    return opened.flatMap(result => (result.status === 'fulfilled' && result.value ? [result.value] : []))
+    const records = [current, previous, pending].flatMap(record => (record ? [record] : []))
+    const attempts = records.map(async record => {
+      const key = await this.#openKey(keyName(record.generation), record.keySha256)
+      return { key, certified: record !== pending }
+    })
+    const bootstrap = this.bootstrapIdentity().then(found => found && { key: found.key, certified: false })
+    const results = await Promise.allSettled([...attempts, bootstrap])
+    return results.flatMap(result => (result.status === 'fulfilled' && result.value ? [result.value] : []))
   }
 
   /** Brings what lies beside the state in line with it. Safe at any time, and repeated until it is done. */

@@ -1,22 +1,30 @@
 // When this device renews: a random moment of the window that the server suggests (RFC 9773 §4.2), or of the last third of the certificate's
 // life where no server says anything.
+import type { RenewalInfoMessage } from '../core/messages/renewal-info.ts'
+import { isKeyAlgorithmName } from '../crypto/algorithms.ts'
 import type { Random } from '../crypto/random.ts'
-import type { IdentityRecord, RenewalPlan } from './agent-state.ts'
+import type { IdentityRecord, RenewalPlan, RenewalWish } from './agent-state.ts'
 import { fraction } from './back-off.ts'
-import type { RenewalInfo } from './device-client.ts'
 
 /** The plan that follows from what the server says. A window that is as it was keeps the moment that was drawn. */
 export function planFrom(
-  info: RenewalInfo,
+  info: RenewalInfoMessage,
   { serialNumber }: IdentityRecord,
   before: RenewalPlan | null,
   random: Random,
 ): RenewalPlan {
-  const { windowStart, windowEnd, reason, order } = info
+  const { reason, order } = info
+  const { start: windowStart, end: windowEnd } = info.suggestedWindow
   const same =
     before?.serialNumber === serialNumber && before.windowStart === windowStart && before.windowEnd === windowEnd
   const renewAt = same ? before.renewAt : draw(windowStart, windowEnd, random)
-  return { serialNumber, windowStart, windowEnd, renewAt, reason, order }
+  return { serialNumber, windowStart, windowEnd, renewAt, reason, order: order && wishOf(order) }
+}
+
+/** An algorithm that this agent does not have is left out: the server refuses what does not do, and says why. */
+function wishOf({ newKey, keyAlgorithm, profile }: NonNullable<RenewalInfoMessage['order']>): RenewalWish {
+  const known = keyAlgorithm !== null && isKeyAlgorithmName(keyAlgorithm) ? keyAlgorithm : null
+  return { newKey, keyAlgorithm: known, profile }
 }
 
 /** The plan of a device that was told nothing: between two thirds and nine tenths of the life. */

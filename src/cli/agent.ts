@@ -7,7 +7,7 @@ import { TouchmarkError } from '../core/errors.ts'
 import { isKeyAlgorithmName, keyAlgorithms } from '../crypto/algorithms.ts'
 import { act, type Command, duration, group, usageError } from './command.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
-import { facts, type Output } from './output.ts'
+import { facts, type Output, timestamp } from './output.ts'
 
 interface HomeOptions {
   readonly dir: string
@@ -164,7 +164,7 @@ function runCommand(): Command {
     .option('--firmware-file <file>', 'file whose first line is the firmware version, read at each report')
     .option('--configuration <name>', 'name of the configuration to report')
   return act<RunOptions>(run, async ({ out, options, signal }): Promise<ExitCode> => {
-    const agent = await openAgent(options, out)
+    const agent = await openAgent(options, out, options.once ? 'beside' : 'result')
     if (!options.once) {
       await agent.run(signal)
       return EXIT.ok
@@ -249,7 +249,12 @@ function withHook(made: Command): Command {
   )
 }
 
-async function openAgent(options: RunOptions, out: Output): Promise<DeviceAgent> {
+/** `events`: whether what happens is the command's result, or stands beside it. */
+async function openAgent(
+  options: RunOptions,
+  out: Output,
+  events: 'result' | 'beside' = 'beside',
+): Promise<DeviceAgent> {
   const [{ DeviceAgent }, { programHook }, { firstLineOf }] = await Promise.all([
     import('../agent/device-agent.ts'),
     import('../agent/hook.ts'),
@@ -259,7 +264,7 @@ async function openAgent(options: RunOptions, out: Output): Promise<DeviceAgent>
   return new DeviceAgent({
     home: options.dir,
     passphrase: await passphraseOf(options),
-    onEvent: event => tell(out, event),
+    onEvent: event => tell(out, event, events),
     ...(server ? { servers: server.map(serverUrl) } : {}),
     ...(reportEvery === undefined ? {} : { reportEverySeconds: reportEvery }),
     ...(hook ? { hook: programHook(hook) } : {}),
@@ -269,13 +274,19 @@ async function openAgent(options: RunOptions, out: Output): Promise<DeviceAgent>
   })
 }
 
-/** With --json the events are lines; the documents of other commands stay alone on standard output. */
-function tell(out: Output, { event, at, certificate, error }: AgentEvent): void {
-  const time = new Date(at * 1000).toISOString().replace('.000Z', 'Z')
+/** With --json an event is a document on one line. */
+function tell(out: Output, { event, at, certificate, error }: AgentEvent, as: 'result' | 'beside'): void {
+  const time = timestamp(at)
   const what = error ? `${error.activity} failed: ${error.code}: ${error.message}` : event
-  if (out.json)
-    out.note(JSON.stringify({ time, event, certificate, ...(error ? { error: { ...error, at: time } } : {}) }))
-  else out.note(`${time} ${what}${certificate ? `  (${certificate})` : ''}`)
+  const text = `${time} ${what}${certificate ? `  (${certificate})` : ''}`
+  const document = {
+    time,
+    event,
+    certificate: certificate ?? null,
+    ...(error ? { error: { ...error, at: time } } : {}),
+  }
+  if (as === 'result') out.result(document, () => text)
+  else out.note(out.json ? JSON.stringify(document) : text)
 }
 
 async function passphraseOf({ passphraseFile }: HomeOptions): Promise<Uint8Array | undefined> {
