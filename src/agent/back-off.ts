@@ -3,10 +3,12 @@
 import type { TouchmarkError } from '../core/errors.ts'
 import type { Random } from '../crypto/random.ts'
 
-const FIRST_SECONDS = 30
-const LONGEST_SECONDS = 6 * 3600
+/** The first wait, about. */
+export const FIRST_SECONDS = 30
+/** No wait is longer than this, but for half of it more. */
+export const LONGEST_SECONDS = 6 * 3600
 /** In the last part of a certificate's life, and after it. */
-const LONGEST_URGENT_SECONDS = 900
+export const LONGEST_URGENT_SECONDS = 900
 
 export interface Retry {
   /** Failures in a row. */
