@@ -30,6 +30,16 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./device.ts')).deviceCommand(),
   },
   {
+    name: 'group',
+    summary: 'Groups of devices by saved query',
+    load: async () => (await import('./group.ts')).groupCommand(),
+  },
+  {
+    name: 'owner',
+    summary: 'Owners of devices, and whose signatures count for them',
+    load: async () => (await import('./owner.ts')).ownerCommand(),
+  },
+  {
     name: 'certificate',
     summary: 'Find a certificate, or decode one from a file',
     load: async () => (await import('./certificate.ts')).certificateCommand(),

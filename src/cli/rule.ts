@@ -32,9 +32,9 @@ import {
   rulesJsonSchema,
 } from '../domain/ra/rules.ts'
 import { act, type Command, command, group, usageError } from './command.ts'
-import { findDevice } from './device.ts'
 import { putDocument, readJsonFile } from './documents.ts'
 import { EXIT } from './exit-codes.ts'
+import { findDevice } from './find-device.ts'
 import { OPERATOR } from './operator.ts'
 import { facts, table } from './output.ts'
 import { systemClock, withStore } from './store.ts'
