@@ -34,7 +34,7 @@ const KIND_OF_CALL: Readonly<Record<string, string>> = {
 const RELAYS: ReadonlySet<string> = new Set([
   'src/adapters/store/sqlite/writer-thread.ts code',
   `src/crypto/key-store.ts \`key.\${state}\``,
-  'src/crypto/signing-pool.ts answer.code',
+  'src/crypto/packed-thread.ts answer.code',
   'src/domain/factory/run-batch.ts decision.refusal.code',
   'src/domain/factory/run-batch.ts finding.code',
   'src/domain/ra/requested-key.ts finding.code',

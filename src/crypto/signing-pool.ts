@@ -1,13 +1,11 @@
-// A pool of threads that sign in bulk, for batch issuing: one packed buffer goes to a thread and one comes back, both
-// transferred and not copied, because a message per signature costs more than a P-256 signature.
+// A pool of threads that sign in bulk, for batch issuing: one packed buffer goes to a thread and one comes back.
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
 import type { Bytes } from '../core/bytes/bytes.ts'
 import { TouchmarkError } from '../core/errors.ts'
 import { keyAlgorithm, type SignatureAlgorithmName } from './algorithms.ts'
 import type { PrivateKey } from './keys.ts'
-import { pack, unpack } from './packed-list.ts'
-import type { SigningAnswer, SigningTask, SigningWorkerData } from './signing-worker.ts'
+import { leastBusy, PackedThread } from './packed-thread.ts'
+import type { SigningWorkerData } from './signing-worker.ts'
 
 export interface SigningPool extends AsyncDisposable {
   readonly workers: number
@@ -39,13 +37,14 @@ export function createSigningPool(privateKey: PrivateKey, options: SigningPoolOp
   }
   // A KeyObject is cloned to the thread by OpenSSL's reference: its octets never pass through a message.
   const workerData: SigningWorkerData = { keyObject: privateKey.keyObject, algorithm }
-  return new ThreadPool(Array.from({ length: workers }, () => new PoolThread(workerData)))
+  const script = new URL('./signing-worker.ts', import.meta.url)
+  return new ThreadPool(Array.from({ length: workers }, () => new PackedThread(script, { workerData }, signerFailed)))
 }
 
 class ThreadPool implements SigningPool {
-  readonly #threads: readonly PoolThread[]
+  readonly #threads: readonly PackedThread[]
 
-  constructor(threads: readonly PoolThread[]) {
+  constructor(threads: readonly PackedThread[]) {
     this.#threads = threads
   }
 
@@ -61,13 +60,10 @@ class ThreadPool implements SigningPool {
     const size = Math.ceil(tbs.length / shares)
     const answers: Promise<Bytes[]>[] = []
     for (let from = 0; from < tbs.length; from += size) {
-      answers.push(this.#leastBusy().sign(tbs.slice(from, from + size)))
+      const share = tbs.slice(from, from + size)
+      answers.push(leastBusy(this.#threads).ask(share, share.length))
     }
     return (await Promise.all(answers)).flat()
-  }
-
-  #leastBusy(): PoolThread {
-    return this.#threads.reduce((best, thread) => (thread.load < best.load ? thread : best))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -75,56 +71,6 @@ class ThreadPool implements SigningPool {
   }
 }
 
-interface Waiting {
-  readonly count: number
-  readonly resolve: (signatures: Bytes[]) => void
-  readonly reject: (error: unknown) => void
-}
-
-class PoolThread {
-  readonly #worker: Worker
-  /** Tasks sent and not answered, in order: a thread answers in the order of its tasks. */
-  readonly #waiting: Waiting[] = []
-  #dead: TouchmarkError | undefined
-  /** Signatures owed. */
-  load = 0
-
-  constructor(workerData: SigningWorkerData) {
-    this.#worker = new Worker(new URL('./signing-worker.ts', import.meta.url), { workerData })
-    this.#worker.unref()
-    this.#worker.on('message', (answer: SigningAnswer) => this.#settle(answer))
-    this.#worker.on('error', (error: Error) => this.#die(error))
-    this.#worker.on('exit', code => this.#die(new Error(`the thread ended with ${code}`)))
-  }
-
-  sign(tbs: readonly Uint8Array[]): Promise<Bytes[]> {
-    if (this.#dead) return Promise.reject(this.#dead)
-    return new Promise((resolve, reject) => {
-      const task: SigningTask = { packed: pack(tbs) }
-      this.#waiting.push({ count: tbs.length, resolve, reject })
-      this.load += tbs.length
-      // A process must not end while it waits for signatures, and must not stay for threads that have nothing to do.
-      this.#worker.ref()
-      this.#worker.postMessage(task, [task.packed.buffer])
-    })
-  }
-
-  #settle(answer: SigningAnswer): void {
-    const task = this.#waiting.shift()
-    if (task === undefined) return
-    this.load -= task.count
-    if (this.#waiting.length === 0) this.#worker.unref()
-    if ('packed' in answer) task.resolve(unpack(answer.packed))
-    else task.reject(new TouchmarkError(answer.code, answer.kind, answer.message))
-  }
-
-  #die(cause: Error): void {
-    this.#dead ??= new TouchmarkError('signer.failed', 'unavailable', 'A signing thread ended.', { cause })
-    for (const task of this.#waiting.splice(0)) task.reject(this.#dead)
-    this.load = 0
-  }
-
-  async end(): Promise<void> {
-    await this.#worker.terminate()
-  }
+function signerFailed(cause: Error): TouchmarkError {
+  return new TouchmarkError('signer.failed', 'unavailable', 'A signing thread ended.', { cause })
 }

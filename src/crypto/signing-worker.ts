@@ -2,11 +2,11 @@
 // signatures in the same order.
 import type { KeyObject } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Bytes } from '../core/bytes/bytes.ts'
-import { asTouchmarkError, type ErrorKind } from '../core/errors.ts'
+import { asTouchmarkError } from '../core/errors.ts'
 import type { SignatureAlgorithmName } from './algorithms.ts'
 import { privateKeyOf } from './keys.ts'
 import { pack, unpack } from './packed-list.ts'
+import type { PackedAnswer, PackedTask } from './packed-thread.ts'
 import { SoftwareSigner } from './signer.ts'
 
 export interface SigningWorkerData {
@@ -14,25 +14,17 @@ export interface SigningWorkerData {
   readonly algorithm: SignatureAlgorithmName
 }
 
-export interface SigningTask {
-  readonly packed: Bytes
-}
-
-export type SigningAnswer =
-  | { readonly packed: Bytes }
-  | { readonly code: string; readonly kind: ErrorKind; readonly message: string }
-
 if (parentPort !== null) {
   const port = parentPort
   const { keyObject, algorithm }: SigningWorkerData = workerData
   const signer = new SoftwareSigner(privateKeyOf(keyObject), 'pool', algorithm)
-  port.on('message', ({ packed }: SigningTask) => {
+  port.on('message', ({ packed }: PackedTask) => {
     try {
       const answer = pack(unpack(packed).map(tbs => signer.signNow(tbs)))
-      port.postMessage({ packed: answer } satisfies SigningAnswer, [answer.buffer])
+      port.postMessage({ packed: answer } satisfies PackedAnswer, [answer.buffer])
     } catch (thrown) {
       const { code, kind, message } = asTouchmarkError(thrown)
-      port.postMessage({ code, kind, message } satisfies SigningAnswer)
+      port.postMessage({ code, kind, message } satisfies PackedAnswer)
     }
   })
 }

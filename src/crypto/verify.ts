@@ -31,20 +31,15 @@ export function verifySignature(
   return checkSignature(spki, algorithm, tbs, signature) === 'valid'
 }
 
-/**
- * As `verifySignature`, in the thread pool of the process: for many signatures by keys that are seen once (requests of a batch), so that
- * every core works on them. The key does not enter the cache.
- */
-export async function verifySignatureInBackground(
+/** The check for many signatures by keys that are seen once: the key does not enter the cache. Never throws. */
+export function verifyOnce(
   spki: Uint8Array,
-  algorithm: AlgorithmIdentifier,
+  algorithm: SignatureAlgorithm,
   tbs: Uint8Array,
   signature: Uint8Array,
-): Promise<boolean> {
-  const row = findSignatureAlgorithm(algorithm)
-  const key = row && openPublicKey(spki)
-  if (!row || key?.asymmetricKeyType !== row.keyType) return false
-  return verifyInBackground(key, row, tbs, signature)
+): boolean {
+  const key = openPublicKey(spki)
+  return key?.asymmetricKeyType === algorithm.keyType && verifyWithKey(key, algorithm, tbs, signature)
 }
 
 /** As `verifySignature`, and says why not. */

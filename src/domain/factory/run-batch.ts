@@ -3,13 +3,12 @@
 // batch can be repeated after anything: each unit is done once.
 import type { Bytes } from '../../core/bytes/bytes.ts'
 import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
-import { type CertificationRequest, parseCertificationRequest } from '../../core/pki/csr.ts'
+import type { CertificationRequest } from '../../core/pki/csr.ts'
 import type { Extension } from '../../core/pki/extension.ts'
 import type { Name } from '../../core/pki/name.ts'
 import type { KeyAlgorithmName } from '../../crypto/algorithms.ts'
 import { checkPublicKey } from '../../crypto/key-check.ts'
 import { drawnForNeighbours } from '../../crypto/random.ts'
-import { verifySignatureInBackground } from '../../crypto/verify.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import type { Batch } from '../batch.ts'
 import { type CertificateRecord, isLive } from '../ca/certificate-record.ts'
@@ -29,6 +28,7 @@ import { standingDevice, standingKey } from '../ra/standing-facts.ts'
 import { type CredentialIssue, credentialChanges, NO_HOLDINGS, readHoldings } from '../renewal/credential-changes.ts'
 import { RenewalPlan } from '../renewal/renewal-plan.ts'
 import { QuotaCounts, quotaWrites } from './quota-counts.ts'
+import { type ReadChunk, type ReadRequest, type ReadRequests, RequestReader } from './request-reader.ts'
 import { type FactoryUnit, isBadUnit, type UnitInput } from './unit.ts'
 
 /** Units that are decided, signed and committed together. */
@@ -102,7 +102,8 @@ export interface BatchOutcome extends BatchCounts {
 export async function runBatch(request: BatchRequest, ports: BatchPorts): Promise<BatchOutcome> {
   const { batch, resumed } = await openBatch(request, ports)
   const run = new BatchRun(batch, request, ports)
-  for await (const chunk of inChunks(request.units)) await run.take(chunk)
+  await using reader = new RequestReader()
+  for await (const chunk of reader.ahead(inChunks(request.units))) await run.take(chunk)
   return { ...(await run.finish()), batch: batch.id, resumed }
 }
 
@@ -210,12 +211,12 @@ class BatchRun {
   }
 
   /** Decides a chunk, and lets it be signed and become durable while the caller goes on. */
-  async take(inputs: readonly UnitInput[]): Promise<void> {
+  async take({ inputs, requests }: ReadChunk): Promise<void> {
     while (this.#inFlight.length >= CHUNKS_IN_FLIGHT) await this.#inFlight[0]
     if (this.#failure !== undefined) throw this.#failure
     // A unit that stands in a chunk still on its way is not in the store yet: the store's conflict tells then.
     const results: (UnitResult | undefined)[] = new Array(inputs.length).fill(undefined)
-    const granted = await this.#decide(inputs, results)
+    const granted = await this.#decide(inputs, await requests, results)
     const prepared = await this.#prepare(granted, results)
     const before = { issued: this.#issued, written: this.#written }
     const issued = (async () => {
@@ -276,13 +277,16 @@ class BatchRun {
   }
 
   /** Fills `results` for units that are done or refused, and returns those that get a certificate. */
-  async #decide(inputs: readonly UnitInput[], results: (UnitResult | undefined)[]): Promise<GrantedUnit[]> {
+  async #decide(
+    inputs: readonly UnitInput[],
+    requests: ReadRequests,
+    results: (UnitResult | undefined)[],
+  ): Promise<GrantedUnit[]> {
     const { profile } = this.#request
     const { read } = this.#ports.store
     const now = this.#ports.clock.now()
     const random = drawnForNeighbours(this.#ports.random, inputs.length * DEVICE_ID_OCTETS)
     const checked: CheckedUnit[] = []
-    const requests = inputs.some(hasRequest) ? await Promise.all(inputs.map(readRequest)) : []
     for (let slot = 0; slot < inputs.length; slot++) {
       const input = inputs[slot]!
       if (isBadUnit(input)) {
@@ -693,31 +697,6 @@ function certified(
 ): UnitResult {
   const { line, model, serialNumber } = unit
   return { outcome, line, model, serialNumber, certificateSerial, notAfter, certificate }
-}
-
-interface ReadRequest {
-  readonly csr: CertificationRequest
-  /** Whether its signature verifies with its own key (RFC 2986 §4.2). */
-  readonly possession: boolean
-}
-
-function hasRequest(input: UnitInput): boolean {
-  return !isBadUnit(input) && input.key.kind === 'csr'
-}
-
-/** The CSR of a unit that has one, verified beside the others of its chunk; or what is wrong with its octets. */
-async function readRequest(input: UnitInput): Promise<ReadRequest | TouchmarkError | undefined> {
-  if (isBadUnit(input) || input.key.kind !== 'csr') return undefined
-  try {
-    const csr = parseCertificationRequest(input.key.der)
-    const { subjectPublicKeyInfo, signatureAlgorithm, tbs, signature } = csr
-    return {
-      csr,
-      possession: await verifySignatureInBackground(subjectPublicKeyInfo.raw, signatureAlgorithm, tbs, signature),
-    }
-  } catch (thrown) {
-    return asTouchmarkError(thrown)
-  }
 }
 
 async function* inChunks(units: AsyncIterable<UnitInput>): AsyncGenerator<UnitInput[], void, undefined> {
