@@ -80,20 +80,42 @@ export function act<Options>(
     const options = self.opts<Options & CommonOptions>()
     const out = new Output({ json: options.json === true, stdout: process.stdout, stderr: process.stderr })
     const args = received.slice(0, -2) as string[]
+    const data = dataFolder(options.data ?? DEFAULT_DATA)
     const stop = new AbortController()
     const onSignal = () => stop.abort()
     process.once('SIGINT', onSignal)
     process.once('SIGTERM', onSignal)
     try {
-      const context = { out, data: dataFolder(options.data ?? DEFAULT_DATA), options, signal: stop.signal }
+      const context = { out, data, options, signal: stop.signal }
       process.exitCode = (await action(context, ...args)) ?? EXIT.ok
     } catch (thrown) {
       process.exitCode = reportError(thrown, out)
+      await logRefusal(self, data, thrown, out)
     } finally {
       process.off('SIGINT', onSignal)
       process.off('SIGTERM', onSignal)
     }
   })
+}
+
+/** A refusal that the log cannot take changes nothing about the answer: the operator has read it, and is told. */
+async function logRefusal(self: Command, data: DataFolder, thrown: unknown, out: Output): Promise<void> {
+  const error = asTouchmarkError(thrown)
+  const name = commandName(self)
+  const { isRefusal, recordRefusal } = await import('./refused-command.ts')
+  if (!isRefusal(name, error)) return
+  try {
+    await recordRefusal(data, name, error)
+  } catch (cause) {
+    out.note(`The refusal is not in the log: ${asTouchmarkError(cause).code}`)
+  }
+}
+
+/** `token create`: without the program's own name. */
+function commandName(self: Command): string {
+  const names: string[] = []
+  for (let at: Command | null = self; at?.parent; at = at.parent) names.unshift(at.name())
+  return names.join(' ')
 }
 
 /** Prints an error as code, sentence, and what to do next; answers the exit code. */

@@ -8,6 +8,7 @@ import { duration, portNumber } from '../../src/cli/command.ts'
 import { COMMANDS } from '../../src/cli/commands.ts'
 import { exitCodeOf } from '../../src/cli/exit-codes.ts'
 import { table, time, timestamp } from '../../src/cli/output.ts'
+import { CHANGING_COMMANDS, OTHER_COMMANDS } from '../../src/cli/refused-command.ts'
 import { TouchmarkError } from '../../src/core/errors.ts'
 import { touchmark } from '../support/cli.ts'
 import { requireTool } from '../support/tools.ts'
@@ -28,6 +29,12 @@ test('every command is on the page docs/cli.md, and nothing else is', async () =
   const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')
   const listed = [...page.matchAll(/^\| `touchmark ([a-z ]+)` \|/gm)].map(match => match[1]!)
   assert.deepEqual(listed.toSorted(), (await leaves()).map(each => each.path).toSorted())
+})
+
+test('of every command it is said whether it changes data: its refusals are logged then', async () => {
+  const paths = new Set((await leaves()).map(each => each.path))
+  assert.deepEqual([...paths.difference(CHANGING_COMMANDS.union(OTHER_COMMANDS))], [], 'in neither list')
+  assert.deepEqual([...CHANGING_COMMANDS.intersection(OTHER_COMMANDS)], [], 'in both')
 })
 
 test('every command takes --json and --data, explains itself, and says what each option means', async () => {

@@ -182,6 +182,11 @@ export const AUDIT_ACTIONS = {
 
   'operator.added': { meaning: 'An operator is admitted.', subject: ['name'] },
   'operator.removed': { meaning: 'An operator is no longer admitted.', subject: ['name'] },
+  'operator.refused': {
+    meaning: 'A command of an operator would change data, and a rule refuses it.',
+    subject: [],
+    detail: ['command'],
+  },
   'access.refused': { meaning: 'Somebody asks for what they may not do.', subject: [] },
 
   'keystore.created': { meaning: 'A key store is created.', subject: [] },
