@@ -6,9 +6,11 @@ import type { Random } from '../crypto/random.ts'
 /** The first wait, about. */
 export const FIRST_SECONDS = 30
 /** No wait is longer than this, but for half of it more. */
-export const LONGEST_SECONDS = 6 * 3600
+const LONGEST_SECONDS = 6 * 3600
 /** In the last part of a certificate's life, and after it. */
-export const LONGEST_URGENT_SECONDS = 900
+const LONGEST_URGENT_SECONDS = 900
+/** Where no server was reached: a try costs none of them anything, and a device that is seldom online must not sleep through the hour it is. */
+export const LONGEST_OFFLINE_SECONDS = 900
 
 export interface Retry {
   /** Failures in a row. */
@@ -26,7 +28,8 @@ export function nextRetry(
   context: { readonly now: number; readonly urgent: boolean; readonly random: Random },
 ): Retry {
   const failures = (before?.failures ?? 0) + 1
-  const longest = context.urgent ? LONGEST_URGENT_SECONDS : LONGEST_SECONDS
+  const offline = error.code === 'transport.unreachable' || error.code === 'transport.deadline'
+  const longest = offline ? LONGEST_OFFLINE_SECONDS : context.urgent ? LONGEST_URGENT_SECONDS : LONGEST_SECONDS
   const wait = Math.min(longest, FIRST_SECONDS * 2 ** Math.min(failures - 1, 20))
   const asked = error.evidence['retryAfterSeconds']
   const floor = typeof asked === 'number' ? asked : 0

@@ -1,7 +1,7 @@
 // `touchmark simulate --virtual`: years of a fleet in seconds, through the engine that the server renews with; to size an installation, and
 // to see what a policy does before devices live by it.
 import { writeFile } from 'node:fs/promises'
-import { FIRST_SECONDS, LONGEST_SECONDS, LONGEST_URGENT_SECONDS } from '../agent/back-off.ts'
+import { FIRST_SECONDS, LONGEST_OFFLINE_SECONDS } from '../agent/back-off.ts'
 import type { Profile } from '../domain/ca/profile.ts'
 import { DEFAULT_RENEWAL_POLICY } from '../domain/renewal/policy.ts'
 import { plotFleet } from '../sim/plot.ts'
@@ -55,7 +55,7 @@ export async function simulateVirtually({ out, data, options }: Context<VirtualO
     bornWithinSeconds: options.bornWithin ?? DAY,
     faults,
     connectivity: USUAL_CONNECTIVITY,
-    retry: { firstSeconds: FIRST_SECONDS, longestSeconds: LONGEST_SECONDS, urgentSeconds: LONGEST_URGENT_SECONDS },
+    retry: { firstSeconds: FIRST_SECONDS, longestSeconds: LONGEST_OFFLINE_SECONDS },
     seed: options.seed,
     progress: done => bar.update(Math.round(done * 1000), 1000),
   })

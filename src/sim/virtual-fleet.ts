@@ -24,8 +24,8 @@ export interface VirtualFleetOptions {
   /** Share of attempts of devices that are online which fail: a lossy network, a server that says come later. */
   readonly faults: number
   readonly connectivity: readonly Connectivity[]
-  /** How an agent tries again: doubling from the first to the longest pause; in the last tenth of a certificate's life to the urgent one. */
-  readonly retry: { readonly firstSeconds: number; readonly longestSeconds: number; readonly urgentSeconds: number }
+  /** How an agent tries again: doubling from the first to the longest pause. */
+  readonly retry: { readonly firstSeconds: number; readonly longestSeconds: number }
   readonly seed: number
   /** Told now and then how far it is, 0 to 1. */
   readonly progress?: (done: number) => void
@@ -187,7 +187,10 @@ class VirtualFleet {
     const now = this.#due[device]!
     const isBirth = this.#notAfter[device] === 0
     if (!this.#isOnline(device, now)) {
-      this.#schedule(device, this.#firstTryAfter(device, now, this.#toggle[device]!))
+      // It goes on trying at its longest pause, and finds the network at the first try after it is back.
+      const pause = this.#options.retry.longestSeconds
+      const back = this.#toggle[device]!
+      this.#schedule(device, now + Math.ceil((back - now) / pause) * pause)
       return
     }
     if (!isBirth && now > this.#notAfter[device]!) this.#judgeGap(device, now)
@@ -195,10 +198,10 @@ class VirtualFleet {
     if (!isBirth && this.#random.next() < this.#options.faults) {
       this.#failedAttempts++
       this.#failuresByDay[Math.floor((now - START) / DAY)]!++
-      const { firstSeconds } = this.#options.retry
+      const { firstSeconds, longestSeconds } = this.#options.retry
       const n = this.#attempts[device]!
       if (n < 30) this.#attempts[device] = n + 1
-      const pause = Math.min(this.#longestPause(device, now), firstSeconds * 2 ** n)
+      const pause = Math.min(longestSeconds, firstSeconds * 2 ** n)
       this.#schedule(device, now + Math.ceil(pause * (0.5 + this.#random.next() / 2)))
       return
     }
@@ -233,24 +236,6 @@ class VirtualFleet {
     this.#gap[device]! &= ~REACHABLE
     // RFC 9773 §4.2: a time that the client draws from the window.
     this.#schedule(device, windowStart + Math.floor(this.#random.next() * (windowEnd - windowStart + 1)))
-  }
-
-  #urgentFrom(device: number): number {
-    return this.#notAfter[device]! - this.#options.lifetimeSeconds / 10
-  }
-
-  #longestPause(device: number, now: number): number {
-    const { longestSeconds, urgentSeconds } = this.#options.retry
-    return this.#notAfter[device] !== 0 && now >= this.#urgentFrom(device) ? urgentSeconds : longestSeconds
-  }
-
-  /** It goes on trying at its longest pause; the first of these tries that lies at or after `back`. */
-  #firstTryAfter(device: number, now: number, back: number): number {
-    const onGrid = (from: number, to: number, pause: number) => from + Math.ceil((to - from) / pause) * pause
-    const urgentFrom = Math.max(now, this.#urgentFrom(device))
-    const { longestSeconds, urgentSeconds } = this.#options.retry
-    const calm = onGrid(now, Math.min(back, urgentFrom), longestSeconds)
-    return calm >= back ? calm : onGrid(Math.max(calm, now), back, urgentSeconds)
   }
 
   #bucketIndex(at: number): number {

@@ -2,7 +2,7 @@
 // fail where a policy is bad.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { FIRST_SECONDS, LONGEST_SECONDS, LONGEST_URGENT_SECONDS } from '../../src/agent/back-off.ts'
+import { FIRST_SECONDS, LONGEST_OFFLINE_SECONDS } from '../../src/agent/back-off.ts'
 import { DEFAULT_RENEWAL_POLICY } from '../../src/domain/renewal/policy.ts'
 import { simulationRandom } from '../../src/sim/random.ts'
 import { simulateFleet, USUAL_CONNECTIVITY, type VirtualFleetOptions } from '../../src/sim/virtual-fleet.ts'
@@ -17,7 +17,7 @@ const BORN_IN_A_DAY: VirtualFleetOptions = {
   bornWithinSeconds: DAY,
   faults: 0.05,
   connectivity: USUAL_CONNECTIVITY,
-  retry: { firstSeconds: FIRST_SECONDS, longestSeconds: LONGEST_SECONDS, urgentSeconds: LONGEST_URGENT_SECONDS },
+  retry: { firstSeconds: FIRST_SECONDS, longestSeconds: LONGEST_OFFLINE_SECONDS },
   seed: 1,
 }
 
@@ -55,7 +55,7 @@ test('certificates of one day are levelled over their hours', () => {
     lifetimeSeconds: DAY,
     bornWithinSeconds: 3600,
     connectivity: [{ share: 1, onlineMean: 60 * DAY, onlineAtLeast: DAY, offlineMean: 60 }],
-    retry: { firstSeconds: 10, longestSeconds: 600, urgentSeconds: 60 },
+    retry: { firstSeconds: 10, longestSeconds: 600 },
   })
   const meanHour = result.renewals / (result.days * 24)
   assert.ok(result.busiestHour <= 2 * meanHour, `${result.busiestHour} in the busiest hour, ${meanHour} on average`)
@@ -72,7 +72,10 @@ describe('the checks bite', () => {
   test('devices that try once in three weeks miss the hours in which they could have renewed', () => {
     const connectivity = [{ share: 1, onlineMean: DAY, onlineAtLeast: DAY / 2, offlineMean: 5 * DAY }]
     const often = { ...BORN_IN_A_DAY, devices: 2000, faults: 0, connectivity }
-    const seldom = { ...often, retry: { firstSeconds: 60, longestSeconds: 21 * DAY, urgentSeconds: 21 * DAY } }
+    // What an agent once did: six hours between two tries, for fear of burdening a server that it does not reach.
+    const calm = { ...BORN_IN_A_DAY, retry: { firstSeconds: 30, longestSeconds: 6 * 3600 } }
+    assert.ok(simulateFleet(calm).devicesWithoutValid > 0)
+    const seldom = { ...often, retry: { firstSeconds: 60, longestSeconds: 21 * DAY } }
     assert.equal(simulateFleet(often).devicesWithoutValid, 0)
     assert.ok(simulateFleet(seldom).devicesWithoutValid > 100)
   })
