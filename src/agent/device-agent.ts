@@ -294,7 +294,8 @@ export class DeviceAgent {
     const identity = current ? await home.identity(current).catch(unlessDamage) : undefined
     const profile = renewal?.order?.profile ?? home.state.profile
     const keyAlgorithm = renewal?.order?.keyAlgorithm ?? home.state.keyAlgorithm
-    const fits = under?.profile === profile && under.keyAlgorithm === keyAlgorithm
+    // A request that may have been answered is repeated, also where its order has ended meanwhile; only another order overrules it.
+    const fits = !renewal?.order || (under?.profile === profile && under.keyAlgorithm === keyAlgorithm)
     const { serialNumber } = home.state.device
     const names =
       profile !== home.state.profile
