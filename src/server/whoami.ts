@@ -1,10 +1,11 @@
 // `GET /whoami` with a client certificate: who the server takes the other end for. For firmware developers and for the README: the shortest
 // proof that a device's identity works. It says nothing that the owner of the key does not know.
 import { TouchmarkError } from '../core/errors.ts'
-import type { Clock } from '../domain/ports.ts'
+import type { Clock, Store } from '../domain/ports.ts'
 import type { Evidence } from '../domain/ra/evidence.ts'
 import type { EvidenceReader } from '../domain/ra/evidence-reader.ts'
 import type { RefusalLog } from '../domain/ra/refusal-log.ts'
+import { seenInUse } from '../domain/renewal/seen-in-use.ts'
 import type { Route } from '../protocols/http.ts'
 
 export interface WhoamiPorts {
@@ -12,6 +13,7 @@ export interface WhoamiPorts {
   /** A certificate that is revoked or made past the log is news here as anywhere. */
   readonly refusals: RefusalLog
   readonly clock: Clock
+  readonly store: Store
 }
 
 export function createWhoamiRoute(ports: WhoamiPorts): Route {
@@ -40,6 +42,7 @@ export function createWhoamiRoute(ports: WhoamiPorts): Route {
           })
           throw new TouchmarkError(finding.refusal.code, 'forbidden', finding.refusal.message)
         case 'evidence':
+          if (finding.evidence.kind === 'own-certificate') await seenInUse(finding.evidence.record, ports)
           return {
             status: 200,
             headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },

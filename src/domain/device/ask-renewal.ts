@@ -28,8 +28,8 @@ export async function askRenewal(
 ): Promise<RenewalAnswer | null> {
   const credential = await read.credential(device.id, profile)
   if (credential === undefined) return null
-  const { renewal: policy } = await authorities.profile(profile)
-  const info = renewalInfo(credential, policy, now)
+  const { renewal: policy, keyAlgorithms } = await authorities.profile(profile)
+  const info = renewalInfo(credential, policy, now, keyAlgorithms)
   const { reason, order, retryAfterSeconds } = info
   const left = isPrevious(credential, record)
   const message: RenewalInfoMessage = {

@@ -7,6 +7,7 @@ import { type Device, mayEnrol } from '../device/device.ts'
 import { checkDeviceName } from '../device/device-name.ts'
 import { newDeviceId, newTokenId, type UnixSeconds } from '../ids.ts'
 import type { ChangeSet, Clock, Random, Store } from '../ports.ts'
+import { standingDevice } from './standing-facts.ts'
 import { hashTokenSecret, type Token } from './token.ts'
 
 const SECRET_OCTETS = 32
@@ -85,11 +86,12 @@ export async function createToken(
       cancelledAt: null,
     }
     try {
-      await ports.store.commit(creation(token, known ? null : device, request.actor))
+      await ports.store.commit(creation(token, known, device, request.actor))
       return { secret, token, device, registered: known === undefined }
     } catch (cause) {
-      // Somebody registered the device in the meantime: it is known now.
-      if (!(cause instanceof TouchmarkError) || cause.code !== 'device.exists' || attempt > 1) throw cause
+      // Somebody registered the device in the meantime, or moved it: it is looked at again.
+      const met = cause instanceof TouchmarkError && /^device\.(exists|state_changed)$/.test(cause.code)
+      if (!met || attempt > 1) throw cause
     }
   }
 }
@@ -107,7 +109,7 @@ function newDevice(request: TokenRequest, now: UnixSeconds, ports: TokenPorts): 
   }
 }
 
-function creation(token: Token, device: Device | null, actor: AuditEntry['actor']): ChangeSet {
+function creation(token: Token, known: Device | undefined, device: Device, actor: AuditEntry['actor']): ChangeSet {
   const at = token.createdAt
   const registered: AuditEntry = {
     at,
@@ -127,8 +129,9 @@ function creation(token: Token, device: Device | null, actor: AuditEntry['actor'
     detail: { profile: token.profile, expiresAt: token.expiresAt, secretSha256: token.secretHash },
   }
   return {
-    writes: [...(device ? [{ kind: 'device.insert', device } as const] : []), { kind: 'token.insert', token }],
-    audit: device ? [registered, created] : [created],
+    // A device that is retired in this moment gets no token any more.
+    writes: [known ? standingDevice(known) : { kind: 'device.insert', device }, { kind: 'token.insert', token }],
+    audit: known ? [created] : [registered, created],
   }
 }
 

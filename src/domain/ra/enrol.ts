@@ -8,6 +8,7 @@ import type { SignedCertificate } from '../ca/sign.ts'
 import type { Device } from '../device/device.ts'
 import { newDeviceId, type RequestDigest, type UnixSeconds } from '../ids.ts'
 import { readHoldings } from '../renewal/credential-changes.ts'
+import { seenInUse } from '../renewal/seen-in-use.ts'
 import { type Decision, decide, quotaCounters, type RequestedNames, type Subject, subjectOf } from './decide.ts'
 import { findEarlierEnrolment } from './earlier-enrolment.ts'
 import type { Enrolment } from './enrolment.ts'
@@ -31,6 +32,14 @@ const MAX_ATTEMPTS = 4
  * log then; rejects where this house is at fault (`unavailable`, `internal`), and nothing has changed then.
  */
 export async function enrol(request: EnrolmentRequest, registration: Registration): Promise<EnrolmentOutcome> {
+  const outcome = await enrolInRounds(request, registration)
+  // Who signed a handshake with a certificate has it: the one before may go. A renewal over it said so already.
+  const own = ownCertificate(request.evidence)
+  if (own?.record.status.kind === 'good') await seenInUse(own.record, registration)
+  return outcome
+}
+
+async function enrolInRounds(request: EnrolmentRequest, registration: Registration): Promise<EnrolmentOutcome> {
   let current = request
   for (let attempt = 1; ; attempt++) {
     try {

@@ -12,6 +12,7 @@ import { equalSecrets } from '../../crypto/constant-time.ts'
 import { sha256 } from '../../crypto/digest.ts'
 import { verifySignature } from '../../crypto/verify.ts'
 import type { CertificateRecord, CertificateStatus } from '../ca/certificate-record.ts'
+import { type Device, mayEnrol } from '../device/device.ts'
 import type { DeviceKey } from '../device/device-key.ts'
 import { type KeyId, keyId, serialNumber, type UnixSeconds } from '../ids.ts'
 import type { StoreReader } from '../ports.ts'
@@ -134,9 +135,12 @@ export class EvidenceReader {
     const ended = endOf(record.status)
     // Also of a certificate that has ended: it may be refused for more than that.
     const finding = await this.#goodCertificate(record, reference, now)
-    if (ended === undefined) return finding
-    const refusal = refused(ended.code, { ...reference, ...ended.detail })
-    return finding.kind === 'evidence' ? { ...refusal, shown: finding.evidence } : refusal
+    if (ended === undefined || (finding.kind === 'refused' && isOfDevice(finding.refusal))) return finding
+    const code = finding.kind === 'evidence' ? (judgeDevice(finding.evidence.device) ?? ended.code) : ended.code
+    const refusal = refused(code, { ...reference, ...ended.detail })
+    return finding.kind === 'evidence' && !isOfDevice(refusal.refusal)
+      ? { ...refusal, shown: finding.evidence }
+      : refusal
   }
 
   /** As it were good. */
@@ -149,7 +153,7 @@ export class EvidenceReader {
     if (record.deviceId === null) return refused('evidence.certificate_not_of_device', reference)
     const [device, key] = await Promise.all([this.#store.device(record.deviceId), this.#store.key(record.keyId)])
     if (device === undefined) return refused('device.unknown', reference)
-    const keyRefusal = judgeKey(key)
+    const keyRefusal = judgeKey(key, device)
     if (keyRefusal) return refused(keyRefusal, reference)
     const expiredForSeconds = Math.max(0, now - record.notAfter)
     return {
@@ -219,7 +223,7 @@ export class EvidenceReader {
   ): Promise<Pick<ManufacturerCertificateEvidence, 'device' | 'key'> | Refused> {
     const [device, key] = await Promise.all([this.#store.deviceBySerial(model, serialNumber), this.#store.key(id)])
     if (key && key.deviceId !== device?.id) return refused('evidence.key_known_elsewhere', { ...reference, keyId: id })
-    const keyRefusal = judgeKey(key)
+    const keyRefusal = judgeKey(key, device)
     if (keyRefusal) return refused(keyRefusal, reference)
     return { device: device ?? null, key: key ?? null }
   }
@@ -277,8 +281,18 @@ function endOf(
   }
 }
 
+/** What is the matter with the device says more than what that did to its certificates and keys. */
+function judgeDevice(device: Device | undefined): 'device.suspended' | 'device.retired' | undefined {
+  if (device === undefined || mayEnrol(device.state)) return undefined
+  return device.state === 'suspended' ? 'device.suspended' : 'device.retired'
+}
+
+function isOfDevice({ code }: Refusal): boolean {
+  return code === 'device.suspended' || code === 'device.retired'
+}
+
 /** A key that may not be certified may not speak for the device either. */
-function judgeKey(key: DeviceKey | undefined): RefusalCode | undefined {
+function judgeKey(key: DeviceKey | undefined, device: Device | undefined): RefusalCode | undefined {
   const state = key?.state
   switch (state) {
     case undefined:
@@ -287,11 +301,11 @@ function judgeKey(key: DeviceKey | undefined): RefusalCode | undefined {
     case 'in_use':
       return undefined
     case 'suspended':
-      return 'evidence.key_suspended'
+      return judgeDevice(device) ?? 'evidence.key_suspended'
     case 'archived':
     case 'compromised':
     case 'destroyed':
-      return 'evidence.key_unusable'
+      return judgeDevice(device) ?? 'evidence.key_unusable'
     default:
       return state satisfies never
   }

@@ -6,6 +6,7 @@ import { type Decision, type Subject, subjectName } from './decide.ts'
 import type { EnrolmentRequest } from './enrolment-request.ts'
 import { evidenceReference } from './evidence.ts'
 import { actorOf } from './grant-changes.ts'
+import { standingDevice } from './standing-facts.ts'
 
 /** A device that makes a new key at each attempt would fill the operator's list. */
 export const MAX_PENDING_A_DAY = 10
@@ -25,6 +26,8 @@ export function pendingChanges(
   const deviceId = subject.kind === 'known' ? subject.device.id : null
   return {
     writes: [
+      // A device that is retired in this moment leaves nothing waiting.
+      ...(subject.kind === 'known' ? [standingDevice(subject.device)] : []),
       {
         kind: 'enrolment.insert',
         enrolment: {

@@ -1,5 +1,6 @@
 // "When should I renew?", answered from what stands written about a credential: the suggested window and the time to ask again mean what
 // RFC 9773 §4.2 and §4.3 mean by them, so that ACME and our own REST say the same.
+import type { KeyAlgorithmName } from '../../crypto/algorithms.ts'
 import type { UnixSeconds } from '../ids.ts'
 import type { Credential, RenewalOrder, RenewalReason } from './credential.ts'
 import { algorithmEnd, type RenewalPolicy } from './policy.ts'
@@ -24,10 +25,15 @@ const URGENCY = 4
 /** Who holds a key of an algorithm past its date has so long to renew, so that not all come at once. */
 const ALGORITHM_PATIENCE_SECONDS = 14 * 86_400
 
-/** `policy` is that of the credential's profile. */
-export function renewalInfo(credential: Credential, policy: RenewalPolicy, now: UnixSeconds): RenewalInfo {
+/** `policy` and `keyAlgorithms` (the preferred one first) are those of the credential's profile. */
+export function renewalInfo(
+  credential: Credential,
+  policy: RenewalPolicy,
+  now: UnixSeconds,
+  keyAlgorithms: readonly KeyAlgorithmName[] = [],
+): RenewalInfo {
   const { order } = credential
-  const implied = order === null ? algorithmOrder(credential, policy, now) : null
+  const implied = order === null ? algorithmOrder(credential, policy, now, keyAlgorithms) : null
   const window = implied ? earlier(credential, implied) : credential
   const start = window.windowStart
   return {
@@ -41,11 +47,17 @@ export function renewalInfo(credential: Credential, policy: RenewalPolicy, now: 
 type Window = Pick<Credential, 'windowStart' | 'windowEnd'>
 
 /** The algorithm of the key is past its date: a new key of another one. */
-function algorithmOrder(credential: Credential, policy: RenewalPolicy, now: UnixSeconds) {
+function algorithmOrder(
+  credential: Credential,
+  policy: RenewalPolicy,
+  now: UnixSeconds,
+  keyAlgorithms: readonly KeyAlgorithmName[],
+) {
   const end = algorithmEnd(policy, credential.keyAlgorithm)
   if (end === null || end > now) return null
   const until = end + ALGORITHM_PATIENCE_SECONDS
-  return { windowStart: end, windowEnd: until, order: { newKey: true, keyAlgorithm: null, profile: null, until } }
+  const keyAlgorithm = keyAlgorithms.find(name => (algorithmEnd(policy, name) ?? until + 1) > until) ?? null
+  return { windowStart: end, windowEnd: until, order: { newKey: true, keyAlgorithm, profile: null, until } }
 }
 
 function earlier(a: Window, b: Window): Window {
