@@ -5,12 +5,16 @@ import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { CHUNK_UNITS } from '../../src/domain/factory/run-batch.ts'
 import { run } from '../support/client.ts'
 import { https } from '../support/https.ts'
 import { LiveServer } from '../support/live-server.ts'
 import { requireTool } from '../support/tools.ts'
 
-const UNITS = 800
+/** More than one chunk, so that one can be durable when the next finds no room. */
+const UNITS = CHUNK_UNITS + 800
+/** Octets in which the first chunk finds room, and the second not. */
+const ROOM = CHUNK_UNITS * 2500
 
 function writeUnits(server: LiveServer): void {
   const rows = Array.from({ length: UNITS }, (_, i) => {
@@ -91,7 +95,7 @@ test('a batch whose database, or whose results, find no room: exit code 3 and wh
   await using server = await LiveServer.prepare()
   writeUnits(server)
   const size = statSync(`${server.data}/touchmark.db`).size
-  const full = await server.run(`ulimit -S -f ${Math.ceil((size + 500_000) / 1024)}; ${BATCH}`)
+  const full = await server.run(`ulimit -S -f ${Math.ceil((size + ROOM) / 1024)}; ${BATCH}`)
   assert.equal(full.code, 3, full.text)
   const { error } = JSON.parse(full.stdout) as Failure
   assert.match(error.code, /^store\.(full|unavailable)$/)
