@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createStore, type StoreLocation } from '../../src/adapters/store/open-store.ts'
 import { EMPTY } from '../../src/core/bytes/bytes.ts'
+import { toHex } from '../../src/core/bytes/hex.ts'
 import { parseCertificate } from '../../src/core/pki/certificate.ts'
 import {
   type CertificationRequest,
@@ -17,6 +18,7 @@ import type { Attribute } from '../../src/core/pki/extensions.ts'
 import { encodeName, parseNameText } from '../../src/core/pki/name.ts'
 import { encodeSigned } from '../../src/core/pki/signed.ts'
 import { type KeyAlgorithmName, keyAlgorithm, signatureAlgorithm } from '../../src/crypto/algorithms.ts'
+import { sha256 } from '../../src/crypto/digest.ts'
 import { generateKeyPair, type PrivateKey } from '../../src/crypto/keys.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
 import { signWithKey } from '../../src/crypto/sign-with-key.ts'
@@ -33,7 +35,7 @@ import type { Store } from '../../src/domain/ports.ts'
 import { enrol } from '../../src/domain/ra/enrol.ts'
 import { createRegistration, type Registration } from '../../src/domain/ra/registration.ts'
 import { type RulesConfig, rulesDocument } from '../../src/domain/ra/rules.ts'
-import { type TrustAnchorsConfig, trustAnchorsDocument } from '../../src/domain/ra/trust-anchors.ts'
+import { parseTrustAnchors, type TrustAnchorsConfig, trustAnchorsDocument } from '../../src/domain/ra/trust-anchors.ts'
 import { MemoryKeyStore } from './memory-key-store.ts'
 
 export const TEST_START = 1_900_000_000
@@ -195,18 +197,12 @@ export async function useRules(instance: TestInstance, rules: RulesConfig['rules
 export async function trustManufacturer(instance: TestInstance, config: TrustAnchorsConfig): Promise<void> {
   const at = instance.clock.now()
   const document = trustAnchorsDocument(config, 1, at)
+  const [first] = parseTrustAnchors(config).certificates
+  const subject = { name: config.name, certificateSha256: toHex(sha256(first!.raw)) }
+  const detail = documentDetail(document)
   await instance.store.commit({
     writes: [{ kind: 'document.insert', document }],
-    audit: [
-      {
-        at,
-        actor: OPERATOR,
-        action: 'setting.changed',
-        outcome: 'done',
-        subject: { name: config.name },
-        detail: { version: 1 },
-      },
-    ],
+    audit: [{ at, actor: OPERATOR, action: 'trust.anchor_added', outcome: 'done', subject, detail }],
   })
 }
 
