@@ -66,6 +66,7 @@ const OF_ANY_MODEL = query(
     WHERE device.model = models.model AND device.serial_number = ? ORDER BY device.model LIMIT 100`,
 )
 const AMONG = query(`SELECT ${COLUMNS} FROM device WHERE model = ? AND serial_number IN {textList}`)
+const ANY_BETWEEN = query('SELECT 1 AS found FROM device WHERE model = ? AND serial_number BETWEEN ? AND ? LIMIT 1')
 
 export async function readDevice(queries: Queries, id: DeviceId): Promise<Device | undefined> {
   const octets = octetsOf(id)
@@ -85,8 +86,25 @@ export async function readDevicesBySerial(queries: Queries, serial: string): Pro
 export async function readDevicesAmong(queries: Queries, model: string, serials: readonly string[]): Promise<Device[]> {
   const asked = serials.filter(serial => storableText(serial) !== undefined)
   if (asked.length === 0 || storableText(model) === undefined) return []
+  // A batch numbers its units in a row, and most often none of them is known: one look says so.
+  const range = rangeOf(asked)
+  if (range !== undefined && (await first(queries, ANY_BETWEEN, [model, ...range])) === undefined) return []
   return (await queries.all(AMONG, [model, JSON.stringify(asked)])).map(deviceOf)
 }
+
+/** The lowest and the highest, where JavaScript orders them as the engines do: by octets. */
+function rangeOf(serials: readonly string[]): readonly [string, string] | undefined {
+  let low = serials[0]!
+  let high = low
+  for (const serial of serials) {
+    if (SURROGATE.test(serial)) return undefined
+    if (serial < low) low = serial
+    else if (serial > high) high = serial
+  }
+  return [low, high]
+}
+
+const SURROGATE = /[\ud800-\udfff]/
 
 const PAGES = {
   all: query(`SELECT ${COLUMNS} FROM device WHERE id > ? ORDER BY id LIMIT ?`),
