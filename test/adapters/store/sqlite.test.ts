@@ -293,6 +293,44 @@ test('tells when its file is gone, and makes no new one', async () => {
   assert.equal(existsSync(join(folder, DATABASE_FILE)), false)
 })
 
+test('of many rows that travel in one statement, the one that conflicts fails alone', async () => {
+  const store = await newStore()
+  const taken = aUnit()
+  await store.commit(taken.change)
+  const { model, serialNumber } = taken.device
+  // More than a bundle of rows, with the conflict behind full bundles, in a full one, and in the rest.
+  for (const at of [0, 20, 40, 99]) {
+    const { auditEntries, devices } = await store.read.counts()
+    const units = Array.from({ length: 100 }, (_, i) => aUnit(i === at ? { model, serialNumber } : {}))
+    const outcomes = await store.commitEach(units.map(unit => unit.change))
+    const failed = outcomes.flatMap((outcome, i) => (outcome instanceof TouchmarkError ? [[i, outcome.code]] : []))
+    assert.deepEqual(failed, [[at, 'device.exists']])
+    const indexes = outcomes.flatMap(outcome => (outcome instanceof Error ? [] : [outcome.firstAuditIndex]))
+    assert.deepEqual(
+      indexes,
+      Array.from({ length: 99 }, (_, i) => auditEntries + 2 * i),
+    )
+    assert.equal((await store.read.counts()).devices, devices + 99)
+    for (const [i, { certificate }] of units.entries()) {
+      const stored = await store.read.certificate(certificate.authorityId, certificate.serialNumber)
+      assert.equal(stored === undefined, i === at)
+    }
+  }
+})
+
+test('what is no plain insert finds the rows that stand before it in the same change set', async () => {
+  const store = await newStore()
+  const device = aDevice()
+  const at = NOW + 1
+  await store.commit(
+    only(
+      { kind: 'device.insert', device },
+      { kind: 'device.state', id: device.id, from: device.state, to: 'retired', at },
+    ),
+  )
+  assert.equal((await store.read.device(device.id))?.state, 'retired')
+})
+
 test('holds 20,000 units (100,000 rows) in bounded memory, written and streamed', async () => {
   const store = await newStore()
   for (let i = 0; i < 20; i++) {
