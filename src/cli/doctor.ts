@@ -6,11 +6,13 @@ import { asTouchmarkError } from '../core/errors.ts'
 import { openCheckpoint } from '../core/merkle/checkpoint.ts'
 import { parseCertificate } from '../core/pki/certificate.ts'
 import { checkRandomSource, systemRandom } from '../crypto/random.ts'
+import { readTrustBundle, verifyTrustBundle } from '../crypto/trust-bundle.ts'
 import { parseAuditEntry } from '../domain/audit/entry.ts'
 import { parseProfile } from '../domain/ca/profile.ts'
 import type { Store } from '../domain/ports.ts'
 import { defaultRules, parseRules, RULES_NAME } from '../domain/ra/rules.ts'
 import { crlPublicationName } from '../domain/revocation/publish-crl.ts'
+import { TRUST_BUNDLE_PUBLICATION, versionPublicationName } from '../domain/trust-bundle/trust-bundles.ts'
 import type { Configuration } from '../server/configuration.ts'
 import { type DataFolder, readConfiguration } from '../server/data-folder.ts'
 import { logVerifiers } from '../server/log-key.ts'
@@ -89,6 +91,7 @@ async function* examine(data: DataFolder, sources: PassphraseSources): AsyncGene
   yield await attempt('clock', () => clock(open))
   yield await attempt('documents', () => documents(open))
   yield* authorities(open)
+  yield await attempt('trust bundle', () => trustBundle(open))
   yield await attempt('log', () => log(open, configuration!))
   yield await keys(data, sources)
 }
@@ -207,6 +210,36 @@ async function* authorities({ read }: Store): AsyncGenerator<Finding> {
 }
 
 const CRL_NEXT = 'A running server publishes it; for the offline root: touchmark authority crl.'
+
+/** What devices follow: there, signed for a while yet, and with the roots that the authorities have now. */
+async function trustBundle({ read }: Store): Promise<Finding> {
+  const check = 'trust bundle'
+  const next = 'A running server signs it within a minute; it needs an issuing authority whose key is in its key store.'
+  const stored = await read.publication(TRUST_BUNDLE_PUBLICATION)
+  if (!stored) return { check, result: 'warning', detail: 'none yet', next }
+  const { bundle, signer } = readTrustBundle(stored.bytes)
+  const now = systemClock.now()
+  const detail = `version ${bundle.version}, ${bundle.certificates.length} roots, signed until ${time(signer.notAfter)}`
+  if (signer.notAfter < now) return { check, result: 'failed', detail: `${detail}: no device takes it`, next }
+  const before = await read.publication(versionPublicationName(bundle.version - 1))
+  if (!before || canFollow(stored.bytes, readTrustBundle(before.bytes).bundle.certificates, now))
+    return ok(check, detail)
+  return {
+    check,
+    result: 'warning',
+    detail: `${detail}; devices with version ${bundle.version - 1} cannot follow, for they trust no root above its signer`,
+    next: 'Keep an issuing authority under a root of the version before for as long as devices have that version.',
+  }
+}
+
+function canFollow(bytes: Uint8Array, trusted: readonly Uint8Array[], at: number): boolean {
+  try {
+    verifyTrustBundle(bytes, { anchors: trusted.map(der => parseCertificate(new Uint8Array(der))), at })
+    return true
+  } catch {
+    return false
+  }
+}
 
 async function log({ read }: Store, { log: { origin, verifierKeys } }: Configuration): Promise<Finding> {
   const { size } = await read.auditHead()

@@ -2,6 +2,7 @@
 // it causes, how a copy gives itself away, and what a wipe statement has to show.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import fc from 'fast-check'
 import { formatTime } from '../../src/core/messages/json-message.ts'
 import {
   encodeSignedWipeStatement,
@@ -374,6 +375,41 @@ test('over a revoked certificate nothing is written: no report, no sign of a cop
   const info = await door('renewal-info', { certificates })
   assert.equal(info.status, 403)
   assert.match(String(info.json['code']), /^evidence\.(certificate_revoked|key_unusable)$/)
+})
+
+test('an expired certificate reports where the device still goes by it; one that it left behind cannot have it suspended', async t => {
+  const field = await fieldDevice(t, { clones: 'suspend', previous: { retire: 'leave', deadlineSeconds: DAY } })
+  const { door, instance, device, current } = field
+  const certificates = [current.record.der]
+  instance.clock.advance(100 * DAY)
+  const { status, json } = await door('health', { certificates, body: report(field, 5) })
+  assert.deepEqual([status, (json['renewal'] as { profile: string }).profile], [200, 'ldevid'])
+  assert.equal((await instance.store.read.health(device.id))?.sequence, 5)
+  assert.equal((await instance.store.read.credential(device.id, 'ldevid'))?.seenAt, null)
+
+  await certify(instance, device, await generateKeyPair('P-256'), 'ldevid')
+  for (const sequence of [1, Number.MAX_SAFE_INTEGER]) {
+    const left = await door('health', { certificates, body: report(field, sequence) })
+    assert.deepEqual([left.status, left.json['renewal']], [200, null])
+  }
+  assert.equal((await instance.store.read.health(device.id))?.sequence, 5)
+  assert.equal((await instance.store.read.device(device.id))?.state, 'active')
+})
+
+test('whatever JSON comes, it is answered with a problem and leaves nothing behind', async t => {
+  const field = await fieldDevice(t)
+  const { door, instance, device, current } = field
+  const paths = ['health', 'wipe-statement']
+  await fc.assert(
+    fc.asyncProperty(fc.json(), fc.constantFrom(...paths), async (body, path) => {
+      const { status, json } = await door(path, { certificates: [current.record.der], body })
+      assert.deepEqual([status, json['code']], [400, 'message.malformed'])
+    }),
+    { numRuns: 60 },
+  )
+  assert.equal(await instance.store.read.health(device.id), undefined)
+  const refused = (await auditLog(instance)).filter(({ action }) => action === 'access.refused')
+  assert.equal(refused.length, 1, 'a flood of refusals is one entry and a count')
 })
 
 test('refuses bodies that break the grammar, are of another type, or say too much', async t => {

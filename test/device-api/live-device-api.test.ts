@@ -1,13 +1,16 @@
 // The device API of a running server, over real TLS: curl and OpenSSL as the device, Node where a client must misbehave. The log verifies
 // after everything that was tried.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
+import { toBase64 } from '../../src/core/bytes/base64.ts'
 import { parseHealthAnswer } from '../../src/core/messages/device-health.ts'
 import { parseRenewalInfo } from '../../src/core/messages/renewal-info.ts'
 import { parseTrustBundle } from '../../src/core/messages/trust-bundle.ts'
 import { encodeSignedWipeStatement, encodeWipeStatement } from '../../src/core/messages/wipe-statement.ts'
+import { generateKeyPair } from '../../src/crypto/keys.ts'
 import { https } from '../support/https.ts'
+import { testCsrDer } from '../support/instance.ts'
 import { LiveServer } from '../support/live-server.ts'
 import { testCertificate } from '../support/test-pki.ts'
 import { requireTool } from '../support/tools.ts'
@@ -160,6 +163,41 @@ describe('the device API over TLS', () => {
       `for path in renewal-info health wipe-statement; do curl -sS -o /dev/null -w '%{http_code} ' "$HTTP/api/v1/device/$path"; done`,
     )
     assert.equal(printed, '404 404 404 ')
+  })
+
+  test('more enrolments than the server takes on: 503 and when to come again, the rest is done, and health is answered', async () => {
+    const path = `${server.data}/touchmark.json`
+    const configuration = readFileSync(path, 'utf8')
+    await server.stop()
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(configuration), admission: { requests: 2 } }))
+    await server.serve()
+    const ca = readFileSync(server.roots, 'utf8')
+    const names = Array.from({ length: 24 }, (_, i) => `L-${i}`)
+    const tokens = await server.tokens(names)
+    const enrolAll = names.map(async name => {
+      const csr = testCsrDer(await generateKeyPair('P-256'), { subject: `serialNumber=${name}` })
+      const headers = {
+        'content-type': 'application/pkcs10',
+        authorization: `Basic ${Buffer.from(`${name}:${tokens.get(name)}`).toString('base64')}`,
+      }
+      const send = () => https(`${server.est}/simpleenroll`, { ca, method: 'POST', headers, body: toBase64(csr) })
+      let refused = 0
+      for (;;) {
+        const { status, headers: told } = await send()
+        if (status !== 503) return { status, refused }
+        assert.match(String(told['retry-after']), /^[1-9][0-9]*$/)
+        refused++
+      }
+    })
+    const healthy = names.map(() => https(`${server.url}/healthz`, { ca }))
+    const answers = await Promise.all(enrolAll)
+    assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200])
+    assert.ok(
+      answers.some(({ refused }) => refused > 0),
+      'nobody was sent away',
+    )
+    for (const { status } of await Promise.all(healthy)) assert.equal(status, 200)
+    writeFileSync(path, configuration)
   })
 
   test('the log verifies', async () => {

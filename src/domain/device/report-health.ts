@@ -11,7 +11,7 @@ import type { Credential, RenewalOrder } from '../renewal/credential.ts'
 import { DEFAULT_ORDER_SECONDS, orderRenewal } from '../renewal/order-renewal.ts'
 import type { RenewalPolicy } from '../renewal/policy.ts'
 import { suspectClone } from '../renewal/refused-renewal.ts'
-import { seenInUse } from '../renewal/seen-in-use.ts'
+import { isCurrent, seenInUse } from '../renewal/seen-in-use.ts'
 import { askRenewal } from './ask-renewal.ts'
 import { type DeviceContact, maySpeak } from './device-contact.ts'
 import type { DeviceHealth } from './device-health.ts'
@@ -39,12 +39,22 @@ export async function reportHealth(
 ): Promise<HealthAnswer> {
   const { store, clock } = ports
   const now = clock.now()
-  if (!maySpeak(contact)) return answer(contact, null, ports, now)
+  if (!maySpeak(contact) || !(await mayReport(contact, store))) return answer(contact, null, ports, now)
   const before = await keep(contact, report, ports, now)
   if (contact.standing === 'live') await seenInUse(contact.record, { store, clock })
   await orderWhereTriggered(contact, report, before, ports)
   const renewal = await askRenewal(contact, contact.record.profile, now, { ...ports, read: store.read })
   return answer(contact, renewal?.message ?? null, ports, now)
+}
+
+/**
+ * Of expired certificates only the one that the device goes by: who finds the key of one that it left behind long ago could have it suspended
+ * otherwise.
+ */
+async function mayReport({ device, record, standing }: DeviceContact, { read }: Store): Promise<boolean> {
+  if (standing === 'live') return true
+  const credential = await read.credential(device.id, record.profile)
+  return credential !== undefined && isCurrent(credential, record)
 }
 
 function answer(
