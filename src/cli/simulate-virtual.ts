@@ -32,7 +32,7 @@ const MAX_YEARS = 50
  * What the store and the log grow by with each certificate that a device is given over EST (P-256, SQLite): rows, indexes and log
  * (docs/performance.md has the measurement).
  */
-const OCTETS_A_CERTIFICATE = 3600
+const OCTETS_A_CERTIFICATE = 5400
 /** What the busiest day is held against. */
 const LIMIT = 1.5
 
