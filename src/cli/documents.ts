@@ -6,7 +6,7 @@ import { TouchmarkError } from '../core/errors.ts'
 import type { AuditAction } from '../domain/audit/actions.ts'
 import { documentDetail } from '../domain/audit/document-detail.ts'
 import type { DocumentVersion } from '../domain/document.ts'
-import type { Store } from '../domain/ports.ts'
+import type { ChangeSet, Store } from '../domain/ports.ts'
 import { usageError } from './command.ts'
 import { OPERATOR } from './operator.ts'
 
@@ -44,7 +44,7 @@ export async function putDocument(
   const current = await store.read.document(document.kind, document.name)
   const version = (current?.version ?? 0) + 1
   const body = document.body(version)
-  await store.commit({
+  const change: ChangeSet = {
     writes: [
       {
         kind: 'document.insert',
@@ -61,6 +61,15 @@ export async function putDocument(
         detail: documentDetail({ version, body }),
       },
     ],
-  })
+  }
+  try {
+    await store.commit(change)
+  } catch (cause) {
+    if (!(cause instanceof TouchmarkError && cause.code === 'document.version_exists')) throw cause
+    throw new TouchmarkError('document.version_exists', 'conflict', 'Somebody else changed the document meanwhile.', {
+      next: 'Look at the version that is in force now, and run the command again.',
+      cause,
+    })
+  }
   return version
 }

@@ -6,20 +6,25 @@ import { LiveServer } from '../support/live-server.ts'
 
 describe('what is refused names the next step', () => {
   let server: LiveServer
+  let born: string
+  const token = ['token', 'create', '--model', 'gw']
+  const batch = ['batch', '--output', 'out']
   before(async () => {
     server = await LiveServer.prepare()
     writeFileSync(server.folder.join('empty.json'), '{}')
     writeFileSync(server.folder.join('broken.json'), '{')
     writeFileSync(server.folder.join('quote.csv'), 'serial,csr\nA,"never closed\n')
     await server.json(['token', 'create', '--device', 'SN-1', '--model', 'gw', '--profile', 'ldevid'])
+    writeFileSync(server.folder.join('units.csv'), 'serial\nSN-2\n')
+    await server.json([...batch, '--input', 'units.csv', '--profile', 'idevid', '--generate-keys'])
+    born = (await server.device('SN-2')).certificates[0]!.serialNumber
   })
   after(() => server[Symbol.asyncDispose]())
 
-  const token = ['token', 'create', '--model', 'gw']
-  const batch = ['batch', '--output', 'out']
   for (const [code, args, next] of [
     ['audit.entry_not_found', ['audit', 'entry', '999999'], /audit list/],
     ['certificate.not_found', ['revoke', '--certificate', '0a0a0a0a', '--reason', 'superseded'], /device show/],
+    ['certificate.not_held', ['revoke', '--certificate', 'BORN', '--release'], /certificate show/],
     ['certificate.file_unreadable', ['certificate', 'show', './nowhere.pem'], /file/],
     ['device.not_found', ['device', 'show', 'SN-0'], /device list/],
     ['device.serial_number_invalid', [...token, '--device', 'ä', '--profile', 'ldevid'], /letters/],
@@ -38,7 +43,11 @@ describe('what is refused names the next step', () => {
     ['data.exists', ['init', '--organization', 'Again'], /--data/],
   ] as const) {
     test(code, async () => {
-      const { code: exit, stdout, stderr } = await server.cli([...args, '--json'])
+      const {
+        code: exit,
+        stdout,
+        stderr,
+      } = await server.cli([...args.map(arg => (arg === 'BORN' ? born : arg)), '--json'])
       assert.notEqual(exit, 0)
       const { error } = JSON.parse(stdout)
       assert.equal(error.code, code, stderr)

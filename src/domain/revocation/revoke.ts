@@ -161,6 +161,7 @@ export async function releaseCertificate(
   const record = await findCertificate(selector, ports.store)
   if (record.status.kind !== 'held') {
     throw new TouchmarkError('certificate.not_held', 'conflict', 'The certificate is not on hold.', {
+      next: 'Look at it with: touchmark certificate show HEX. What is revoked stays so.',
       evidence: { serialNumber: record.serialNumber, status: record.status.kind },
     })
   }
