@@ -71,6 +71,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./rule.ts')).ruleCommand(),
   },
   {
+    name: 'renewal',
+    summary: 'Renewal: what is coming, who hangs and why, and asking a device before its time',
+    load: async () => (await import('./renewal.ts')).renewalCommand(),
+  },
+  {
     name: 'campaign',
     summary: 'Move many devices to another key, algorithm, profile or authority, in waves',
     load: async () => (await import('./campaign.ts')).campaignCommand(),
