@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createStore } from '../src/adapters/store/open-store.ts'
 import { sha256Hex } from '../src/crypto/digest.ts'
+import { drawnForNeighbours } from '../src/crypto/random.ts'
 import type { AuditEntry } from '../src/domain/audit/entry.ts'
+import { CHUNK_UNITS } from '../src/domain/factory/run-batch.ts'
 import { authorityId, keyId, newBatchId, newDeviceId, newSerialNumber } from '../src/domain/ids.ts'
 import type { ChangeSet, Write } from '../src/domain/ports.ts'
 
@@ -16,9 +18,10 @@ const [units = 60_000, before = 0] = process.argv.slice(2).map(Number)
 const NOW = 1_750_000_000
 /** Units that share a second, as far as their ids tell. */
 const PACE = 20_000
-/** As run-batch.ts works: units in a chunk, chunks under way. */
-const CHUNK_UNITS = 512
+/** Chunks under way, as run-batch.ts works. */
 const IN_FLIGHT = 4
+/** What an id draws. */
+const ID_OCTETS = 12
 
 const random = { bytes: (count: number) => new Uint8Array(randomBytes(count)) }
 const batch = newBatchId(NOW, random)
@@ -29,10 +32,12 @@ let made = 0
 function chunk(count: number): ChangeSet {
   const writes: Write[] = []
   const audit: AuditEntry[] = []
+  const ids = drawnForNeighbours(random, count * ID_OCTETS)
+  const serialNumbers = drawnForNeighbours(random, count * ID_OCTETS)
   for (let i = 0; i < count; i++) {
     const at = NOW + Math.floor(made++ / PACE)
-    const device = newDeviceId(at, random)
-    const { text: serialNumber } = newSerialNumber(at, random)
+    const device = newDeviceId(at, ids)
+    const { text: serialNumber } = newSerialNumber(at, serialNumbers)
     const key = keyId(random.bytes(32))
     writes.push(
       {
