@@ -3,8 +3,9 @@
 import { type AgentIdentity, DeviceAgent } from '../agent/device-agent.ts'
 import { httpsTransport } from '../agent/https-transport.ts'
 import { type MemoryStorage, memoryStorage, PowerCut } from '../agent/memory-storage.ts'
+import { refusal } from '../agent/transport.ts'
 import { TouchmarkError } from '../core/errors.ts'
-import { parseRenewalInfo } from '../core/messages/renewal-info.ts'
+import { MAX_RENEWAL_INFO, parseRenewalInfo } from '../core/messages/renewal-info.ts'
 import { FAULT_KINDS, type FaultKind, FaultyWorld } from './faults.ts'
 import { type SimulationRandom, simulationRandom } from './random.ts'
 
@@ -145,18 +146,30 @@ class FleetDevice {
     }
   }
 
+  /** The certificate that the server takes for the device's: of the first server that answers. */
   async #asServerKnows(identity: AgentIdentity): Promise<string> {
-    const { servers, trustAnchors, profile } = this.#options
+    let failure: unknown
+    for (const server of this.#options.servers) {
+      try {
+        return await this.#askServer(server, identity)
+      } catch (thrown) {
+        failure ??= thrown
+      }
+    }
+    throw failure
+  }
+
+  async #askServer(server: string, identity: AgentIdentity): Promise<string> {
+    const { trustAnchors, profile } = this.#options
     const answer = await httpsTransport.exchange({
       method: 'GET',
-      url: `${servers[0]}/api/v1/device/renewal-info?profile=${encodeURIComponent(profile)}`,
+      url: `${server}/api/v1/device/renewal-info?profile=${encodeURIComponent(profile)}`,
       trustAnchors,
       identity,
-      maxBody: 65_536,
+      maxBody: MAX_RENEWAL_INFO,
       deadlineMs: 30_000,
     })
-    if (answer.status !== 200)
-      throw new TouchmarkError(`sim.server_answered_${answer.status}`, 'unavailable', 'No answer.')
+    if (answer.status !== 200) throw refusal(answer)
     return parseRenewalInfo(answer.body).certificate.serialNumber
   }
 
