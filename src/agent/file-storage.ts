@@ -2,7 +2,7 @@
 // effort: a file system that copies on write, or flash that levels its wear, may keep what was there).
 import { randomUUID } from 'node:crypto'
 import { constants, readFileSync } from 'node:fs'
-import { link, mkdir, open, readdir, readFile, readlink, rename, rmdir, stat, symlink, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readdir, readFile, readlink, rename, rmdir, symlink, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Bytes, copyBytes } from '../core/bytes/bytes.ts'
@@ -90,8 +90,10 @@ class FileStorage implements AgentStorage {
     } catch (thrown) {
       if (codeOf(thrown) !== 'ENOENT') throw asFailed(path, thrown)
     }
-    // A folder of one identity goes with its last file; one that is not empty stays.
-    if (name.includes('/')) await rmdir(dirname(path)).catch(() => undefined)
+    // A folder goes with its last file; one that is not empty stays.
+    for (let folder = dirname(name); folder !== '.'; folder = dirname(folder)) {
+      await rmdir(this.pathOf(folder)).catch(() => undefined)
+    }
   }
 
   async list(): Promise<string[]> {
@@ -242,14 +244,6 @@ function startOf(pid: number): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Whether there is a file or folder of this name. */
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 function codeOf(thrown: unknown): string | undefined {

@@ -1,0 +1,184 @@
+// `touchmark agent` as its users call it, against a real server: the forms that scripts rely on, the operator's orders, a copied device, and
+// kill -9 at any moment.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { AgentStatus } from '../../src/agent/status.ts'
+import { touchmark } from '../support/cli.ts'
+import { LiveServer } from '../support/live-server.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+describe('touchmark agent', () => {
+  let server: LiveServer
+  before(async () => {
+    server = await LiveServer.start()
+  })
+  after(() => server[Symbol.asyncDispose]())
+
+  const dir = (serial: string) => server.folder.join(`device-${serial}`)
+
+  const agent = async (verb: string, serial: string, ...more: string[]) => {
+    const { code, stdout, stderr } = await touchmark(['agent', verb, '--dir', dir(serial), ...more, '--json'])
+    return { code, stderr, document: JSON.parse(stdout) as AgentStatus & { error: { code: string } } }
+  }
+
+  const enroll = async (serial: string, ...more: string[]) => {
+    const where = ['--server', server.url, '--trust', server.roots, '--serial', serial, '--model', 'gateway']
+    return agent('enroll', serial, ...where, ...more)
+  }
+
+  test('enroll, status, run --once and renew speak the documented forms', async () => {
+    const enrolled = await enroll('SN-1', '--token', await server.token('SN-1'), '--profile', 'ldevid')
+    assert.equal(enrolled.code, 0, enrolled.stderr)
+    const { code, document } = await agent('status', 'SN-1')
+    assert.equal(code, 0)
+    assert.equal(document.valid, true)
+    const [certificate] = (await server.device('SN-1')).certificates
+    assert.equal(document.serialNumber, certificate!.serialNumber)
+    assert.equal(Date.parse(document.notAfter!) / 1000, certificate!.notAfter)
+    assert.ok(Date.parse(document.renewAfter!) < Date.parse(document.notAfter!))
+    const once = await agent('run', 'SN-1', '--once')
+    assert.equal(once.code, 0, once.stderr)
+    assert.equal(once.document.serialNumber, certificate!.serialNumber, 'nothing was due')
+    const renewed = await agent('renew', 'SN-1')
+    assert.equal(renewed.code, 0, renewed.stderr)
+    assert.notEqual(renewed.document.serialNumber, certificate!.serialNumber)
+    assert.ok(renewed.document.trustBundle!.version >= 1, 'the signed bundle was followed')
+    assert.equal((await enroll('SN-1', '--token', 'other')).document.error.code, 'agent.enrolled_already')
+    await server.assertInvariants()
+  })
+
+  test('a wrong token, a missing file and a wrong address are told apart', async () => {
+    await server.token('SN-2')
+    const wrong = await enroll('SN-2', '--token', 'wrong')
+    assert.equal(wrong.code, 1)
+    assert.equal(wrong.document.error.code, 'agent.server_refused')
+    assert.match(wrong.stderr, /401/)
+    assert.doesNotMatch(wrong.stderr + JSON.stringify(wrong.document), /"wrong"|token wrong/)
+    assert.equal((await agent('status', 'SN-2')).code, 1)
+    const right = await enroll('SN-2', '--token', await server.token('SN-2'))
+    assert.equal(right.code, 0, 'the same command with the right token goes on')
+    const nothing = await enroll('SN-3')
+    assert.equal(nothing.code, 2)
+    const gone = await enroll('SN-3', '--token-file', '/nonexistent')
+    assert.equal(gone.document.error.code, 'agent.file_unreadable')
+    const away = await touchmark([
+      ...['agent', 'enroll', '--dir', dir('SN-3'), '--server', 'https://localhost:1', '--trust', server.roots],
+      ...['--serial', 'SN-3', '--model', 'gateway', '--token', 'x', '--json'],
+    ])
+    assert.equal(away.code, 3)
+    assert.equal(JSON.parse(away.stdout).error.code, 'transport.unreachable')
+  })
+
+  test('help teaches: every verb, its options, an example', async () => {
+    for (const verb of ['enroll', 'run', 'status', 'renew', 'wipe']) {
+      const { code, stdout } = await touchmark(['agent', verb, '--help'])
+      assert.equal(code, 0)
+      assert.match(stdout, /Examples:/)
+      assert.match(stdout, /--dir <folder>/)
+    }
+    assert.equal((await touchmark(['agent', 'wipe', '--dir', dir('SN-1')])).code, 2, 'a wipe wants a --yes')
+  })
+
+  test('a hook that fails is told, and the renewal stands', async () => {
+    await enroll('SN-4', '--token', await server.token('SN-4'))
+    const seen = server.folder.join('seen')
+    const hook = server.folder.join('hook.sh')
+    writeFileSync(
+      hook,
+      `#!/bin/sh\necho "$TOUCHMARK_EVENT $TOUCHMARK_SERIAL_NUMBER $TOUCHMARK_CERTIFICATE" >> ${seen}\n`,
+      { mode: 0o755 },
+    )
+    const good = await agent('renew', 'SN-4', '--hook', hook)
+    assert.equal(good.document.lastError, null)
+    const lines = readFileSync(seen, 'utf8').trim().split('\n')
+    assert.deepEqual(
+      lines.map(line => line.split(' ')[0]),
+      ['enrolled', 'trust-updated', 'renewed'],
+      'what nobody was told yet, too',
+    )
+    assert.ok(lines.every(line => line.endsWith(`SN-4 ${dir('SN-4')}/current/certificate.pem`)))
+    writeFileSync(hook, '#!/bin/sh\necho "no such service" >&2; exit 7\n', { mode: 0o755 })
+    const bad = await agent('renew', 'SN-4', '--hook', hook)
+    assert.equal(bad.code, 0)
+    assert.equal(bad.document.valid, true)
+    assert.match(bad.document.lastError!.message, /ended with 7 \(no such service\)/)
+  })
+
+  test('the operator suspends, resumes, and retires: the agent obeys, and the keys end with its own statement', async () => {
+    await enroll('SN-5', '--token', await server.token('SN-5'))
+    await server.json(['device', 'suspend', 'SN-5'])
+    const suspended = await agent('run', 'SN-5', '--once')
+    assert.equal(suspended.document.state, 'suspended', suspended.stderr)
+    assert.equal(existsSync(`${dir('SN-5')}/current`), false)
+    await server.json(['device', 'resume', 'SN-5'])
+    const resumed = await agent('run', 'SN-5', '--once')
+    assert.equal(resumed.document.valid, true, resumed.stderr)
+    await server.json(['device', 'retire', 'SN-5'])
+    const wiped = await agent('run', 'SN-5', '--once')
+    assert.equal(wiped.document.state, 'wiped', wiped.stderr)
+    assert.deepEqual(
+      (await server.device('SN-5')).keys.map(({ state }) => state),
+      ['destroyed'],
+    )
+    assert.equal(existsSync(`${dir('SN-5')}/identities`), false)
+    await server.assertInvariants()
+  })
+
+  test('a copy of the folder is found out', async () => {
+    await enroll('SN-6', '--token', await server.token('SN-6'))
+    cpSync(dir('SN-6'), dir('SN-6-copy'), { recursive: true, verbatimSymlinks: true })
+    assert.equal((await agent('renew', 'SN-6')).code, 0)
+    await agent('run', 'SN-6-copy', '--once')
+    const copy = await agent('renew', 'SN-6-copy')
+    assert.equal(copy.code, 1)
+    assert.equal(copy.document.error.code, 'agent.server_refused')
+    const { certificates } = await server.device('SN-6')
+    assert.ok(certificates.filter(({ status }) => status.kind === 'good').length <= 1, 'never two live identities')
+    const audit = await server.sh('touchmark audit list --limit 50 --json')
+    assert.match(audit, /device\.clone_suspected/)
+  })
+
+  test('killed at any moment of an enrolment and of renewals, the next start ends with one valid identity', async () => {
+    const token = await server.token('SN-7')
+    const command = (...args: string[]) => [MAIN, 'agent', ...args, '--dir', dir('SN-7'), '--json']
+    const enrolment = command(
+      'enroll',
+      '--server',
+      server.url,
+      '--trust',
+      server.roots,
+      '--serial',
+      'SN-7',
+      '--model',
+      'gateway',
+      '--token',
+      token,
+    )
+    const killed = async (args: string[], milliseconds: number) => {
+      const child = spawn(process.execPath, args, { stdio: 'ignore' })
+      const closed = once(child, 'close')
+      await Promise.race([delay(milliseconds), closed])
+      child.kill('SIGKILL')
+      await closed
+    }
+    for (const milliseconds of [150, 250, 350]) await killed(enrolment, milliseconds)
+    const enrolled = await enroll('SN-7', '--token', token)
+    assert.ok(enrolled.code === 0 || enrolled.document.error.code === 'agent.enrolled_already', enrolled.stderr)
+    for (const milliseconds of [180, 230, 280, 330, 380, 430]) {
+      await killed(command('renew'), milliseconds)
+      const { document } = await agent('status', 'SN-7')
+      assert.equal(document.valid, true, `${milliseconds} ms: ${document.reason}`)
+    }
+    const ended = await agent('run', 'SN-7', '--once')
+    assert.equal(ended.code, 0, ended.stderr)
+    const { certificates } = await server.device('SN-7')
+    assert.equal(ended.document.serialNumber, certificates[0]!.serialNumber, 'the newest that the server knows')
+    await server.assertInvariants()
+  })
+})
