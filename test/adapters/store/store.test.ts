@@ -11,7 +11,8 @@ import type { Store } from '../../../src/domain/ports.ts'
 import { assertInvariants } from '../../support/invariants.ts'
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts'
 import { aDevice, aUnit, only } from '../../support/store-fixtures.ts'
-import { storeContract } from './contract.ts'
+import { type StoreEngine, storeContract } from './contract.ts'
+import { fieldContract } from './field-contract.ts'
 
 const folders: string[] = []
 let server: TestPostgres
@@ -23,14 +24,18 @@ after(async () => {
   await server.stop()
 })
 
-storeContract('SQLite', {
+const sqlite: StoreEngine = {
   async newLocation() {
     const folder = await mkdtemp(join(tmpdir(), 'touchmark-store-'))
     folders.push(folder)
     return { folder }
   },
-})
-storeContract('PostgreSQL', { newLocation: async () => ({ url: await server.createDatabase() }) })
+}
+const postgres: StoreEngine = { newLocation: async () => ({ url: await server.createDatabase() }) }
+for (const contract of [storeContract, fieldContract]) {
+  contract('SQLite', sqlite)
+  contract('PostgreSQL', postgres)
+}
 
 describe('Store on PostgreSQL alone', () => {
   it('outlives the loss of every connection, idle or at work', async () => {

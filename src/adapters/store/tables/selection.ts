@@ -73,9 +73,10 @@ export async function readSelectedDevices(
   const types = places.map(({ type }) => type)
   let start = placesOf(name, types, page.after, walk.begin)
   for (;;) {
-    // Where the stretch ends: looked up first, so that it has an end although none of its devices may be meant.
+    // Where the stretch ends: looked up first, so that it has an end although none of its devices may be meant. Where devices are listed
+    // several times, the device of the start is among them once more.
     const from = [...walk.driving, ...start.slice(0, width)]
-    const endRow = await first(queries, walk.end, [...from, STRETCH - 1])
+    const endRow = await first(queries, walk.end, [...from, several ? STRETCH : STRETCH - 1])
     const end = endRow && placesFrom(endRow, places.slice(0, width))
     const limit = page.limit - items.length
     const rows = await queries.all(end === undefined ? walk.last : walk.stretch, [
@@ -248,8 +249,11 @@ function filtersOf(
   if (namesCredential(asked)) {
     joins.push('CROSS JOIN credential')
     conditions.push({ text: `credential.device_id = ${id}`, values: [] })
-    if (asked.profile !== undefined) conditions.push(is('credential.profile', asked.profile))
-    else if (chosen === 'credential') conditions.push({ text: 'credential.profile = chosen.profile', values: [] })
+    if (chosen === 'credential') {
+      conditions.push({ text: 'credential.profile = chosen.profile', values: [] })
+      // No plain column: SQLite would conclude what chosen.profile is, and walk the index of the profile in place of the driver's.
+      if (asked.profile !== undefined) conditions.push(is("credential.profile || ''", asked.profile))
+    } else if (asked.profile !== undefined) conditions.push(is('credential.profile', asked.profile))
     if (asked.authority !== undefined) conditions.push(is('credential.authority_id', asked.authority))
     if (asked.keyAlgorithm !== undefined) conditions.push(is('credential.key_algorithm', asked.keyAlgorithm))
     if (asked.expiresBefore !== undefined) {
