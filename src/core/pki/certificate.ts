@@ -9,6 +9,7 @@ import { putHeader, sizeOf } from '../asn1/writer.ts'
 import type { Bytes } from '../bytes/bytes.ts'
 import { EMPTY, equalBytes } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
+import { type Allocate, allocateEach } from '../bytes/slab.ts'
 import { type AlgorithmIdentifier, parseAlgorithmIdentifier } from './algorithm-identifier.ts'
 import { type Extension, parseExtensions } from './extension.ts'
 import { type Name, parseName } from './name.ts'
@@ -158,11 +159,11 @@ export interface TbsCertificate {
  * DER of TBSCertificate, version 3. This runs for every certificate of a batch, so lengths are added up first and the octets
  * are written once, in place: half the time of the general writer.
  */
-export function encodeTbsCertificate(tbs: TbsCertificate): Bytes {
+export function encodeTbsCertificate(tbs: TbsCertificate, allocate: Allocate = allocateEach): Bytes {
   const { serialNumber, notBefore, notAfter, precompiledExtensions = EMPTY, extensions } = tbs
   let leading = 0
   while (leading < serialNumber.length - 1 && serialNumber[leading] === 0) leading++
-  const serial = serialNumber.subarray(leading)
+  const serial = leading === 0 ? serialNumber : serialNumber.subarray(leading)
   // A sign octet where the first bit is set; an empty magnitude is zero, whose content is that one octet.
   const sign = serial.length === 0 || serial[0]! >= 0x80 ? 1 : 0
   const beforeOctets = isUtcTime(notBefore) ? UTC_TIME_OCTETS : GENERALIZED_TIME_OCTETS
@@ -179,7 +180,7 @@ export function encodeTbsCertificate(tbs: TbsCertificate): Bytes {
     tbs.subjectPublicKeyInfo.length +
     (extensionOctets === 0 ? 0 : sizeOf(sizeOf(extensionOctets)))
 
-  const out = new Uint8Array(sizeOf(length))
+  const out = allocate(sizeOf(length))
   let at = putHeader(out, 0, TAG.SEQUENCE, length)
   at = put(out, at, VERSION_3)
   at = putHeader(out, at, TAG.INTEGER, sign + serial.length)

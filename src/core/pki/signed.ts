@@ -4,6 +4,7 @@ import type { DerReader } from '../asn1/reader.ts'
 import { TAG } from '../asn1/tag.ts'
 import { putHeader, sizeOf } from '../asn1/writer.ts'
 import type { Bytes } from '../bytes/bytes.ts'
+import { type Allocate, allocateEach } from '../bytes/slab.ts'
 import { type AlgorithmIdentifier, parseAlgorithmIdentifier } from './algorithm-identifier.ts'
 
 export interface Signed {
@@ -28,9 +29,14 @@ export function parseSigned(reader: DerReader, trailer?: (inner: DerReader) => v
 }
 
 /** Joins the three parts. `signatureAlgorithm` is a whole AlgorithmIdentifier. Written in one pass: every certificate is joined here. */
-export function encodeSigned(tbs: Uint8Array, signatureAlgorithm: Uint8Array, signature: Uint8Array): Bytes {
+export function encodeSigned(
+  tbs: Uint8Array,
+  signatureAlgorithm: Uint8Array,
+  signature: Uint8Array,
+  allocate: Allocate = allocateEach,
+): Bytes {
   const length = tbs.length + signatureAlgorithm.length + sizeOf(1 + signature.length)
-  const out = new Uint8Array(sizeOf(length))
+  const out = allocate(sizeOf(length))
   let at = putHeader(out, 0, TAG.SEQUENCE, length)
   out.set(tbs, at)
   at += tbs.length

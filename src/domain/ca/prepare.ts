@@ -2,6 +2,7 @@
 // encoded. The result is a `PreparedCertificate`, the only thing that `sign.ts` takes, and only this file can make one.
 import { NO_EXPIRY } from '../../core/asn1/time.ts'
 import { type Bytes, copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
+import { type Allocate, allocateTogether } from '../../core/bytes/slab.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import { encodeTbsCertificate } from '../../core/pki/certificate.ts'
 import type { Extension } from '../../core/pki/extension.ts'
@@ -26,6 +27,8 @@ import type { TemplateValues } from './template.ts'
 export interface PreparePorts {
   readonly settings: Settings
   readonly random: Random
+  /** Where the octets to be signed are put; by default each into a buffer of its own. */
+  readonly allocate?: Allocate
 }
 
 /** What `sign.ts` gets for a prepared certificate, once. */
@@ -177,17 +180,20 @@ export function prepareCertificate(
       { subject, extensions: [...shared.extensions, ...extensions] },
     )
   }
-  const tbs = encodeTbsCertificate({
-    serialNumber: serial.octets,
-    signatureAlgorithm: issuance.algorithm.algorithmIdentifier,
-    issuer,
-    notBefore,
-    notAfter,
-    subject,
-    subjectPublicKeyInfo: spki,
-    precompiledExtensions: shared.compiled,
-    extensions,
-  })
+  const tbs = encodeTbsCertificate(
+    {
+      serialNumber: serial.octets,
+      signatureAlgorithm: issuance.algorithm.algorithmIdentifier,
+      issuer,
+      notBefore,
+      notAfter,
+      subject,
+      subjectPublicKeyInfo: spki,
+      precompiledExtensions: shared.compiled,
+      extensions,
+    },
+    ports.allocate,
+  )
   const facts: CertificateFacts = Object.freeze({
     authorityId: authority.record.id,
     serialNumber: serial.text,
@@ -227,7 +233,7 @@ export function prepareMany(
   ports: PreparePorts,
 ): (PreparedCertificate | Error)[] {
   const random = drawnForNeighbours(ports.random, requests.length * SERIAL_RANDOM_OCTETS)
-  const drawn = { settings: ports.settings, random }
+  const drawn = { settings: ports.settings, random, allocate: allocateTogether() }
   return requests.map(request => {
     try {
       return prepareCertificate(request, authority, drawn)

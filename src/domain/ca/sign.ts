@@ -1,6 +1,7 @@
 // From a prepared certificate to a signed one (RFC 5280 §4.1.1). There is no other way to a certificate: nothing here takes octets,
 // and what it takes was linted. When a signature is checked again: docs/adr/0005-checking-our-own-signatures.md.
 import { type Bytes, copyBytes } from '../../core/bytes/bytes.ts'
+import { type Allocate, allocateTogether } from '../../core/bytes/slab.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import { encodeSigned } from '../../core/pki/signed.ts'
 import { equalSecrets } from '../../crypto/constant-time.ts'
@@ -78,7 +79,8 @@ export async function signMany(
       evidence: { keyUri: signer.keyUri },
     })
   }
-  return redeemed.map((each, i) => finish(each, signer, handed[i]!, signatures[i]!))
+  const allocate = allocateTogether()
+  return redeemed.map((each, i) => finish(each, signer, handed[i]!, signatures[i]!, allocate))
 }
 
 /** For what is signed outside certificates (CRLs, OCSP): verifies unless the signer answers for itself. Throws `signer.signature_wrong`. */
@@ -102,10 +104,11 @@ function finish(
   signer: Signer,
   handed: Bytes,
   signature: Bytes,
+  allocate?: Allocate,
 ): SignedCertificate {
   // A signer that checks itself checked what it was handed: that must still be what was linted. A transferred buffer is empty now.
   // Compared by OpenSSL and not octet by octet: it is done for every certificate.
   const intact = handed.length === tbs.length && equalSecrets(handed, tbs)
   if (!intact || !signer.selfChecked || facts.isAuthority) assertOwnSignature(signer, tbs, signature)
-  return mint(facts, encodeSigned(tbs, algorithm.algorithmIdentifier, signature))
+  return mint(facts, encodeSigned(tbs, algorithm.algorithmIdentifier, signature, allocate))
 }
