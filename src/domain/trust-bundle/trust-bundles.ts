@@ -7,13 +7,11 @@ import { type Certificate, parseCertificate } from '../../core/pki/certificate.t
 import { sha256Hex } from '../../crypto/digest.ts'
 import type { KeyStore } from '../../crypto/key-store.ts'
 import { readTrustBundle, signTrustBundle, verifyTrustBundle } from '../../crypto/trust-bundle.ts'
-import { documentDetail } from '../audit/document-detail.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import { authorityName } from '../ca/authorities.ts'
 import type { Authority } from '../ca/authority.ts'
-import { catalogueProfile } from '../ca/catalogue.ts'
+import { ensureProfile } from '../ca/ensure-profile.ts'
 import { destroyOldKeys, ensureIdentity, type IdentityPlan, type IdentityPorts } from '../ca/platform-identity.ts'
-import type { DocumentVersion } from '../document.ts'
 import { type AuthorityId, serialNumber } from '../ids.ts'
 import type { Publication } from '../ports.ts'
 
@@ -26,6 +24,8 @@ const KEPT_SIGNERS = 2
 const RENEW_AT_REMAINING = 0.5
 /** Authorities that are there for the platform itself come before those that are there for devices. */
 const PREFERRED_AUTHORITY = 'services'
+
+const ACTOR: AuditEntry['actor'] = { kind: 'system', id: 'trust-bundle' }
 
 /** Another process on this store is at it in the same moment; the next run takes what it published. */
 const MET_ANOTHER = new Set(['publication.outdated', 'key.label_taken', 'document.version_exists'])
@@ -117,7 +117,7 @@ export class TrustBundles {
     const { authorityId, serialNumber: serial } = identity.record
     const audit: AuditEntry = {
       at: now,
-      actor: { kind: 'system', id: 'trust-bundle' },
+      actor: ACTOR,
       action: 'trust.bundle_published',
       outcome: 'done',
       subject: { authorityId, serialNumber: serial },
@@ -173,7 +173,7 @@ export class TrustBundles {
         { next: 'Create an issuing authority: touchmark authority create' },
       )
     }
-    await ensureProfile(this.#ports)
+    await ensureProfile(TRUST_BUNDLE_PROFILE, ACTOR, this.#ports)
     const { signer } = await authorities.signing(chosen.record.id)
     return { plan: signerPlan(chosen.record.id, signer.keyAlgorithm), chain: chosen.chain }
   }
@@ -204,32 +204,6 @@ async function rootsInForce({ store, authorities, clock }: TrustBundlePorts): Pr
   })
 }
 
-/** An instance that was made before there were trust bundles gets the profile of the catalogue. */
-async function ensureProfile({ store, clock }: TrustBundlePorts): Promise<void> {
-  if (await store.read.document('profile', TRUST_BUNDLE_PROFILE)) return
-  const at = clock.now()
-  const document: DocumentVersion = {
-    kind: 'profile',
-    name: TRUST_BUNDLE_PROFILE,
-    version: 1,
-    body: JSON.stringify(catalogueProfile(TRUST_BUNDLE_PROFILE), null, 2),
-    createdAt: at,
-  }
-  await store.commit({
-    writes: [{ kind: 'document.insert', document }],
-    audit: [
-      {
-        at,
-        actor: { kind: 'system', id: 'trust-bundle' },
-        action: 'profile.changed',
-        outcome: 'done',
-        subject: { name: TRUST_BUNDLE_PROFILE },
-        detail: documentDetail(document),
-      },
-    ],
-  })
-}
-
 function signerPlan(authority: AuthorityId, keyAlgorithm: IdentityPlan['keyAlgorithm']): IdentityPlan {
   return {
     profile: TRUST_BUNDLE_PROFILE,
@@ -238,7 +212,7 @@ function signerPlan(authority: AuthorityId, keyAlgorithm: IdentityPlan['keyAlgor
     keyAlgorithm,
     subjectFields: { commonName: 'Trust bundle signer' },
     renewAtRemaining: RENEW_AT_REMAINING,
-    actor: 'trust-bundle',
+    actor: ACTOR.id,
   }
 }
 
