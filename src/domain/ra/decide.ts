@@ -304,12 +304,12 @@ function flawOf(evidence: Evidence, input: DecisionInput): Flaw | undefined {
 
 /**
  * A certificate that was superseded at its deadline while nobody had seen its successor: the device may have lost the answer, and this is
- * all that it has. It may ask again over it, for a renewal and for nothing else.
+ * all that it has. It may ask again over it, for a renewal and for nothing else. What an operator revoked is named by no credential.
  */
 export function mayAskAgain({ status, ...record }: CertificateRecord, facts: RenewalFacts | undefined): boolean {
   if (status.kind !== 'revoked' || status.reason !== 'superseded') return false
   const credential = facts?.credential
-  return credential?.seenAt === null && isCertificate(credential.previous, record)
+  return credential?.seenAt === null && credential.retireAt === null && isCertificate(credential.previous, record)
 }
 
 /** What speaks against renewing this certificate in this way: what the device was ordered to do, its key, and who else goes by its name. */

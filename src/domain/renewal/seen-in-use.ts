@@ -56,6 +56,11 @@ export function isCurrent(credential: Credential, record: Pick<CertificateRecord
   return credential.authorityId === record.authorityId && credential.serialNumber === record.serialNumber
 }
 
+/** Whether the certificate is the one before, whose successor was not seen yet. */
+export function isPrevious({ previous }: Credential, record: Pick<CertificateRecord, 'authorityId' | 'serialNumber'>) {
+  return previous?.authorityId === record.authorityId && previous.serialNumber === record.serialNumber
+}
+
 async function retire(
   credential: Credential,
   seen: { readonly seenAt?: UnixSeconds },

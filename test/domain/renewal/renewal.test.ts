@@ -203,6 +203,20 @@ describe('a device that lost the answer', () => {
   })
 })
 
+describe('a certificate that an operator revoked as superseded', () => {
+  test('is no way back, before the deadline and after it', async t => {
+    const instance = await testInstance(t)
+    const first = await fieldDevice(instance)
+    await renewed(instance, first)
+    await revokeCertificate(first.record, 'superseded', OPERATOR, instance)
+    assert.equal(await renew(instance, first), 'evidence.certificate_revoked')
+    instance.clock.advance(10 * DAY)
+    await retireDue(instance)
+    assert.equal(await renew(instance, first), 'evidence.certificate_revoked')
+    await assertInvariants(instance.store)
+  })
+})
+
 describe('a copy of a device', () => {
   test('that renews over what the device has left behind is refused and written down, once an hour', async t => {
     const instance = await testInstance(t)
