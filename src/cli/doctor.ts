@@ -12,9 +12,10 @@ import { parseProfile } from '../domain/ca/profile.ts'
 import type { Store } from '../domain/ports.ts'
 import { defaultRules, parseRules, RULES_NAME } from '../domain/ra/rules.ts'
 import { crlPublicationName } from '../domain/revocation/publish-crl.ts'
-import { TRUST_BUNDLE_PUBLICATION, versionPublicationName } from '../domain/trust-bundle/trust-bundles.ts'
+import { TRUST_BUNDLE_PUBLICATION, versionPublicationName } from '../domain/trust-bundle/publication-name.ts'
 import type { Configuration } from '../server/configuration.ts'
 import { type DataFolder, readConfiguration } from '../server/data-folder.ts'
+import { checkNotRolledBack, lastSignedIn } from '../server/last-signed.ts'
 import { logVerifiers } from '../server/log-key.ts'
 import { openInstance } from '../server/open-instance.ts'
 import { openStore } from '../server/open-store.ts'
@@ -92,7 +93,7 @@ async function* examine(data: DataFolder, sources: PassphraseSources): AsyncGene
   yield await attempt('documents', () => documents(open))
   yield* authorities(open)
   yield await attempt('trust bundle', () => trustBundle(open))
-  yield await attempt('log', () => log(open, configuration!))
+  yield await attempt('log', () => log(data, open, configuration!))
   yield await keys(data, sources)
 }
 
@@ -219,7 +220,9 @@ async function trustBundle({ read }: Store): Promise<Finding> {
   if (!stored) return { check, result: 'warning', detail: 'none yet', next }
   const { bundle, signer } = readTrustBundle(stored.bytes)
   const now = systemClock.now()
-  const detail = `version ${bundle.version}, ${bundle.certificates.length} roots, signed until ${time(signer.notAfter)}`
+  const { length } = bundle.certificates
+  const roots = length === 1 ? 'one root' : `${length} roots`
+  const detail = `version ${bundle.version}, ${roots}, signed until ${time(signer.notAfter)}`
   if (signer.notAfter < now) return { check, result: 'failed', detail: `${detail}: no device takes it`, next }
   const before = await read.publication(versionPublicationName(bundle.version - 1))
   if (!before || canFollow(stored.bytes, readTrustBundle(before.bytes).bundle.certificates, now))
@@ -241,12 +244,18 @@ function canFollow(bytes: Uint8Array, trusted: readonly Uint8Array[], at: number
   }
 }
 
-async function log({ read }: Store, { log: { origin, verifierKeys } }: Configuration): Promise<Finding> {
+async function log(
+  data: DataFolder,
+  { read }: Store,
+  { log: { origin, verifierKeys } }: Configuration,
+): Promise<Finding> {
+  const verifiers = logVerifiers(verifierKeys)
+  await checkNotRolledBack(lastSignedIn(data.keys, { origin, verifiers }), read)
   const { size } = await read.auditHead()
   const latest = await read.latestCheckpoint()
   if (!latest)
     return { check: 'log', result: 'warning', detail: `${size} entries, none signed yet`, next: 'Run touchmark serve.' }
-  const { checkpoint } = openCheckpoint(toUtf8(latest.note), origin, logVerifiers(verifierKeys))
+  const { checkpoint } = openCheckpoint(toUtf8(latest.note), origin, verifiers)
   const detail = `${size} entries, ${checkpoint.size} of them signed ${time(latest.at)}`
   if (checkpoint.size === size) return ok('log', detail)
   return { check: 'log', result: 'warning', detail, next: 'A running server signs the rest within seconds.' }

@@ -84,6 +84,7 @@ test('an older copy of the store: the server refuses and says what to do, so doe
   assert.equal(verified.code, 1)
   const codes = (report: string) => JSON.parse(report).findings.map((each: { code: string }) => each.code)
   assert.deepEqual(codes(verified.stdout), ['log.rolled_back'])
+  assert.match((await server.cli(['doctor'])).stdout, /older copy/)
 
   copyStore(newest, server.data)
   await server.json(['audit', 'verify'])
