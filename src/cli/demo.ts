@@ -120,6 +120,8 @@ export function commands(
 ): string {
   const { url, httpUrl } = server
   const touchmark = `${shellPath(join(import.meta.dirname, '../../bin/touchmark.js'))} `
+  // Another one each time: a serial number of its own, and a folder beside that of the device.
+  const agent = `AGENT-${story.certificates.renewed.slice(-8).toUpperCase()}`
   const dataOption = `--data ${shellPath(data.path)}`
   return `
 # Be the device: its files
@@ -149,6 +151,13 @@ ${touchmark}device show ${story.serialNumber} ${dataOption}
 ${touchmark}revoke --certificate ${story.certificates.renewed} --reason keyCompromise ${dataOption}
 openssl ocsp -issuer issuer.pem -cert leaf.pem -CAfile roots.pem -url ${httpUrl}/ocsp
 curl --cacert roots.pem --cert device.pem --key device.key ${url}/whoami
+
+# Another device, by the agent: it enrols with a one-time token, reports, and renews by itself (agent run without --once goes on for ever)
+${touchmark}token create --device ${agent} --model ${story.model} --profile ldevid ${dataOption} --json | sed 's/.*"token":"\\([^"]*\\)".*/\\1/' > token
+${touchmark}agent enroll --server ${url} --trust roots.pem --serial ${agent} --model ${story.model} --token-file token --dir ../${agent}
+${touchmark}agent run --dir ../${agent} --once
+${touchmark}agent renew --dir ../${agent}
+curl --cacert roots.pem --cert ../${agent}/current/certificate.pem --key ../${agent}/current/key.pem ${url}/whoami
 
 # The auditor: is the store what the log says?
 ${touchmark}audit verify ${dataOption}

@@ -74,6 +74,9 @@ describe('touchmark demo', () => {
         assert.match(said, /leaf\.pem: good/)
         assert.match(said, /leaf\.pem: revoked/)
         assert.match(said, /evidence\.certificate_revoked/, 'the server refuses the revoked certificate')
+        assert.match(said, /Enrolled\.\nidentity +valid/, 'the agent has its first certificate')
+        assert.match(said, /Renewed\.\nidentity +valid/, 'and its next')
+        assert.match(said, /"serialNumber": "AGENT-[0-9A-F]{8}"/, 'and the server knows it')
         assert.match(said, /The store is what the log says/)
       }
     } finally {

@@ -42,6 +42,7 @@ test('from an empty folder to an identity that is checked by mutual TLS, revoked
     const { status, stdout, stderr } = run(script)
     assert.equal(status, 0, `${stdout}\n${stderr}`)
     assert.match(stdout, /"serialNumber": "SN-000042"/)
+    assert.match(stdout, /SN-000043 \(gateway-7\), active/, 'the agent')
     assert.match(stdout, /device\.pem: OK/)
     assert.match(stdout, /revoked, keyCompromise/)
     assert.match(stdout, /evidence\.certificate_revoked/)
