@@ -10,8 +10,10 @@ import { toPem } from '../../src/core/asn1/pem.ts'
 import { TouchmarkError } from '../../src/core/errors.ts'
 import { encodeTrustBundle, parseTrustBundle, type TrustBundle } from '../../src/core/messages/trust-bundle.ts'
 import { type Certificate, parseCertificate } from '../../src/core/pki/certificate.ts'
+import { sha256 } from '../../src/crypto/digest.ts'
 import { systemRandom } from '../../src/crypto/random.ts'
 import { signTrustBundle, verifyTrustBundle } from '../../src/crypto/trust-bundle.ts'
+import { verifyStore } from '../../src/domain/audit/verify-store.ts'
 import { createRoot, createSubordinate } from '../../src/domain/ca/create-authority.ts'
 import { ensureIdentity } from '../../src/domain/ca/platform-identity.ts'
 import { ChangeBuilder } from '../../src/domain/change-builder.ts'
@@ -174,6 +176,23 @@ test('a new root makes a new version, which those who trust the old root believe
     ],
   )
   await assertInvariants(instance.store)
+})
+
+test('a bundle of before that somebody puts back past the log is found', async t => {
+  const instance = await testInstance(t)
+  const bundles = new TrustBundles(instance)
+  await published(bundles)
+  const { store } = instance
+  const before = (await store.read.publication('trust-bundle'))!
+  await addRoot(instance, 2)
+  await published(bundles)
+  const accused = async () => {
+    const { findings } = await verifyStore(store.read, { hash: sha256, origin: 'example.com/log', logKeys: [] })
+    return findings.filter(({ code }) => code === 'audit.publication_altered').map(({ evidence }) => evidence['name'])
+  }
+  assert.deepEqual(await accused(), [])
+  await store.commit({ writes: [{ kind: 'publication.put', publication: { ...before, number: 9 } }], audit: [] })
+  assert.deepEqual(await accused(), ['trust-bundle'])
 })
 
 test('two processes on one store publish one version', async t => {

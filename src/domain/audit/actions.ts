@@ -176,7 +176,7 @@ export const AUDIT_ACTIONS = {
   'trust.bundle_published': {
     meaning: 'The roots that devices trust are signed and put out, in a new version or by a new signer.',
     subject: ['authorityId', 'serialNumber'],
-    detail: ['version', 'roots', 'bundleSha256'],
+    detail: ['version', 'number', 'roots', 'bundleSha256'],
   },
   'trust.anchor_removed': { meaning: 'A certificate is no longer a trust anchor.', subject: ['certificateSha256'] },
 

@@ -1,5 +1,5 @@
 // What decides over everything else, against the log: authorities with their certificates and chains, the documents in force (profiles,
-// rules, trust anchors, settings) letter by letter, and the CRLs that are given out. Few rows, read once in the end.
+// rules, trust anchors, settings) letter by letter, and the CRLs and trust bundles that are given out. Few rows, read once in the end.
 import { concat } from '../../core/bytes/bytes.ts'
 import { toUtf8 } from '../../core/bytes/utf8.ts'
 import { parseCertificate } from '../../core/pki/certificate.ts'
@@ -8,6 +8,7 @@ import type { Authority } from '../ca/authority.ts'
 import type { DocumentVersion } from '../document.ts'
 import type { StoreReader } from '../ports.ts'
 import { crlPublicationName } from '../revocation/publish-crl.ts'
+import { TRUST_BUNDLE_PUBLICATION, versionPublicationName } from '../trust-bundle/publication-name.ts'
 import type { AuditEntry } from './entry.ts'
 import type { AuditFindingCode, Report } from './finding.ts'
 import { readable, type Suspect, Suspects, UNREADABLE } from './suspects.ts'
@@ -37,10 +38,11 @@ interface LoggedDocument {
   readonly bodySha256: unknown
 }
 
-interface LoggedCrl {
-  readonly authority: string
+interface LoggedPublication {
+  /** What an entry that cannot be read would have to name. */
+  readonly about: string
   readonly number: unknown
-  readonly crlSha256: unknown
+  readonly sha256: unknown
 }
 
 const DOCUMENT_KINDS: Readonly<Record<string, DocumentVersion['kind']>> = {
@@ -49,6 +51,8 @@ const DOCUMENT_KINDS: Readonly<Record<string, DocumentVersion['kind']>> = {
   'setting.changed': 'settings',
   'trust.anchor_added': 'trust-anchors',
   'trust.anchor_removed': 'trust-anchors',
+  'group.changed': 'group',
+  'owner.changed': 'owner',
 }
 const KINDS = [...new Set(Object.values(DOCUMENT_KINDS))]
 
@@ -59,7 +63,7 @@ export function configurationCheck(read: ConfigurationReader, report: Report): C
   const byKey = new Map<string, LoggedAuthority>()
   const keyUris = new Map<string, string>()
   const documents = new Map<string, LoggedDocument>()
-  const crls = new Map<string, LoggedCrl>()
+  const publications = new Map<string, LoggedPublication>()
 
   return {
     crlShards(authority) {
@@ -78,7 +82,7 @@ export function configurationCheck(read: ConfigurationReader, report: Report): C
     async end(size) {
       await checkAuthorities()
       for (const kind of KINDS) await checkDocuments(kind)
-      for (const [name, crl] of crls) await checkCrl(name, crl)
+      for (const [name, logged] of publications) await checkPublication(name, logged)
       await suspects.settle(read, size)
     },
   }
@@ -119,7 +123,15 @@ export function configurationCheck(read: ConfigurationReader, report: Report): C
       }
       case 'crl.published': {
         const { shard, number, crlSha256 } = detail
-        crls.set(crlPublicationName(authorityId, Number(shard)), { authority: authorityId, number, crlSha256 })
+        const name = crlPublicationName(authorityId, Number(shard))
+        publications.set(name, { about: authorityId, number, sha256: crlSha256 })
+        return
+      }
+      case 'trust.bundle_published': {
+        const { version, number, bundleSha256 } = detail
+        const logged = { about: authorityId, number, sha256: bundleSha256 }
+        publications.set(TRUST_BUNDLE_PUBLICATION, logged)
+        publications.set(versionPublicationName(Number(version)), logged)
         return
       }
       default:
@@ -175,14 +187,14 @@ export function configurationCheck(read: ConfigurationReader, report: Report): C
     for (const name of missing) accuse('document', 'missing', name, 'is gone', { about: name.slice(kind.length + 1) })
   }
 
-  async function checkCrl(name: string, { authority, number, crlSha256 }: LoggedCrl): Promise<void> {
+  async function checkPublication(name: string, { about: subject, number, sha256 }: LoggedPublication): Promise<void> {
     const row = await read.publication(name)
-    const about = { about: authority }
+    const about = { about: subject }
     if (row === undefined) accuse('publication', 'altered', name, 'is gone', about)
     else if (row.number !== number) {
       const why = `has number ${row.number}; the last one that was signed has ${number}`
       accuse('publication', 'altered', name, why, { ...about, against: 'silence' })
-    } else if (crlSha256 !== undefined && sha256Hex(row.bytes) !== crlSha256) {
+    } else if (sha256 !== undefined && sha256Hex(row.bytes) !== sha256) {
       accuse('publication', 'altered', name, 'is not the one that was signed', about)
     }
   }

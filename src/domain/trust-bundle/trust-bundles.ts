@@ -14,9 +14,9 @@ import { ensureProfile } from '../ca/ensure-profile.ts'
 import { destroyOldKeys, ensureIdentity, type IdentityPlan, type IdentityPorts } from '../ca/platform-identity.ts'
 import { type AuthorityId, serialNumber } from '../ids.ts'
 import type { Publication } from '../ports.ts'
+import { TRUST_BUNDLE_PUBLICATION, versionPublicationName } from './publication-name.ts'
 
 export const TRUST_BUNDLE_PROFILE = 'trust-bundle-signer'
-export const TRUST_BUNDLE_PUBLICATION = 'trust-bundle'
 
 /** The signer in use, and the one before it: another process may be signing with it just now. */
 const KEPT_SIGNERS = 2
@@ -121,7 +121,12 @@ export class TrustBundles {
       action: 'trust.bundle_published',
       outcome: 'done',
       subject: { authorityId, serialNumber: serial },
-      detail: { version: bundle.version, roots: bundle.certificates.length, bundleSha256: sha256Hex(bytes) },
+      detail: {
+        version: bundle.version,
+        number: publication.number,
+        roots: bundle.certificates.length,
+        bundleSha256: sha256Hex(bytes),
+      },
     }
     await store.commit({
       writes: [
@@ -182,11 +187,6 @@ export class TrustBundles {
     if (this.#current?.number === number) return
     this.#current = { number, bundle: { bundle, bytes, thisUpdate, nextUpdate } }
   }
-}
-
-/** `trust-bundle/3`: the version as it was last signed. */
-export function versionPublicationName(version: number): string {
-  return `${TRUST_BUNDLE_PUBLICATION}/${version}`
 }
 
 /** The roots of this instance but those that ended, or whose own certificate is revoked: nobody shall trust them any more. */
