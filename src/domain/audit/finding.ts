@@ -50,6 +50,16 @@ export type AuditFindingCode =
   | 'audit.token_unlogged'
   /** A request waits, is approved or is rejected in the store, and the log does not say so. */
   | 'audit.enrolment_altered'
+  /** What is said of a device (whose it is, above all), or a transfer of it, is not what the log says. */
+  | 'audit.property_altered'
+  | 'audit.property_missing'
+  | 'audit.property_unlogged'
+  | 'audit.transfer_altered'
+  | 'audit.transfer_missing'
+  | 'audit.transfer_unlogged'
+  /** A statement that an entry commits to: why a key counts as beyond use, what owners signed, what was certified. */
+  | 'audit.statement_altered'
+  | 'audit.statement_missing'
   /** An authority, or a document that an operator put into force, is not what the log says. */
   | 'audit.authority_altered'
   | 'audit.authority_missing'

@@ -5,6 +5,7 @@ import type { StoreReader } from '../ports.ts'
 import { certificateCheck } from './certificate-check.ts'
 import { configurationCheck } from './configuration-check.ts'
 import { deviceCheck } from './device-check.ts'
+import { deviceFactsCheck } from './device-facts-check.ts'
 import type { AuditSource } from './reading.ts'
 import { tokenCheck } from './token-check.ts'
 import { type AuditReport, type VerifyOptions, verifyAuditLog } from './verify.ts'
@@ -32,6 +33,7 @@ export async function verifyStore(read: StoreReader, options: VerifyOptions): Pr
           also: devices.certificate,
         }),
         devices,
+        deviceFactsCheck(read, report),
         tokenCheck(read, report),
         ...(options.crossChecks?.(report) ?? []),
       ]
