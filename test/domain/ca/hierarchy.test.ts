@@ -19,6 +19,7 @@ import { verifySignature } from '../../../src/crypto/verify.ts'
 import { parseAuditEntry } from '../../../src/domain/audit/entry.ts'
 import { addAwaiting, addSubordinate, signAuthorityRequest } from '../../../src/domain/ca/add-authority.ts'
 import { AuthorityDirectory } from '../../../src/domain/ca/authorities.ts'
+import { profileCatalogue } from '../../../src/domain/ca/catalogue.ts'
 import { certificationRequestFor, createRoot, createSubordinate } from '../../../src/domain/ca/create-authority.ts'
 import { createInitialHierarchy, type InitialHierarchy } from '../../../src/domain/ca/hierarchy.ts'
 import { importAuthorityCertificate, retireAuthority } from '../../../src/domain/ca/import-authority.ts'
@@ -115,13 +116,13 @@ describe('the first hierarchy', () => {
     const { store } = instance
     assert.ok(await store.read.document('settings', 'instance'))
     assert.ok(await store.read.document('rules', 'default'))
-    assert.equal((await store.read.documents('profile')).length, 13 + 4)
+    assert.equal((await store.read.documents('profile')).length, profileCatalogue.length + 4)
     assert.equal((await store.read.counts()).certificates, 4)
     const actions = await auditActions(store)
     for (const [action, count] of [
       ['setting.changed', 1],
       ['rule.changed', 1],
-      ['profile.changed', 17],
+      ['profile.changed', profileCatalogue.length + 4],
       ['keystore.key_generated', 4],
       ['authority.created', 4],
       ['certificate.issued', 4],
