@@ -6,6 +6,7 @@ import {
   type DeviceActBy,
   type DeviceActOutcome,
   type DeviceActPorts,
+  moveNotAllowed,
 } from './device-act.ts'
 
 /**
@@ -15,9 +16,11 @@ import {
 export function shipDevice(id: DeviceId, by: DeviceActBy, ports: DeviceActPorts): Promise<DeviceActOutcome> {
   return actOnDevice(
     id,
-    async ({ device }, change, now) => ({
-      device: device.state === 'shipped' ? device : addDeviceMove(change, device, 'shipped', by, now),
-    }),
+    async ({ device }, change, now) => {
+      // Back to where it was before a suspension is for its end to say.
+      if (device.state === 'suspended') throw moveNotAllowed(device, 'shipped')
+      return { device: device.state === 'shipped' ? device : addDeviceMove(change, device, 'shipped', by, now) }
+    },
     ports,
   )
 }
