@@ -296,23 +296,33 @@ describe('status is asked at every request, on open connections too', () => {
     }
   })
 
-  test('expired: only within the grace time of a rule', async t => {
+  test('expired: only within the grace time of its profile, or of the rule that grants', async t => {
     const instance = await testInstance(t)
     const est = estDoor(instance)
     const unit = await operational(instance)
+    const asking = async ({ record, key }: typeof unit) =>
+      est(PATH, { certificates: [record.der], body: renewalCsrDer(key, record.der) })
+    const rules = (grace: { readonly graceAfterExpirySeconds?: number }) =>
+      useRules(instance, [
+        { name: 'renewing', outcome: 'grant', when: { operation: ['renew'] }, ...grace },
+        { name: 'enrolling', outcome: 'grant', when: { operation: ['enrol'] } },
+      ])
     instance.clock.advance(46 * DAY)
-    const asking = async () =>
-      est(PATH, { certificates: [unit.record.der], body: renewalCsrDer(unit.key, unit.record.der) })
-    const late = await asking()
+    await rules({ graceAfterExpirySeconds: 0 })
+    const late = await asking(unit)
     assert.equal(late.status, 403)
     assert.match(late.text, /^evidence\.certificate_expired: /)
-    await useRules(instance, [
-      { name: 'grace', outcome: 'grant', when: { operation: ['renew'] }, graceAfterExpirySeconds: 2 * DAY },
-    ])
-    assert.equal((await asking()).status, 200)
+    await rules({ graceAfterExpirySeconds: 2 * DAY })
+    assert.equal((await asking(unit)).status, 200)
     instance.clock.advance(2 * DAY)
-    const tooLate = await asking()
-    assert.match(tooLate.text, /^evidence\.certificate_expired: /)
+    assert.match((await asking(unit)).text, /^evidence\.certificate_expired: /)
+
+    await rules({})
+    const other = await operational(instance)
+    instance.clock.advance(74 * DAY)
+    assert.equal((await asking(other)).status, 200, 'the profile ldevid allows for thirty days')
+    instance.clock.advance(2 * DAY)
+    assert.match((await asking(other)).text, /^evidence\.certificate_expired: /)
   })
 })
 
