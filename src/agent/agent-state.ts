@@ -76,12 +76,9 @@ export type HookEventName = (typeof HOOK_EVENTS)[number]
 
 export interface WipeRecord {
   readonly orderedAt: number
-  /**
-   * Signed statements, whole messages in base64, in the order in which they are offered: the first names every key of the home, the second
-   * those alone that a server certified. Empty where nothing was left to sign with.
-   */
-  readonly statements: readonly string[]
-  /** Whether a server has taken one, or refused them for good. */
+  /** The signed message in base64, made once; `null` where no key was left to sign with. */
+  readonly statement: string | null
+  /** Whether a server has taken it, or refused it for good. */
   readonly heard: boolean
   /** Whether the keys are gone. */
   readonly done: boolean
@@ -267,7 +264,7 @@ function readPlan(object: JsonObject): RenewalPlan {
 function readWipe(object: JsonObject): WipeRecord {
   return {
     orderedAt: seconds(object, 'orderedAt'),
-    statements: object.texts('statements', MAX_LIST, LONG),
+    statement: object.optional('statement', (of, name) => of.text(name, LONG)),
     heard: object.boolean('heard'),
     done: object.boolean('done'),
   }

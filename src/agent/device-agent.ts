@@ -15,6 +15,7 @@ import {
   ACTIVITIES,
   type Activity,
   type AgentState,
+  encodeRoots,
   type HookEventName,
   type LastError,
   type PendingRequest,
@@ -193,15 +194,23 @@ export class DeviceAgent {
   /** Ticks until the signal aborts or the device is wiped. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      let nextAt: number | null
-      try {
-        nextAt = (await this.tick({ signal })).nextAt
-      } catch (thrown) {
-        if (signal.aborted) return
-        throw thrown
-      }
+      const nextAt = await this.#tickOrWait(signal)
       if (nextAt === null) return
       await sleep(Math.min(Math.max(nextAt - this.now(), 1), LONGEST_SLEEP), signal)
+    }
+  }
+
+  /** A full disk, or another agent at work, passes: the agent waits, and says so. */
+  async #tickOrWait(signal: AbortSignal): Promise<number | null> {
+    try {
+      return (await this.tick({ signal })).nextAt
+    } catch (thrown) {
+      if (signal.aborted) return null
+      if (!(thrown instanceof TouchmarkError) || !PASSING.includes(thrown.code)) throw thrown
+      const at = this.now()
+      const error = { activity: 'identity', code: thrown.code, message: oneLine(thrown.message), at } as const
+      this.#options.onEvent?.({ event: 'failed', at, error })
+      return at + PASSING_WAIT
     }
   }
 
@@ -377,6 +386,7 @@ export class DeviceAgent {
       publicKey,
       deviceSerialNumber: state.device.serialNumber,
       at: this.now(),
+      clockIsWrong: this.#clock.isWrong && this.#clock.skewSeconds === undefined,
     }
     try {
       return checkIssuedChain({ ...checks, intermediates: identity?.chain.slice(1) ?? [] })
@@ -491,25 +501,16 @@ export class DeviceAgent {
   async #orderWipe(home: Home): Promise<void> {
     if (home.state.wipe) return
     const keys = await home.allKeys()
-    const certified = keys.filter(key => key.certified)
-    const statements: string[] = []
-    for (const named of certified.length < keys.length ? [keys, certified] : [keys]) {
-      if (named.length === 0) continue
-      const message = await signWipeStatement(
-        home.state.device,
-        named.map(({ key }) => key),
-        this.now(),
-      )
-      statements.push(toBase64(message))
-    }
-    await home.update({ wipe: { orderedAt: this.now(), statements, heard: false, done: false } })
+    const message = keys.length > 0 ? await signWipeStatement(home.state.device, keys, this.now()) : undefined
+    const statement = message ? toBase64(message) : null
+    await home.update({ wipe: { orderedAt: this.now(), statement, heard: false, done: false } })
   }
 
   async #wipe(home: Home, context: Context): Promise<void> {
     const { wipe } = home.state
     if (!wipe || wipe.done) return
     const gaveUp = () => (home.state.retries.wipe?.failures ?? 0) >= WIPE_ATTEMPTS
-    if (!wipe.heard && wipe.statements.length > 0 && !gaveUp()) {
+    if (!wipe.heard && wipe.statement !== null && !gaveUp()) {
       const sent = await this.#attempt(home, 'wipe', context, () => this.#sendWipe(home, context.signal))
       if (!sent && !gaveUp()) return
     }
@@ -519,18 +520,14 @@ export class DeviceAgent {
 
   async #sendWipe(home: Home, signal: AbortSignal | undefined): Promise<void> {
     const { wipe, current } = home.state
-    if (!wipe || wipe.heard || !current) return
+    if (!wipe?.statement || wipe.heard || !current) return
+    const message = fromBase64(wipe.statement)
     const { tls } = await home.identity(current)
-    for (const statement of wipe.statements) {
-      try {
-        await this.#overServers(home, url =>
-          this.#device(home.state, url, tls, signal).wipeStatement(fromBase64(statement)),
-        )
-        break
-      } catch (thrown) {
-        // A server that refuses it will refuse it again; the keys go all the same, and the statement stays for the operator.
-        if (!(thrown instanceof TouchmarkError) || !isFinal(thrown)) throw thrown
-      }
+    try {
+      await this.#overServers(home, url => this.#device(home.state, url, tls, signal).wipeStatement(message))
+    } catch (thrown) {
+      // A server that refuses it will refuse it again; the keys go all the same, and the statement stays for the operator.
+      if (!(thrown instanceof TouchmarkError) || !isFinal(thrown)) throw thrown
     }
     await home.update({ wipe: { ...wipe, heard: true } })
   }
@@ -554,44 +551,35 @@ export class DeviceAgent {
     } = request
     const roots = parseRoots(request.trustAnchors)
     const known = await this.#homes.open()
-    if (known?.state.wipe) throw wiped()
-    if (known?.state.current) {
-      throw new TouchmarkError(
-        'agent.enrolled_already',
-        'conflict',
-        'The device in this folder has an identity already.',
-        {
-          next: 'Renew it with: touchmark agent renew; or enrol in another folder.',
-          evidence: { serialNumber: known.state.device.serialNumber },
-        },
-      )
+    if (!known || !this.#isSameDevice(known.state, request)) {
+      if (known?.state.wipe) throw wiped()
+      if (known?.state.current) throw enrolledAlready(known.state)
+      const home = { model, serialNumber, servers, profile, keyAlgorithm, keyPlace }
+      return this.#homes.create({ ...home, roots, bootstrap: evidence })
     }
-    const state = known?.state
-    const same =
-      state?.pending?.profile === profile &&
-      state.pending.keyAlgorithm === keyAlgorithm &&
-      state.keyPlace === keyPlace &&
-      state.device.serialNumber === serialNumber &&
-      state.device.model === model &&
-      (state.seal !== null) === (this.#options.passphrase !== undefined)
-    if (known && same) {
-      // The same request with what is shown now: an answer that was lost is asked for again.
-      const trust = { version: 0, certificates: roots.map(root => root.base64) }
-      await known.replaceBootstrap(evidence, { servers: [...servers], trust })
-      return known
+    if (known.state.wipe) throw wiped()
+    this.#takeEvidence(known.state)
+    if (known.state.current && (await this.#isOfUse(known))) throw enrolledAlready(known.state)
+    // The same device again, with what it shows now: a request that was not answered is repeated, an identity beyond use is replaced. Roots
+    // that were followed since are not put back.
+    const trust = known.state.trust.version > 0 ? known.state.trust : { version: 0, certificates: encodeRoots(roots) }
+    await known.replaceBootstrap(evidence, { servers: [...servers], trust })
+    const { pending } = known.state
+    if (pending?.kind !== 'enrol' || pending.profile !== profile || pending.keyAlgorithm !== keyAlgorithm) {
+      await known.begin('enrol', profile, keyAlgorithm, { kind: 'device', serialNumber })
     }
-    const der = roots.map(root => root.der)
-    return this.#homes.create({
-      model,
-      serialNumber,
-      servers,
-      profile,
-      keyAlgorithm,
-      keyPlace,
-      roots: der,
-      bootstrap: evidence,
-      now: this.now(),
-    })
+    return known
+  }
+
+  #isSameDevice({ device, keyPlace }: AgentState, request: EnrolRequest): boolean {
+    const { model, serialNumber } = request
+    return device.model === model && device.serialNumber === serialNumber && keyPlace === (request.keyPlace ?? 'file')
+  }
+
+  /** Whether the current identity holds and has not ended. */
+  async #isOfUse(home: Home): Promise<boolean> {
+    const identity = home.state.current && (await home.identity(home.state.current).catch(unlessDamage))
+    return identity !== undefined && identity !== null && identity.record.notAfter >= this.now()
   }
 
   async #enrolled(): Promise<Home> {
@@ -756,6 +744,9 @@ export class DeviceAgent {
 /** A clock that was set, a machine that slept: what is due is looked at again this often. */
 const LONGEST_SLEEP = 900
 const MAX_CACERTS = 32
+/** What keeps an agent from working at all, and passes. */
+const PASSING: readonly string[] = ['agent.busy', 'agent.storage_failed']
+const PASSING_WAIT = 60
 /** Reasons why an identity does not hold although its files are the agent's own. */
 const DAMAGE: readonly string[] = ['agent.key_missing', 'agent.key_altered', 'agent.certificate_altered', 'key.invalid']
 
@@ -767,7 +758,7 @@ function unlessDamage(thrown: unknown): undefined {
   if (!isDamage(thrown)) throw thrown
 }
 
-function parseRoots(pem: string): { readonly der: Bytes; readonly base64: string }[] {
+function parseRoots(pem: string): Bytes[] {
   const roots = parsePem(pem).filter(({ label }) => label === 'CERTIFICATE')
   if (roots.length === 0) {
     throw new TouchmarkError('agent.no_trust_anchors', 'malformed', 'The trust anchors hold no certificate.', {
@@ -775,7 +766,7 @@ function parseRoots(pem: string): { readonly der: Bytes; readonly base64: string
     })
   }
   for (const { der } of roots) parseCertificate(der)
-  return roots.map(({ der }) => ({ der, base64: toBase64(der) }))
+  return roots.map(({ der }) => der)
 }
 
 /** A refusal that will not change by itself. */
@@ -792,6 +783,18 @@ function mayAskAnother(error: TouchmarkError): boolean {
 
 function isUnknownThere(thrown: unknown): boolean {
   return thrown instanceof TouchmarkError && thrown.code === 'agent.server_refused' && thrown.kind === 'not_found'
+}
+
+function enrolledAlready({ device }: AgentState): TouchmarkError {
+  return new TouchmarkError(
+    'agent.enrolled_already',
+    'conflict',
+    'The device in this folder has an identity already.',
+    {
+      next: 'Renew it with: touchmark agent renew; or enrol in another folder.',
+      evidence: { serialNumber: device.serialNumber },
+    },
+  )
 }
 
 function notEnrolled(): TouchmarkError {
@@ -812,7 +815,7 @@ function noWay(): TouchmarkError {
     'unavailable',
     'The device has nothing left to show to the server.',
     {
-      next: 'Give it a new one-time token: touchmark agent enroll in an empty folder.',
+      next: 'Give it a new one-time token: the same touchmark agent enroll, into the same folder.',
     },
   )
 }

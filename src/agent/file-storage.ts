@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { constants, readFileSync } from 'node:fs'
 import { link, mkdir, open, readdir, readFile, readlink, rename, rmdir, symlink, unlink } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Bytes, copyBytes } from '../core/bytes/bytes.ts'
 import { TouchmarkError } from '../core/errors.ts'
@@ -98,10 +98,8 @@ class FileStorage implements AgentStorage {
 
   async list(): Promise<string[]> {
     try {
-      const entries = await readdir(this.#folder, { recursive: true, withFileTypes: true })
-      return entries
-        .filter(entry => entry.isFile() && !entry.name.startsWith('.'))
-        .map(entry => join(entry.parentPath, entry.name).slice(this.#folder.length + 1))
+      const entries = await walk(this.#folder)
+      return entries.filter(({ isFile, name }) => isFile && !basename(name).startsWith('.')).map(({ name }) => name)
     } catch (thrown) {
       if (codeOf(thrown) === 'ENOENT') return []
       throw asFailed(this.#folder, thrown)
@@ -154,13 +152,23 @@ class FileStorage implements AgentStorage {
 
   /** What a crash left between writing and renaming may hold a key. Only under the lock: nobody else's file is under way. */
   async #removeLeftovers(): Promise<void> {
-    for (const entry of await readdir(this.#folder, { recursive: true, withFileTypes: true })) {
-      if (!entry.name.startsWith(TEMPORARY)) continue
-      const path = join(entry.parentPath, entry.name)
-      if (entry.isFile()) await overwrite(path)
+    for (const { name, isFile } of await walk(this.#folder)) {
+      if (!basename(name).startsWith(TEMPORARY)) continue
+      const path = this.pathOf(name)
+      if (isFile) await overwrite(path)
       await unlink(path)
     }
   }
+}
+
+/** Everything in the folder and below it, folders left out. Links are named, not followed. */
+async function walk(folder: string, below = ''): Promise<{ name: string; isFile: boolean }[]> {
+  const entries = await readdir(join(folder, below), { withFileTypes: true })
+  const found = entries.map(entry => {
+    const name = join(below, entry.name)
+    return entry.isDirectory() ? walk(folder, name) : [{ name, isFile: entry.isFile() }]
+  })
+  return (await Promise.all(found)).flat()
 }
 
 async function overwrite(path: string): Promise<void> {

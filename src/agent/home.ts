@@ -83,7 +83,6 @@ export interface NewHome {
   /** Roots, DER. */
   readonly roots: readonly Uint8Array[]
   readonly bootstrap: BootstrapEvidence
-  readonly now: number
 }
 
 /** An identity that has proven itself: the files are as they were written, the key is that of the certificate. */
@@ -324,8 +323,7 @@ export class Home {
   async destroyKeys(): Promise<void> {
     const { wipe } = this.#state
     if (!wipe) throw new Error('Keys are destroyed under an order only.')
-    const [statement] = wipe.statements
-    if (statement !== undefined) await this.#storage.write(WIPE_STATEMENT, fromBase64(statement))
+    if (wipe.statement !== null) await this.#storage.write(WIPE_STATEMENT, fromBase64(wipe.statement))
     await this.update({ current: null, previous: null, pending: null, bootstrap: null, renewal: null })
     await this.tidy()
     await this.update({ wipe: { ...wipe, done: true }, hooksDue: withEvent(this.#state.hooksDue, 'wiped') })
@@ -367,16 +365,12 @@ export class Home {
     await this.tidy()
   }
 
-  /** Every key that the home still has, those that do not open left out; `certified`: a server has certified it, as far as is known here. */
-  async allKeys(): Promise<{ readonly key: HeldKey; readonly certified: boolean }[]> {
+  /** Every key that the home still has, those that do not open left out. */
+  async allKeys(): Promise<HeldKey[]> {
     const { current, previous, pending } = this.#state
     const records = [current, previous, pending].flatMap(record => (record ? [record] : []))
-    const attempts = records.map(async record => {
-      const key = await this.#openKey(keyName(record.generation), record.keySha256)
-      return { key, certified: record !== pending }
-    })
-    const bootstrap = this.bootstrapIdentity().then(found => found && { key: found.key, certified: false })
-    const results = await Promise.allSettled([...attempts, bootstrap])
+    const attempts = records.map(({ generation, keySha256 }) => this.#openKey(keyName(generation), keySha256))
+    const results = await Promise.allSettled([...attempts, this.bootstrapIdentity().then(found => found?.key)])
     return results.flatMap(result => (result.status === 'fulfilled' && result.value ? [result.value] : []))
   }
 

@@ -24,7 +24,12 @@ export interface IssuedChecks {
   readonly deviceSerialNumber: string
   /** Whole seconds. */
   readonly at: number
+  /** No server has told the time yet, and the device's own clock is wrong: how far ahead a certificate begins cannot be judged. */
+  readonly clockIsWrong: boolean
 }
+
+/** How far apart the clocks of a device and of an authority may be. */
+const TOLERATED_SECONDS = 86_400
 
 export interface IssuedChain {
   readonly leaf: Certificate
@@ -67,8 +72,7 @@ export function checkIssuedChain(checks: IssuedChecks): IssuedChain {
     leaf,
     intermediates: others,
     anchors: checks.roots.map(parseCertificate),
-    // A certificate that an authority under our roots signed is itself evidence that its notBefore has come.
-    at: Math.max(checks.at, leaf.notBefore),
+    at: timeFor(leaf, checks),
     verify: verifySignature,
     processed: PROCESSED,
   })
@@ -90,6 +94,11 @@ export function checkIssuedChain(checks: IssuedChecks): IssuedChain {
     )
   }
   return { leaf, chain: result.path.slice(0, -1).map(({ raw }) => copyBytes(raw)) }
+}
+
+/** A certificate that an authority under our roots signed is itself evidence that its notBefore has come; within reason. */
+function timeFor({ notBefore }: Certificate, { at, clockIsWrong }: IssuedChecks): number {
+  return clockIsWrong || notBefore <= at + TOLERATED_SECONDS ? Math.max(at, notBefore) : at
 }
 
 /**

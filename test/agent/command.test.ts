@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +12,18 @@ import { touchmark } from '../support/cli.ts'
 import { LiveServer } from '../support/live-server.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+
+/** Names, sizes and times of everything in the folder. */
+function snapshot(folder: string): string {
+  try {
+    return readdirSync(folder, { recursive: true })
+      .map(name => `${name} ${lstatSync(`${folder}/${name}`, { throwIfNoEntry: false })?.mtimeMs}`)
+      .toSorted()
+      .join()
+  } catch {
+    return ''
+  }
+}
 
 describe('touchmark agent', () => {
   let server: LiveServer
@@ -144,6 +156,25 @@ describe('touchmark agent', () => {
     assert.match(audit, /device\.clone_suspected/)
   })
 
+  test('run goes on until it is stopped, tells what happens, and obeys meanwhile', async () => {
+    await enroll('SN-8', '--token', await server.token('SN-8'))
+    const child = spawn(process.execPath, [MAIN, 'agent', 'run', '--dir', dir('SN-8'), '--json'])
+    const closed = once(child, 'close') as Promise<[number | null]>
+    let stdout = ''
+    const reported = Promise.withResolvers<void>()
+    child.stdout.setEncoding('utf8').on('data', text => {
+      stdout += text
+      if (stdout.includes('"reported"')) reported.resolve()
+    })
+    void closed.then(() => reported.reject(new Error('it ended')))
+    await reported.promise
+    const renewed = await agent('renew', 'SN-8')
+    assert.equal(renewed.code, 0, 'a person may renew beside it')
+    child.kill('SIGTERM')
+    assert.deepEqual(await closed, [0, null])
+    for (const line of stdout.trim().split('\n')) assert.equal(typeof JSON.parse(line).event, 'string')
+  })
+
   test('killed at any moment of an enrolment and of renewals, the next start ends with one valid identity', async () => {
     const token = await server.token('SN-7')
     const command = (...args: string[]) => [MAIN, 'agent', ...args, '--dir', dir('SN-7'), '--json']
@@ -160,25 +191,40 @@ describe('touchmark agent', () => {
       '--token',
       token,
     )
-    const killed = async (args: string[], milliseconds: number) => {
+    // What the agent has done so far shows in its files: the kill comes right after the nth change that is seen.
+    const killedAfter = async (args: string[], changes: number) => {
       const child = spawn(process.execPath, args, { stdio: 'ignore' })
       const closed = once(child, 'close')
-      await Promise.race([delay(milliseconds), closed])
+      let seen = snapshot(dir('SN-7'))
+      for (let left = changes; left > 0 && child.exitCode === null; ) {
+        const now = snapshot(dir('SN-7'))
+        if (now !== seen) left--
+        seen = now
+        await delay(1)
+      }
       child.kill('SIGKILL')
       await closed
     }
-    for (const milliseconds of [150, 250, 350]) await killed(enrolment, milliseconds)
+    for (const changes of [3, 6, 9, 12]) await killedAfter(enrolment, changes)
     const enrolled = await enroll('SN-7', '--token', token)
     assert.ok(enrolled.code === 0 || enrolled.document.error.code === 'agent.enrolled_already', enrolled.stderr)
-    for (const milliseconds of [180, 230, 280, 330, 380, 430]) {
-      await killed(command('renew'), milliseconds)
+    for (const changes of [4, 6, 8, 10, 12, 14, 16]) {
+      await killedAfter(command('renew'), changes)
       const { document } = await agent('status', 'SN-7')
-      assert.equal(document.valid, true, `${milliseconds} ms: ${document.reason}`)
+      assert.equal(document.valid, true, `${changes} changes: ${document.reason}`)
     }
     const ended = await agent('run', 'SN-7', '--once')
     assert.equal(ended.code, 0, ended.stderr)
     const { certificates } = await server.device('SN-7')
     assert.equal(ended.document.serialNumber, certificates[0]!.serialNumber, 'the newest that the server knows')
+    const good = certificates.filter(({ status }) => status.kind === 'good')
+    assert.equal(good.length, 1, 'and the only one that is good')
+    const left = readdirSync(dir('SN-7'), { recursive: true }).map(String)
+    const folder = readlinkSync(`${dir('SN-7')}/current`)
+    assert.deepEqual(
+      left.filter(name => name.includes('.pem') && !name.startsWith('current/')).toSorted(),
+      ['certificate.pem', 'key.pem'].map(name => `${folder}/${name}`).concat('roots.pem'),
+    )
     await server.assertInvariants()
   })
 })

@@ -7,6 +7,7 @@ import type { BootstrapEvidence } from '../../src/agent/home.ts'
 import type { HookEvent } from '../../src/agent/hook.ts'
 import { type MemoryStorage, memoryStorage } from '../../src/agent/memory-storage.ts'
 import { toUtf8 } from '../../src/core/bytes/utf8.ts'
+import { TouchmarkError } from '../../src/core/errors.ts'
 import { parseSignedWipeStatement, parseWipeStatement } from '../../src/core/messages/wipe-statement.ts'
 import { AgentServer, DAY, keyIdOf, leafOf, NOW, unreachable } from '../support/agent-server.ts'
 
@@ -172,6 +173,61 @@ test('a key file that was altered is not used: the device falls back to what it 
   )
   assert.equal((await agent.status()).valid, true)
   assert.equal(server.issued.length, 2)
+})
+
+test('a device that has nothing left to show goes on with a new token in the same folder, and counts on', async () => {
+  const { server, agent, storage } = await enrolled()
+  server.tokens.set('new', undefined)
+  const again = {
+    model: 'gateway',
+    serialNumber: 'SN-1',
+    servers: ['https://a.test'],
+    trustAnchors: server.roots,
+    evidence: { kind: 'token', token: 'new' } as const,
+  }
+  await assert.rejects(agent.enrol(again), { code: 'agent.enrolled_already' })
+  await storage.write(`${await storage.readLink('current')}/key.pem`, toUtf8('rubbish'))
+  await agent.tick()
+  assert.equal((await agent.status()).reason, 'agent.key_altered')
+  await assert.rejects(agent.enrol({ ...again, serialNumber: 'SN-2' }), { code: 'agent.enrolled_already' })
+  await agent.enrol(again)
+  assert.equal((await agent.status()).serialNumber, server.last.serialNumber)
+  assert.deepEqual(
+    server.reports.map(({ sequence }) => sequence),
+    [1, 2],
+  )
+  assert.equal((await storage.list()).length, 4)
+
+  server.now = NOW + 200 * DAY
+  await agent.tick()
+  assert.equal((await agent.status()).lastError?.code, 'agent.server_refused')
+  server.tokens.set('newest', undefined)
+  await agent.enrol({ ...again, evidence: { kind: 'token', token: 'newest' } })
+  assert.equal((await agent.status()).valid, true)
+})
+
+test('a full disk is waited for, another agent too', async () => {
+  const { server, agent, storage } = await enrolled()
+  const stop = new AbortController()
+  const told: string[] = []
+  const write = storage.write.bind(storage)
+  storage.write = async () => {
+    throw new TouchmarkError('agent.storage_failed', 'unavailable', 'The disk of the test is full.')
+  }
+  server.now += 2 * DAY
+  const running = new DeviceAgent({
+    storage,
+    ...server.options(),
+    onEvent: ({ event, error }) => {
+      told.push(error?.code ?? event)
+      stop.abort()
+    },
+  })
+  await running.run(stop.signal)
+  assert.deepEqual(told, ['agent.storage_failed'])
+  storage.write = write
+  await agent.tick()
+  assert.equal((await agent.status()).valid, true)
 })
 
 test('an altered key is replaced by the one before, where the server has not seen the new one', async () => {

@@ -71,6 +71,13 @@ const LIES: readonly (readonly [string, string, (server: AgentServer) => void])[
     },
   ],
   [
+    'a certificate that begins next year',
+    'agent.certificate_untrusted',
+    server => {
+      server.issueAs = { notBefore: NOW + 365 * DAY, notAfter: NOW + 400 * DAY }
+    },
+  ],
+  [
     'no certificate',
     'agent.certificate_missing',
     server => {
