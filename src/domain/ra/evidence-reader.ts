@@ -33,7 +33,7 @@ export interface RefusedEvidence {
   readonly kind: 'refused'
   readonly refusal: Refusal
   readonly detail: Readonly<Record<string, string>>
-  /** The certificate of ours that was revoked or is on hold: no evidence, but it says who asks. */
+  /** The certificate of ours that was revoked or is on hold, over whatever key: no evidence, but it says who asks. */
   readonly shown?: OwnCertificateEvidence
 }
 
@@ -107,8 +107,8 @@ export class EvidenceReader {
         const record = await this.#store.certificate(authorityId, serialNumber)
         const finding = record ? await this.#ownCertificate(record, now) : refused('evidence.certificate_unrecorded')
         // What counted although it was superseded (`renewal-evidence.ts`) is for the decision to judge again.
-        const again = piece.record.status.kind === 'revoked' && finding.kind === 'refused' && finding.shown
-        return again ? { kind: 'evidence', evidence: again } : finding
+        const shown = piece.record.status.kind === 'revoked' && finding.kind === 'refused' ? finding.shown : undefined
+        return shown && keyMaySpeak(shown) ? { kind: 'evidence', evidence: shown } : finding
       }
       case 'manufacturer-certificate': {
         const known = await this.#manufacturerDevice(piece, piece.keyId, { fingerprint: piece.fingerprint })
@@ -133,33 +133,30 @@ export class EvidenceReader {
   async #ownCertificate(record: CertificateRecord, now: UnixSeconds): Promise<EvidenceFinding> {
     const reference = { authorityId: record.authorityId, serialNumber: record.serialNumber }
     const ended = endOf(record.status)
-    // Also of a certificate that has ended: it may be refused for more than that.
-    const finding = await this.#goodCertificate(record, reference, now)
-    if (ended === undefined || (finding.kind === 'refused' && isOfDevice(finding.refusal))) return finding
-    const code = finding.kind === 'evidence' ? (judgeDevice(finding.evidence.device) ?? ended.code) : ended.code
-    const refusal = refused(code, { ...reference, ...ended.detail })
-    return finding.kind === 'evidence' && !isOfDevice(refusal.refusal)
-      ? { ...refusal, shown: finding.evidence }
-      : refusal
+    const holder = await this.#holderOf(record, now)
+    if ('code' in holder) {
+      return ended ? refused(ended.code, { ...reference, ...ended.detail }) : refused(holder.code, reference)
+    }
+    const { device, key } = holder
+    const keyRefusal = judgeKey(key ?? undefined)
+    // What is the matter with the device says more than what that did to its certificates and keys.
+    const deviceRefusal = ended || keyRefusal ? judgeDevice(device) : undefined
+    if (deviceRefusal) return refused(deviceRefusal, reference)
+    if (ended) return { ...refused(ended.code, { ...reference, ...ended.detail }), shown: holder }
+    return keyRefusal ? refused(keyRefusal, reference) : { kind: 'evidence', evidence: holder }
   }
 
-  /** As it were good. */
-  async #goodCertificate(
+  /** What the certificate would be evidence of if it were good and its key, too. */
+  async #holderOf(
     record: CertificateRecord,
-    reference: Readonly<Record<string, string>>,
     now: UnixSeconds,
-  ): Promise<{ readonly kind: 'evidence'; readonly evidence: OwnCertificateEvidence } | Refused> {
-    if (record.notBefore > now) return refused('evidence.certificate_not_yet_valid', reference)
-    if (record.deviceId === null) return refused('evidence.certificate_not_of_device', reference)
+  ): Promise<OwnCertificateEvidence | { readonly code: RefusalCode }> {
+    if (record.notBefore > now) return { code: 'evidence.certificate_not_yet_valid' }
+    if (record.deviceId === null) return { code: 'evidence.certificate_not_of_device' }
     const [device, key] = await Promise.all([this.#store.device(record.deviceId), this.#store.key(record.keyId)])
-    if (device === undefined) return refused('device.unknown', reference)
-    const keyRefusal = judgeKey(key, device)
-    if (keyRefusal) return refused(keyRefusal, reference)
+    if (device === undefined) return { code: 'device.unknown' }
     const expiredForSeconds = Math.max(0, now - record.notAfter)
-    return {
-      kind: 'evidence',
-      evidence: { kind: 'own-certificate', record, device, key: key ?? null, expiredForSeconds },
-    }
+    return { kind: 'own-certificate', record, device, key: key ?? null, expiredForSeconds }
   }
 
   async #foreignCertificate(
@@ -223,8 +220,8 @@ export class EvidenceReader {
   ): Promise<Pick<ManufacturerCertificateEvidence, 'device' | 'key'> | Refused> {
     const [device, key] = await Promise.all([this.#store.deviceBySerial(model, serialNumber), this.#store.key(id)])
     if (key && key.deviceId !== device?.id) return refused('evidence.key_known_elsewhere', { ...reference, keyId: id })
-    const keyRefusal = judgeKey(key, device)
-    if (keyRefusal) return refused(keyRefusal, reference)
+    const keyRefusal = judgeKey(key)
+    if (keyRefusal) return refused(judgeDevice(device) ?? keyRefusal, reference)
     return { device: device ?? null, key: key ?? null }
   }
 
@@ -281,18 +278,19 @@ function endOf(
   }
 }
 
-/** What is the matter with the device says more than what that did to its certificates and keys. */
+/** Whether the key of what was shown counts, whatever became of the certificate. */
+export function keyMaySpeak({ key }: OwnCertificateEvidence): boolean {
+  return judgeKey(key ?? undefined) === undefined
+}
+
+/** Who gets nothing, whatever is shown. */
 function judgeDevice(device: Device | undefined): 'device.suspended' | 'device.retired' | undefined {
   if (device === undefined || mayEnrol(device.state)) return undefined
   return device.state === 'suspended' ? 'device.suspended' : 'device.retired'
 }
 
-function isOfDevice({ code }: Refusal): boolean {
-  return code === 'device.suspended' || code === 'device.retired'
-}
-
 /** A key that may not be certified may not speak for the device either. */
-function judgeKey(key: DeviceKey | undefined, device: Device | undefined): RefusalCode | undefined {
+function judgeKey(key: DeviceKey | undefined): RefusalCode | undefined {
   const state = key?.state
   switch (state) {
     case undefined:
@@ -301,11 +299,11 @@ function judgeKey(key: DeviceKey | undefined, device: Device | undefined): Refus
     case 'in_use':
       return undefined
     case 'suspended':
-      return judgeDevice(device) ?? 'evidence.key_suspended'
+      return 'evidence.key_suspended'
     case 'archived':
     case 'compromised':
     case 'destroyed':
-      return judgeDevice(device) ?? 'evidence.key_unusable'
+      return 'evidence.key_unusable'
     default:
       return state satisfies never
   }

@@ -5,7 +5,7 @@ import type { CertificateRecord } from '../ca/certificate-record.ts'
 import type { Clock, Store, StoreReader } from '../ports.ts'
 import { noteRefusedRenewal, suspectClone } from '../renewal/refused-renewal.ts'
 import { isLeftBehind, mayAskAgain, type RenewalFacts } from './decide.ts'
-import type { EvidenceFinding, EvidenceReader, RefusedEvidence } from './evidence-reader.ts'
+import { type EvidenceFinding, type EvidenceReader, keyMaySpeak, type RefusedEvidence } from './evidence-reader.ts'
 
 export interface RenewalEvidencePorts {
   readonly store: Store
@@ -54,7 +54,7 @@ async function refusedAtRenewal(finding: RefusedEvidence, ports: RenewalEvidence
   const { shown } = finding
   if (shown === undefined) return finding
   const facts = await readRenewalFacts(shown.record, ports.store.read, ports.authorities)
-  if (mayAskAgain(shown.record, facts)) return { kind: 'evidence', evidence: shown }
+  if (mayAskAgain(shown.record, facts) && keyMaySpeak(shown)) return { kind: 'evidence', evidence: shown }
   await noteRenewalRefusal(shown.record, finding.refusal.code, facts, ports)
   return finding
 }

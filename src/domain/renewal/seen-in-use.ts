@@ -4,8 +4,10 @@ import { TouchmarkError } from '../../core/errors.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import { type CertificateRecord, isLive } from '../ca/certificate-record.ts'
 import { ChangeBuilder } from '../change-builder.ts'
+import { mayCertify, mayKeyMove } from '../device/device-key.ts'
+import { addKeyMove } from '../device/key-changes.ts'
 import type { UnixSeconds } from '../ids.ts'
-import type { Clock, Store } from '../ports.ts'
+import type { Clock, Store, StoreReader } from '../ports.ts'
 import { addStatusChanges } from '../revocation/status-changes.ts'
 import type { Credential } from './credential.ts'
 import { putCredential } from './credential-writes.ts'
@@ -61,6 +63,23 @@ export function isPrevious({ previous }: Credential, record: Pick<CertificateRec
   return previous?.authorityId === record.authorityId && previous.serialNumber === record.serialNumber
 }
 
+/** The key of a certificate that the device has left behind is done with, unless another certificate is over it. */
+async function addKeyArchived(
+  change: ChangeBuilder,
+  before: CertificateRecord,
+  { keyId, deviceId }: Credential,
+  read: Pick<StoreReader, 'key' | 'certificatesOfDevice'>,
+  now: UnixSeconds,
+): Promise<void> {
+  if (before.keyId === keyId) return
+  const [key, records] = await Promise.all([read.key(before.keyId), read.certificatesOfDevice(deviceId)])
+  const others = records.filter(record => record.keyId === before.keyId && record.serialNumber !== before.serialNumber)
+  const isNeeded = others.some(({ status, notAfter }) => status.kind !== 'revoked' && notAfter >= now)
+  if (key && !isNeeded && mayCertify(key.state) && mayKeyMove(key.state, 'archived')) {
+    addKeyMove(change, key, 'archived', RENEWAL, now)
+  }
+}
+
 async function retire(
   credential: Credential,
   seen: { readonly seenAt?: UnixSeconds },
@@ -87,6 +106,7 @@ async function retire(
     // The successor stays as it was found: what was good a moment ago must not be the second to end.
     const { authorityId, serialNumber, status } = current
     change.write({ kind: 'certificate.status', authorityId, serialNumber, from: 'good', to: status })
+    if (seen.seenAt !== undefined) await addKeyArchived(change, before, credential, store.read, now)
   }
   // The certificate before stays named until its successor is seen: over it, and nothing else, who lost the answer can ask again.
   const named = seen.seenAt === undefined ? previous : null

@@ -88,7 +88,19 @@ describe('make before break', () => {
     )
     const [revoked] = await entriesOf(instance, 'certificate.revoked')
     assert.equal(revoked?.detail?.['successor'], second.record.serialNumber)
+    assert.equal((await instance.store.read.key(first.record.keyId))?.state, 'archived')
+    assert.equal(await renew(instance, second, { key: first.key }), 'key.archived', 'nobody goes back to an old key')
     await assertInvariants(instance.store)
+  })
+
+  test('the key of the certificate before is archived then, unless another certificate is over it', async t => {
+    const instance = await testInstance(t)
+    const first = await fieldDevice(instance)
+    await certify(instance, first.device, first.key, 'idevid')
+    const second = await renewed(instance, first)
+    await seenInUse(second.record, instance)
+    assert.equal(await statusOf(instance, first), 'revoked: superseded')
+    assert.notEqual((await instance.store.read.key(first.record.keyId))?.state, 'archived')
   })
 
   test('or until its deadline', async t => {
