@@ -10,6 +10,12 @@ import { PostgresStore } from './store.ts'
 /** Connections that answer questions; the writer has one more. */
 const READERS = 8
 const CONNECT_MS = 10_000
+/**
+ * Every statement of this store has its index and is about a page at most. The planner does not know that: rather than look 2,000 rows up it
+ * reads a table of some 100,000 whole, for each page; or, prepared while a table was empty, goes through all its rows for each of a list.
+ */
+const PLAN_BY_INDEX = `SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+  SET enable_material = off; SET max_parallel_workers_per_gather = 0; SET jit = off`
 /** "TMRK": the advisory lock of migrations. */
 const MIGRATION_LOCK = 0x544d524b
 
@@ -58,6 +64,7 @@ async function opened(url: string, schema: (session: SchemaSession) => Promise<v
     max: READERS,
     connectionTimeoutMillis: CONNECT_MS,
     types: VALUE_TYPES,
+    onConnect: async client => void (await client.query(PLAN_BY_INDEX)),
   })
   // An idle connection that is lost is replaced at the next question; without a listener it would end the process.
   pool.on('error', () => undefined)
@@ -75,6 +82,7 @@ async function connectedClient(url: string): Promise<pg.Client> {
   // Without a listener a lost connection would end the process; whoever uses it meets the error anyway.
   client.on('error', () => undefined)
   await client.connect()
+  await client.query(PLAN_BY_INDEX)
   const { rows } = await client.query<{ synchronous_commit: string }>('SHOW synchronous_commit')
   if (rows[0]?.synchronous_commit === 'off') await client.query('SET synchronous_commit = on')
   return client
