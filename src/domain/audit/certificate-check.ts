@@ -1,6 +1,6 @@
 // Certificates against the log: each row was issued by an entry that commits to its bytes, each issued certificate is still there,
-// and its status is what the last entry about it says. Memory grows with the certificates that were ever revoked or held, at about
-// a hundred octets each, and with nothing else.
+// and its status is what the last entry about it says. Memory grows with the certificates that are on hold, and with those that were issued and
+// not yet revoked at the place in the log that is read, at about a hundred octets each; not with how many there ever were.
 import { fromHex, toHex } from '../../core/bytes/hex.ts'
 import type { Hash } from '../../core/merkle/tree.ts'
 import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
@@ -58,7 +58,13 @@ export function certificateCheck(
       if (entry.outcome !== 'done') return
       const status = statusOf(index, entry)
       if (status !== undefined) {
-        logged.set(nameOf(entry.subject), status)
+        const name = nameOf(entry.subject)
+        // Revoked is final: what log and row agree on needs no more room. Renewals leave one such certificate each.
+        const agreed = status.status.kind === 'revoked' && sameStatus(status.status, stored.get(name) ?? GOOD)
+        if (agreed) {
+          logged.delete(name)
+          stored.delete(name)
+        } else logged.set(name, status)
       } else if (entry.subject['certificateSha256'] !== undefined) {
         const found = await takeRow(index)
         if (found !== undefined) {

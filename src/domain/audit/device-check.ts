@@ -34,6 +34,9 @@ const FREE: ReadonlySet<string> = new Set<DeviceState | KeyState>([
   'in_use',
 ])
 
+/** States from which no device or key is certified again. */
+const FINAL: ReadonlySet<string> = new Set<DeviceState | KeyState>(['retired', 'destroyed', 'archived', 'compromised'])
+
 const PAGE = 500
 
 export function deviceCheck(read: DeviceReader, report: Report): DeviceCheck {
@@ -173,7 +176,11 @@ class BarredStates {
 
   logged(id: string, state: string): void {
     if (FREE.has(state)) this.#logged.delete(id)
-    else this.#logged.set(id, state)
+    // Nothing comes back from there: what log and row agree on needs no more room. Renewals leave an archived key each.
+    else if (FINAL.has(state) && this.#found.get(id) === state) {
+      this.#logged.delete(id)
+      this.#found.delete(id)
+    } else this.#logged.set(id, state)
   }
 
   found(id: string, state: string): void {
