@@ -171,6 +171,32 @@ describe('make before break', () => {
   })
 })
 
+describe('renewals that meet', () => {
+  test('leave at most two good certificates, and a plan that is the sum of its rows', async t => {
+    const instance = await testInstance(t)
+    const first = await fieldDevice(instance)
+    const outcomes = await Promise.all(Array.from({ length: 4 }, () => renew(instance, first)))
+    const got = outcomes.filter(outcome => typeof outcome !== 'string')
+    assert.ok(got.length >= 1)
+    const good = await goodCertificates(instance, first)
+    const { serialNumber } = await credentialOf(instance, first)
+    assert.deepEqual(good.sort(), [serialNumber, first.record.serialNumber].sort())
+    const current = got.find(({ record }) => record.serialNumber === serialNumber)
+    await Promise.all([seenInUse(current!.record, instance), seenInUse(current!.record, instance), retireDue(instance)])
+    assert.deepEqual(await goodCertificates(instance, first), [serialNumber])
+    await assertInvariants(instance.store)
+  })
+
+  test('with a revocation leave nothing good that was to end', async t => {
+    const instance = await testInstance(t)
+    const first = await fieldDevice(instance)
+    await Promise.all([renew(instance, first), revokeDevice(first.device.id, 'keyCompromise', OPERATOR, instance)])
+    assert.deepEqual(await goodCertificates(instance, first), [])
+    assert.equal(await instance.store.read.credential(first.device.id, 'ldevid'), undefined)
+    await assertInvariants(instance.store)
+  })
+})
+
 describe('a device that lost the answer', () => {
   test('gets the same certificate for the same request', async t => {
     const instance = await testInstance(t)
