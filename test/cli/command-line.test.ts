@@ -27,7 +27,7 @@ async function leaves(): Promise<{ path: string; command: Command }[]> {
 
 test('every command is on the page docs/cli.md, and nothing else is', async () => {
   const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')
-  const listed = [...page.matchAll(/^\| `touchmark ([a-z ]+)` \|/gm)].map(match => match[1]!)
+  const listed = [...page.matchAll(/^\| `touchmark ([a-z -]+)` \|/gm)].map(match => match[1]!)
   assert.deepEqual(listed.toSorted(), (await leaves()).map(each => each.path).toSorted())
 })
 
@@ -37,10 +37,10 @@ test('of every command it is said whether it changes data: its refusals are logg
   assert.deepEqual([...CHANGING_COMMANDS.intersection(OTHER_COMMANDS)], [], 'in both')
 })
 
-test('every command takes --json and --data, explains itself, and says what each option means', async () => {
+test('every command takes --json and --data (on a device --dir), explains itself, and says what each option means', async () => {
   for (const { path, command } of await leaves()) {
     const long = command.options.map(option => option.long)
-    assert.ok(long.includes('--json') && long.includes('--data'), path)
+    assert.ok(long.includes('--json') && long.includes(path.startsWith('agent ') ? '--dir' : '--data'), path)
     assert.ok(command.summary().length > 10, path)
     for (const option of command.options) assert.ok(option.description.length > 3, `${path} ${option.long}`)
   }

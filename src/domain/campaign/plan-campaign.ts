@@ -120,7 +120,7 @@ export async function checkTarget(
       'campaign.algorithm_not_allowed',
       'conflict',
       `The profile ${profile.name} does not allow ${keyAlgorithm}.`,
-      { next: `Allow it first: touchmark profile show ${profile.name}, then profile set.` },
+      { next: `Allow it first: touchmark profile show ${profile.name}, then touchmark profile add.` },
     )
   }
   if (authorityId === null) return

@@ -126,7 +126,7 @@ export function endedAlgorithm(from: KeyAlgorithmName, to: KeyAlgorithmName, nam
       ...campaignSteps(name, `campaign playbook algorithm ${from} --to ${to}`),
       {
         what: `Take ${from} out of the profile, so that no renewal brings it back.`,
-        command: `profile set ${profile}.json`,
+        command: `profile add ${profile}.json`,
       },
     ],
   }
