@@ -86,6 +86,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./simulate.ts')).simulateCommand(),
   },
   {
+    name: 'settings',
+    summary: 'What the whole instance goes by: show, change',
+    load: async () => (await import('./settings.ts')).settingsCommand(),
+  },
+  {
     name: 'audit',
     summary: 'The log: verify it, read it, prove from it',
     load: async () => (await import('./audit.ts')).auditCommand(),
