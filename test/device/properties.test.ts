@@ -1,5 +1,8 @@
 // What is said of a device: found by it, committed to in the log, and, where it could tell of a person, erased so that nobody can confirm it.
 import assert from 'node:assert/strict'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { hmacSha256, sha256 } from '../../src/crypto/digest.ts'
 import { opensCommitment } from '../../src/domain/audit/commitment.ts'
@@ -97,6 +100,21 @@ test('an erasure leaves the log whole, and nothing anywhere confirms the value',
   }
   assert.deepEqual(await erasePersonal(id, OPERATOR, instance), ['attribute:contact'])
   assert.deepEqual(await erasePersonal(id, OPERATOR, instance), [])
+})
+
+test('what is erased is not in the files of the database any more, once it is closed', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'touchmark-erased-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const instance = await testInstance(t, { folder })
+  const { id } = await registerDevice(instance)
+  const contact = say('attribute:contact', 'Ada-Lovelace-of-Ockham', true)
+  await changeProperties(id, [contact, say('site', 'berlin-adlershof')], OPERATOR, instance)
+  await erasePersonal(id, OPERATOR, instance)
+  await instance.store[Symbol.asyncDispose]()
+  const files = await Promise.all((await readdir(folder)).map(name => readFile(join(folder, name), 'latin1')))
+  const everything = files.join('')
+  assert.ok(everything.includes('berlin-adlershof'), 'what was not erased is there')
+  assert.ok(!everything.includes('Lovelace'))
 })
 
 test('owners and labels are never personal: they stand in certificates and in the log', async t => {

@@ -3,7 +3,7 @@
 import type { Bytes } from '../../core/bytes/bytes.ts'
 import { toUtf8 } from '../../core/bytes/utf8.ts'
 import { TouchmarkError } from '../../core/errors.ts'
-import { parseSignedWipeStatement, parseWipeStatement } from '../../core/messages/wipe-statement.ts'
+import { parseSignedWipeStatement } from '../../core/messages/wipe-statement.ts'
 import { sha256Hex } from '../../crypto/digest.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import type { CertificateRecord } from '../ca/certificate-record.ts'
@@ -118,11 +118,11 @@ function endOf({ status, notAfter }: CertificateRecord) {
     : ({ ended: 'expired', endedAt: time(notAfter), reason: null } as const)
 }
 
-/** The keys that a device's own statement names; none where it is of another kind. */
+/** The keys that signed a device's own statement that they are wiped; none where it is of another kind. */
 function wipedKeys({ kind, bytes }: Statement): readonly string[] {
   if (kind !== 'wipe') return []
   try {
-    return parseWipeStatement(parseSignedWipeStatement(bytes).statement).keys
+    return parseSignedWipeStatement(bytes).signatures.map(({ keyId }) => keyId)
   } catch (thrown) {
     if (thrown instanceof TouchmarkError) return []
     throw thrown

@@ -35,6 +35,7 @@ export class SqliteConnection implements Queries {
     this.#database = new DatabaseSync(`${pathToFileURL(path).href}?mode=rw`, { timeout: BUSY_MS })
     try {
       // synchronous=FULL: a commit has returned from fsync. The page size counts only where the file is still empty.
+      // secure_delete=FAST: what is erased is overwritten in its page, which is written anyway.
       this.exec(
         `PRAGMA page_size = ${PAGE_OCTETS};
          PRAGMA journal_mode = WAL;
@@ -43,6 +44,7 @@ export class SqliteConnection implements Queries {
          PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
          PRAGMA journal_size_limit = ${JOURNAL_OCTETS};
          PRAGMA temp_store = MEMORY;
+         PRAGMA secure_delete = FAST;
          PRAGMA trusted_schema = OFF;`,
       )
       if (options.role === 'reader') this.exec('PRAGMA query_only = ON')
