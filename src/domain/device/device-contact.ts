@@ -101,8 +101,9 @@ async function recordOf(
 
 function standingOf(record: CertificateRecord, key: DeviceKey | undefined, now: UnixSeconds): Standing {
   const inUse = key === undefined || ['generated', 'established', 'in_use', 'suspended'].includes(key.state)
-  if (!inUse) return 'key_out_of_use'
+  // First what was said of the certificate: the key of one that was superseded is archived with it.
   if (record.status.kind === 'revoked') return 'revoked'
+  if (!inUse) return 'key_out_of_use'
   if (record.status.kind === 'held' || key?.state === 'suspended') return 'held'
   if (record.notBefore > now) return 'not_yet_valid'
   return record.notAfter < now ? 'expired' : 'live'
