@@ -13,7 +13,7 @@ interface Ring {
   readonly instead: string
 }
 
-const PROTOCOLS = ['est', 'ocsp', 'distribution', 'log', 'device'] as const
+const PROTOCOLS = ['est', 'ocsp', 'distribution', 'log', 'device', 'api'] as const
 
 const RINGS: readonly Ring[] = [
   { place: 'core', mayImport: [], modules: [], instead: 'take the time, randomness, hash or verifier as an argument' },
@@ -30,11 +30,18 @@ const RINGS: readonly Ring[] = [
     instead: 'add a port to domain/ports.ts and implement it in adapters/',
   },
   { place: 'protocols/http.ts', mayImport: ['core'], modules: [], instead: 'keep the shared types plain' },
+  {
+    place: 'protocols/problem.ts',
+    mayImport: ['core', 'protocols/http.ts'],
+    modules: [],
+    instead: 'problem details know errors and replies, and nothing else',
+  },
   ...PROTOCOLS.map(
     (name): Ring => ({
       place: `protocols/${name}`,
-      mayImport: ['core', 'crypto', 'domain', 'protocols/http.ts'],
-      modules: [],
+      mayImport: ['core', 'crypto', 'domain', 'protocols/http.ts', 'protocols/problem.ts'],
+      // Its schemas are what validates, and what the OpenAPI document is made of.
+      modules: name === 'api' ? ['zod'] : [],
       instead: 'a protocol translates: what two of them share belongs to domain/ or core/',
     }),
   ),

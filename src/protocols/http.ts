@@ -17,13 +17,18 @@ export interface Peer {
 }
 
 export interface HttpRequest {
+  /** What log lines call this request; `X-Request-Id` of the reply. */
+  readonly id: string
   readonly method: string
   /** Without the query, percent-decoded once. */
   readonly path: string
   readonly query: URLSearchParams
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | undefined>>
+  /** Empty where the route takes it as `upload`. */
   readonly body: Bytes
+  /** The body as it comes, where the route says so: reading it fails beyond the route's `maxBody`. */
+  readonly upload?: AsyncIterable<Uint8Array>
   readonly peer: Peer
   /** Path segments that the route's pattern named. */
   readonly params: Readonly<Record<string, string>>
@@ -34,6 +39,8 @@ export interface HttpReply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array | string
+  /** In place of the body: sent piece by piece, until it ends or the other side hangs up. */
+  readonly stream?: AsyncIterable<Uint8Array | string>
 }
 
 /** Who may come in at all. The server checks it in one place, before the handler runs. */
@@ -44,7 +51,7 @@ export type Door =
   | 'protocol'
 
 export interface Route {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** `/.well-known/est/:label/simpleenroll`: a segment with a colon is a parameter. A final `*` takes the rest of the path. */
   readonly pattern: string
   readonly door: Door
@@ -52,6 +59,8 @@ export interface Route {
   readonly listeners: readonly ('https' | 'http')[]
   /** Largest request body in octets; a larger one is answered 413. */
   readonly maxBody: number
+  /** Whether the handler reads the body itself, as it comes. */
+  readonly upload?: boolean
   /** Whether a request costs signatures or commits: those are admitted only as far as the server can bear them. */
   readonly expensive?: boolean
   handle(request: HttpRequest): Promise<HttpReply>

@@ -5,6 +5,8 @@ import { constants } from 'node:crypto'
 import { createServer as createHttp, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttps, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { type Bytes, EMPTY } from '../core/bytes/bytes.ts'
 import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
@@ -107,6 +109,8 @@ export class Listener {
   readonly #logger: Logger
   readonly #peers = new PeerReader()
   readonly #flights = new Set<Flight>()
+  /** Replies that are being sent piece by piece. */
+  readonly #streams = new Set<ServerResponse>()
   readonly #idPrefix = Math.floor(process.hrtime()[1]).toString(36)
   #sweeper: NodeJS.Timeout | undefined
   #requests = 0
@@ -182,6 +186,7 @@ export class Listener {
     if (!this.#server.listening) return
     const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
     this.#server.closeIdleConnections()
+    for (const response of this.#streams) response.destroy()
     const cut = setTimeout(() => {
       for (const flight of this.#flights) flight.abort.abort(stopping())
       this.#server.closeAllConnections()
@@ -221,7 +226,7 @@ export class Listener {
       id: `${this.#idPrefix}-${(++this.#requests).toString(36)}`,
       abort,
       until: performance.now() + this.#limits.handlerMs,
-      finish: reply => this.#write(request, response, reply),
+      finish: reply => this.#write(request, response, reply, flight),
     }
     this.#flights.add(flight)
     response.once('close', () => {
@@ -239,6 +244,7 @@ export class Listener {
     const admission = route.expensive ? this.#admission : undefined
     admission?.assertRoom()
     const asked = (body: Bytes): HttpRequest => ({
+      id: flight.id,
       method: route.method,
       path,
       query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
@@ -247,10 +253,11 @@ export class Listener {
       peer: this.#peer(request),
       params,
       signal: flight.abort.signal,
+      ...(route.upload ? { upload: uploadOf(request, response, route) } : {}),
     })
     let body: Bytes
     try {
-      body = await this.#body(request, response, route)
+      body = route.upload ? EMPTY : await this.#body(request, response, route)
     } catch (thrown) {
       if (route.tooLarge && asTouchmarkError(thrown).code === 'http.body_too_large') return route.tooLarge(asked(EMPTY))
       throw thrown
@@ -276,15 +283,34 @@ export class Listener {
     return readBody(request, route)
   }
 
-  #write(request: IncomingMessage, response: ServerResponse, reply: HttpReply): void {
+  #write(request: IncomingMessage, response: ServerResponse, reply: HttpReply, { id }: Flight): void {
     if (response.headersSent || response.destroyed) return
     const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
+    const headers: Record<string, string | number> = { ...reply.headers, 'X-Request-Id': id }
     // Spelled as RFC 9110 spells it: libest compares header names by case.
-    const headers: Record<string, string | number> = { ...reply.headers, 'Content-Length': body.length }
+    if (reply.stream === undefined) headers['Content-Length'] = body.length
     if (this.#closing) headers['connection'] = 'close'
     if (!request.complete && request.method !== 'GET' && request.method !== 'HEAD') this.#discard(request, headers)
     response.writeHead(reply.status, headers)
+    if (reply.stream !== undefined && request.method !== 'HEAD') {
+      void this.#send(response, reply.stream)
+      return
+    }
     response.end(request.method === 'HEAD' ? undefined : body)
+  }
+
+  /** What is under way when the server stops is cut: who reads events asks again, and a download is not complete without its end. */
+  async #send(response: ServerResponse, stream: AsyncIterable<Uint8Array | string>): Promise<void> {
+    this.#streams.add(response)
+    try {
+      await pipeline(Readable.from(stream, { objectMode: true }), response)
+    } catch (thrown) {
+      // Also where the other side hung up, which is its right.
+      if (!response.destroyed) this.#logger.error('reply.stream_failed', errorFields(thrown))
+      response.destroy()
+    } finally {
+      this.#streams.delete(response)
+    }
   }
 
   /**
@@ -350,6 +376,27 @@ function pathOf(request: IncomingMessage): string {
 function singleHeaders(request: IncomingMessage): Readonly<Record<string, string | undefined>> {
   const { 'set-cookie': _, ...headers } = request.headers
   return headers as Readonly<Record<string, string | undefined>>
+}
+
+/** The body piece by piece. What reads it waits for the client, and the client for what reads. */
+async function* uploadOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: Route,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (Number(request.headers['content-length'] ?? 0) > route.maxBody) throw tooLarge(route)
+  if (request.headers.expect !== undefined) response.writeContinue()
+  let length = 0
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      length += (chunk as Buffer).length
+      if (length > route.maxBody) throw tooLarge(route)
+      yield chunk as Buffer
+    }
+  } catch (cause) {
+    throw cause instanceof TouchmarkError ? cause : cutShort(cause)
+  }
+  if (!request.complete) throw cutShort()
 }
 
 function readBody(request: IncomingMessage, route: Route): Promise<Bytes> {

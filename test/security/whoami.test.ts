@@ -20,6 +20,7 @@ test('a revoked certificate at /whoami is refused and written down, once a minut
       peer: { ...NOBODY, certificates: [new Uint8Array(record.der)] },
       params: {},
       signal: new AbortController().signal,
+      id: 'test',
     })
   assert.equal((await knock()).status, 200)
   await revokeCertificate(record, 'keyCompromise', OPERATOR, instance)

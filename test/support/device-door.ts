@@ -41,6 +41,7 @@ export async function deviceDoor(instance: TestInstance): Promise<DeviceDoor> {
       peer: { ...NOBODY, certificates: certificates.map(der => new Uint8Array(der)) },
       params,
       signal: new AbortController().signal,
+      id: 'test',
     }
     const reply = await route.handle(request).catch(thrown => route.refusal!(asTouchmarkError(thrown)))
     const text = typeof reply.body === 'string' ? reply.body : Buffer.from(reply.body).toString()

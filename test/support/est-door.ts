@@ -43,6 +43,7 @@ export function estDoor(instance: TestInstance, more: Omit<EstPorts, 'registrati
       peer: { ...NOBODY, certificates: certificates.map(der => new Uint8Array(der)), ...request.peer },
       params,
       signal: new AbortController().signal,
+      id: 'test',
     })
     return { ...reply, text: typeof reply.body === 'string' ? reply.body : Buffer.from(reply.body).toString() }
   }

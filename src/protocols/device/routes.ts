@@ -15,7 +15,7 @@ import type { Refusal } from '../../domain/ra/refusal.ts'
 import type { RefusalLog } from '../../domain/ra/refusal-log.ts'
 import type { CurrentTrustBundle } from '../../domain/trust-bundle/trust-bundles.ts'
 import type { HttpReply, HttpRequest, Route } from '../http.ts'
-import { problemReply } from './problem.ts'
+import { problemReply } from '../problem.ts'
 
 export interface DevicePorts {
   readonly store: Store
@@ -41,7 +41,7 @@ export function createDeviceRoutes(ports: DevicePorts): Route[] {
     maxBody,
     expensive: true,
     handle: request => answer(name, operation, request, ports),
-    refusal: problemReply,
+    refusal: error => problemReply(error),
   })
   return [
     route('GET', 'renewal-info', 0, sendRenewalInfo),
@@ -55,7 +55,7 @@ export function createDeviceRoutes(ports: DevicePorts): Route[] {
       listeners: ['https', 'http'],
       maxBody: 0,
       handle: async request => sendTrustBundle(request, ports),
-      refusal: problemReply,
+      refusal: error => problemReply(error),
     },
   ]
 }

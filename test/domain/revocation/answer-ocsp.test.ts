@@ -166,6 +166,7 @@ test('over HTTP: GET and POST, caching headers, wrong media type (RFC 6960 Appen
     query: new URLSearchParams(),
     peer: { certificates: [], tlsUnique: null, tlsExporter: null, address: '127.0.0.1' },
     signal: new AbortController().signal,
+    id: 'test',
   }
   const base64 = Buffer.from(request).toString('base64')
   const got = await get!.handle({
