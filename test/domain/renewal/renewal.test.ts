@@ -241,6 +241,24 @@ describe('a device that lost the answer', () => {
   })
 })
 
+describe('a device that repeats its very request', () => {
+  test('long after the deadline gets a certificate over the key that it made for it', async t => {
+    const instance = await testInstance(t)
+    const first = await fieldDevice(instance)
+    const key = await generateKeyPair('P-256')
+    const lost = await renewed(instance, first, { key })
+    instance.clock.advance(10 * DAY)
+    await retireDue(instance)
+    const second = await renewed(instance, first, { key })
+    assert.notEqual(second.record.serialNumber, lost.record.serialNumber)
+    assert.equal(second.record.keyId, lost.record.keyId)
+    await seenInUse(second.record, instance)
+    assert.deepEqual(await goodCertificates(instance, first), [second.record.serialNumber])
+    assert.notEqual((await instance.store.read.key(second.record.keyId))?.state, 'archived')
+    await assertInvariants(instance.store)
+  })
+})
+
 describe('a certificate that an operator revoked as superseded', () => {
   test('is no way back, before the deadline and after it', async t => {
     const instance = await testInstance(t)
