@@ -210,6 +210,29 @@ describe('the end of a device, beside a running server', () => {
     }
   })
 
+  test('what a device wiped by itself is beyond use by its own signed word', async () => {
+    const token = await server.token('SN-2')
+    await server.sh(
+      `touchmark agent enroll --server "$URL" --trust "$ROOTS" --serial SN-2 --model gateway --token ${token} --dir second
+       touchmark device retire SN-2
+       touchmark agent run --dir second --once || true`,
+    )
+    const shown = await server.json<Shown & { statements: { kind: string }[] }>(['device', 'show', 'SN-2'])
+    assert.deepEqual([shown.device.state, shown.keys[0]?.state], ['retired', 'destroyed'])
+    assert.deepEqual(
+      shown.statements.map(({ kind }) => kind),
+      ['wipe'],
+    )
+    const destroyed = await server.json<{ keys: unknown[] }>(['device', 'destroy', 'SN-2'])
+    assert.deepEqual(destroyed.keys, [], 'no witness is needed')
+    await server.sh('touchmark device destruction-certificate SN-2 --output second-destroyed')
+    const { keys, statements } = JSON.parse(readFileSync(server.folder.join('second-destroyed', 'facts.json'), 'utf8'))
+    assert.deepEqual(
+      [statements.length, statements[0].kind, keys[0].statementSha256],
+      [1, 'wipe', statements[0].sha256],
+    )
+  })
+
   test('the store is what the log says', async () => {
     assert.equal((await server.json<{ ok: boolean }>(['audit', 'verify'])).ok, true)
     await server.assertInvariants()
