@@ -9,6 +9,9 @@ export const RELEASED_AT = Date.UTC(2026, 10, 21) / 1000
 /** A clock that differs by more than this from a server's is worth a word in the status. */
 export const NOTABLE_SKEW_SECONDS = 300
 
+/** 9999-12-31T23:59:59Z. */
+const LAST_SECOND = 253_402_300_799
+
 export class AgentClock {
   readonly #device: () => number
   /** Server's time minus device's, since an authenticated server told it in this run of the program. */
@@ -29,9 +32,9 @@ export class AgentClock {
     return this.#evident
   }
 
-  /** The device's own clock as it is, for reports. */
+  /** The device's own clock as it is, for reports; within what RFC 3339 can say. */
   device(): number {
-    return Math.floor(this.#device())
+    return Math.min(Math.max(Math.floor(this.#device()), 0), LAST_SECOND)
   }
 
   /** The time to judge certificates by, in whole seconds; never before the evidence. */

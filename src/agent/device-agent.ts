@@ -429,8 +429,8 @@ export class DeviceAgent {
       sequence: state.sequence,
       time: this.#clock.device(),
       agentVersion: AGENT_VERSION,
-      firmware: this.#options.firmware?.() ?? null,
-      configuration: this.#options.configuration?.() ?? null,
+      firmware: reportable(this.#options.firmware?.()),
+      configuration: reportable(this.#options.configuration?.()),
       daysLeft: Math.floor((identity.record.notAfter - this.now()) / DAY),
       lastError: lastError && { code: lastError.code, at: lastError.at },
       keys: [{ keyId: identity.key.keyId, place: keyPlace.place, protection: keyPlace.protection }],
@@ -842,6 +842,11 @@ function sleep(seconds: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(done, seconds * 1000)
     signal.addEventListener('abort', done, { once: true })
   })
+}
+
+/** As a report can carry it: one line of 128 characters, or nothing. */
+function reportable(text: string | undefined): string | null {
+  return oneLine(text ?? '').slice(0, 128) || null
 }
 
 /** Fit for a state file and a terminal. */

@@ -111,7 +111,12 @@ export class HomeOpener {
   async open(): Promise<Home | undefined> {
     const state = await this.peek()
     if (!state) {
-      await clear(this.#ports.storage, () => false)
+      const { storage } = this.#ports
+      await clear(
+        storage,
+        () => false,
+        name => storage.destroy(name),
+      )
       return undefined
     }
     const home = new Home(
@@ -385,10 +390,19 @@ export class Home {
     const roots = toUtf8(rootsPem(this.#state))
     const published = await this.#storage.read(ROOTS)
     if (!published || !equalBytes(published, roots)) await this.#storage.write(ROOTS, roots)
-    await clear(this.#storage, name => {
-      if (name.startsWith('bootstrap/')) return bootstrap !== null && belongsTo(bootstrap, name)
-      return !name.startsWith('identities/') || folders.some(folder => name.startsWith(folder))
-    })
+    await clear(
+      this.#storage,
+      name =>
+        name.startsWith('bootstrap/')
+          ? bootstrap !== null && belongsTo(bootstrap, name)
+          : folders.some(folder => name.startsWith(folder)),
+      name => this.#destroy(name),
+    )
+  }
+
+  /** A key goes where it lives, not only what is stored of it here. */
+  #destroy(name: string): Promise<void> {
+    return isKey(name) ? this.#keys.destroy(name) : this.#storage.destroy(name)
   }
 
   #openKey(name: string, digest: string): Promise<HeldKey> {
@@ -400,11 +414,17 @@ function belongsTo(bootstrap: Bootstrap, name: string): boolean {
   return bootstrap.kind === 'token' ? name === TOKEN : name !== TOKEN
 }
 
-/** Destroys what is not wanted. */
-async function clear(storage: AgentStorage, wanted: (name: string) => boolean): Promise<void> {
+const isKey = (name: string) => name.startsWith('identities/') && name.endsWith('/key.pem')
+
+/** Destroys what is not wanted of the identities and of what the device began with. */
+async function clear(
+  storage: AgentStorage,
+  wanted: (name: string) => boolean,
+  destroy: (name: string) => Promise<void>,
+): Promise<void> {
   for (const name of await storage.list()) {
     const ours = name.startsWith('identities/') || name.startsWith('bootstrap/')
-    if (ours && !wanted(name)) await storage.destroy(name)
+    if (ours && !wanted(name)) await destroy(name)
   }
 }
 

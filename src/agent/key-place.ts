@@ -18,6 +18,10 @@ export interface HeldKey {
   tlsKey(): string
 }
 
+/**
+ * What a place stores in the agent's storage under the name of a key is its own: the key, one wrapped by a TPM, a reference into a token. There
+ * is always something, because the names that are stored are how the agent knows which keys there are.
+ */
 export interface KeyPlace {
   /** What the server is told: `file`, `tpm`, `secure_element`, `hsm`. */
   readonly place: 'file' | 'tpm' | 'secure_element' | 'hsm'
@@ -29,7 +33,7 @@ export interface KeyPlace {
    * `agent.key_missing`, `agent.key_altered`, `seal.broken`.
    */
   open(name: string, sha256: string): Promise<HeldKey>
-  /** The file of a key is overwritten and removed; a token forgets it. Nothing happens where there is none. */
+  /** What is stored goes, and a token forgets the key. Nothing happens where there is none. */
   destroy(name: string): Promise<void>
 }
 

@@ -6,7 +6,10 @@ import type { Random } from '../crypto/random.ts'
 import type { IdentityRecord, RenewalPlan, RenewalWish } from './agent-state.ts'
 import { fraction } from './back-off.ts'
 
-/** The plan that follows from what the server says. A window that is as it was keeps the moment that was drawn. */
+/**
+ * The plan that follows from what the server says. A window that is as it was keeps the moment that was drawn. An order is obeyed as soon as its
+ * window is open: whoever ordered it paces the asking, and devices hear of it at moments that are spread already.
+ */
 export function planFrom(
   info: RenewalInfoMessage,
   { serialNumber }: IdentityRecord,
@@ -17,7 +20,7 @@ export function planFrom(
   const { start: windowStart, end: windowEnd } = info.suggestedWindow
   const same =
     before?.serialNumber === serialNumber && before.windowStart === windowStart && before.windowEnd === windowEnd
-  const renewAt = same ? before.renewAt : draw(windowStart, windowEnd, random)
+  const renewAt = order ? windowStart : same ? before.renewAt : draw(windowStart, windowEnd, random)
   return { serialNumber, windowStart, windowEnd, renewAt, reason, order: order && wishOf(order) }
 }
 

@@ -142,6 +142,31 @@ describe('touchmark agent', () => {
     await server.assertInvariants()
   })
 
+  test('the operator orders another algorithm: the agent has it after its next report', async () => {
+    await enroll('SN-10', '--token', await server.token('SN-10'))
+    await server.json(['renewal', 'order', 'SN-10', '--key-algorithm', 'P-384'])
+    const { code, document, stderr } = await agent('run', 'SN-10', '--once')
+    assert.equal(code, 0, stderr)
+    assert.equal(document.keyAlgorithm, 'P-384')
+    assert.equal(document.serialNumber, (await server.device('SN-10')).certificates[0]!.serialNumber)
+    assert.equal((await agent('run', 'SN-10', '--once')).document.serialNumber, document.serialNumber, 'once')
+  })
+
+  test('a device with a birth certificate whose renewal is refused enrols again with that', async () => {
+    await server.sh(`openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out birth.key
+      openssl req -new -key birth.key -subj /serialNumber=SN-11 -out birth.csr
+      touchmark batch --input birth.csr --model gateway --profile idevid --output factory --certificate-files
+      cp factory/certificates/*SN-11.pem birth.pem`)
+    const [certificate, key] = [server.folder.join('birth.pem'), server.folder.join('birth.key')]
+    const first = await enroll('SN-11', '--certificate', certificate, '--key', key)
+    assert.equal(first.code, 0, first.stderr)
+    await server.json(['revoke', '--certificate', first.document.serialNumber!, '--reason', 'superseded'])
+    const again = await agent('renew', 'SN-11')
+    assert.equal(again.code, 0, again.stderr)
+    assert.notEqual(again.document.serialNumber, first.document.serialNumber)
+    await server.assertInvariants()
+  })
+
   test('a copy of the folder is found out', async () => {
     await enroll('SN-6', '--token', await server.token('SN-6'))
     cpSync(dir('SN-6'), dir('SN-6-copy'), { recursive: true, verbatimSymlinks: true })

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { AGENT_VERSION } from '../../src/agent/device-agent.ts'
 import { testFolder } from '../support/cli.ts'
 import { LiveServer } from '../support/live-server.ts'
 import { requireTool } from '../support/tools.ts'
@@ -33,6 +34,10 @@ test('the codes that the guide explains exist', () => {
     codes.filter(code => !known.includes(`\`${code}\``)),
     [],
   )
+})
+
+test('the agent reports the version of the package', () => {
+  assert.equal(AGENT_VERSION, JSON.parse(readFileSync(here('package.json'), 'utf8')).version)
 })
 
 test('examples/embed-agent.ts enrols, renews, and is known by both certificates', async () => {

@@ -192,6 +192,32 @@ test('a wipe that is cut anywhere leaves no key at the end', async () => {
   }
 })
 
+test('an enrolment with a birth certificate and sealed keys that is cut anywhere ends with one valid identity', async () => {
+  const passphrase = new TextEncoder().encode('correct horse battery staple')
+  const sealParameters = { memoryKiB: 64, passes: 1, lanes: 1 }
+  const server = new AgentServer(PKI)
+  const evidence = server.birth()
+  const make = (storage: MemoryStorage) => new DeviceAgent({ storage, ...server.options(), passphrase, sealParameters })
+  const whole = memoryStorage()
+  await make(whole).enrol({ ...enrolment(server), evidence })
+  for (let nth = 1; nth <= whole.changes; nth++) {
+    for (const when of ['before', 'after'] as const) {
+      const storage = memoryStorage()
+      storage.cutPower(nth, when)
+      server.reports.length = 0
+      await assert.rejects(make(storage).enrol({ ...enrolment(server), evidence }), PowerCut)
+      storage.restorePower()
+      const agent = make(storage)
+      if ((await agent.status()).state === 'active') await agent.tick({ atOnce: true })
+      else await agent.enrol({ ...enrolment(server), evidence })
+      const { valid, keyProtection, serialNumber } = await agent.status()
+      const expected = { valid: true, keyProtection: 'passphrase', serialNumber: server.last.serialNumber }
+      assert.deepEqual({ valid, keyProtection, serialNumber }, expected, `cut ${when} change ${nth}`)
+      assert.equal((await storage.list()).length, 6)
+    }
+  }
+})
+
 test('roots of the next hierarchy serve a certificate below it', async () => {
   const life = begin()
   await LIFE[0]!(life)
