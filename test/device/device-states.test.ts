@@ -1,7 +1,7 @@
 // Suspension, resumption, retirement and destruction (row D1): each takes everything that speaks for a device with it, in one transaction,
 // whatever else happens in the same moment.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, before, describe, type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import { sha256 } from '../../src/crypto/digest.ts'
 import { generateKeyPair } from '../../src/crypto/keys.ts'
@@ -32,6 +32,7 @@ import {
   useRules,
 } from '../support/instance.ts'
 import { assertInvariants } from '../support/invariants.ts'
+import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 
 const BY = { actor: OPERATOR, because: 'INC-4711' } as const
 
@@ -165,57 +166,6 @@ test('a retirement revokes every slot and ends keys, tokens and requests that wa
   assert.deepEqual(await auditFindings(instance), [])
 })
 
-for (const [name, act, expected] of [
-  ['suspension', suspendDevice, 'held'],
-  ['retirement', retireDevice, 'revoked'],
-] as const) {
-  test(`a certificate that is issued while a ${name} is written does not slip through`, async t => {
-    const instance = await testInstance(t)
-    const { id, device } = await fieldDevice(instance)
-    let slipped: CertificateRecord | undefined
-    const store = withRival(instance.store, moves, async () => {
-      slipped = await certify(instance, device, await generateKeyPair('P-256'), 'ldevid')
-    })
-    const before = (await instance.store.read.auditHead()).size
-    await act(id, BY, { store, clock: instance.clock })
-    const record = await instance.store.read.certificate(slipped!.authorityId, slipped!.serialNumber)
-    assert.equal(record?.status.kind, expected)
-    const live = (await instance.store.read.certificatesOfDevice(id)).filter(({ status }) => status.kind === 'good')
-    assert.deepEqual(live, [])
-    // One transaction for all of it: the state and what ends with it stand in the log together, once.
-    const states = (await auditLog(instance)).slice(before).filter(({ action }) => action === 'device.state_changed')
-    assert.equal(states.length, 1)
-  })
-
-  test(`a request that was decided before a ${name} is not written after it`, async t => {
-    const instance = await testInstance(t)
-    const { id, device } = await fieldDevice(instance)
-    const { authorities, issuer, clock, random } = instance
-    const issues = (change: ChangeSet) => change.writes.some(write => write.kind === 'certificate.insert')
-    const store = withRival(instance.store, issues, () => act(id, BY, instance))
-    const registration = createRegistration({ store, authorities, issuer, clock, random })
-    const outcome = await enrol(request(device, await generateKeyPair('P-256')), registration)
-    assert.equal(outcome.kind, 'denied')
-    const live = (await instance.store.read.certificatesOfDevice(id)).filter(({ status }) => status.kind === 'good')
-    assert.deepEqual(live, [])
-  })
-}
-
-test('many enrolments and a suspension at once leave nothing live', async t => {
-  const instance = await testInstance(t)
-  const { id, device } = await fieldDevice(instance)
-  const keys = await Promise.all(Array.from({ length: 6 }, () => generateKeyPair('P-256')))
-  const [suspended] = await Promise.all([
-    suspendDevice(id, BY, instance),
-    ...keys.map(key => enrol(request(device, key), instance)),
-  ])
-  assert.equal(suspended.device.state, 'suspended')
-  const live = (await instance.store.read.certificatesOfDevice(id)).filter(({ status }) => status.kind === 'good')
-  assert.deepEqual(live, [])
-  assert.deepEqual(new Set(await keyStates(instance, id)), new Set(['suspended']))
-  await assertInvariants(instance.store)
-})
-
 test('a destruction comes after a retirement and ends what is left of the keys with a statement', async t => {
   const instance = await testInstance(t)
   const { id } = await fieldDevice(instance)
@@ -268,106 +218,178 @@ test('why is one word: a sentence about a person does not get into the log', asy
 
 type Act = 'ship' | 'suspend' | 'resume' | 'retire' | 'destroy' | 'issue' | 'hold' | 'release' | 'compromise' | 'wait'
 
-test('whatever is done in whatever order, device, keys and certificates agree, and the log knows all of it', async t => {
-  const instance = await testInstance(t)
-  const ports = { ...instance, organization: 'Example Devices' }
-  const acts = fc.array(
-    fc.constantFrom<Act>(
-      'ship',
-      'suspend',
-      'resume',
-      'issue',
-      'hold',
-      'release',
-      'compromise',
-      'wait',
-      'suspend',
-      'resume',
-      'retire',
-      'destroy',
-    ),
-    { minLength: 1, maxLength: 10 },
-  )
-  await fc.assert(
-    fc.asyncProperty(acts, async sequence => {
-      const { id, device } = await fieldDevice(instance)
-      for (const act of sequence) await perform(act, id)
-      await consistent(id)
+for (const engine of ['SQLite', 'PostgreSQL'] as const) {
+  describe(`on ${engine}`, () => {
+    let postgres: TestPostgres | undefined
+    before(async () => {
+      if (engine === 'PostgreSQL') postgres = await startPostgres()
+    })
+    after(() => postgres?.stop())
 
-      async function perform(act: Act, deviceId: DeviceId): Promise<void> {
-        const { state } = (await instance.store.read.device(deviceId))!
-        const records = await instance.store.read.certificatesOfDevice(deviceId)
-        const refused = { code: 'device.move_not_allowed' }
-        switch (act) {
-          case 'ship':
-            if (state === 'manufactured' || state === 'shipped') return void (await shipDevice(deviceId, BY, instance))
-            return assert.rejects(shipDevice(deviceId, BY, instance), refused)
-          case 'suspend':
-            if (state === 'suspended' || mayMove(state, 'suspended'))
-              return void (await suspendDevice(deviceId, BY, instance))
-            return assert.rejects(suspendDevice(deviceId, BY, instance), refused)
-          case 'resume':
-            if (state === 'retired' || state === 'destroyed')
-              return assert.rejects(resumeDevice(deviceId, BY, instance), refused)
-            return void (await resumeDevice(deviceId, BY, instance))
-          case 'retire':
-            if (state === 'destroyed') return assert.rejects(retireDevice(deviceId, BY, instance), refused)
-            return void (await retireDevice(deviceId, BY, instance))
-          case 'destroy':
-            if (state === 'retired' || state === 'destroyed')
-              return void (await destroyDevice(deviceId, { ...BY, erase: false }, ports))
-            return assert.rejects(destroyDevice(deviceId, { ...BY, erase: false }, ports), refused)
-          case 'issue': {
-            const outcome = await enrol(request(device, await generateKeyPair('P-256')), instance)
-            assert.equal(outcome.kind, ['suspended', 'retired', 'destroyed'].includes(state) ? 'denied' : 'issued')
-            return
-          }
-          case 'hold': {
-            const good = records.find(({ status }) => status.kind === 'good')
-            if (good) await revokeCertificate(good, 'certificateHold', OPERATOR, instance)
-            return
-          }
-          case 'release': {
-            const held = records.find(({ status }) => status.kind === 'held')
-            if (held && state !== 'suspended') await releaseCertificate(held, OPERATOR, instance)
-            return
-          }
-          case 'compromise': {
-            const [newest] = records
-            const key = newest && (await instance.store.read.key(newest.keyId))
-            if (newest && key && mayKeyMove(key.state, 'compromised')) {
-              await revokeCertificate(newest, 'keyCompromise', OPERATOR, instance)
-            }
-            return
-          }
-          case 'wait':
-            instance.clock.advance(7)
-            return
-          default:
-            act satisfies never
-        }
-      }
-    }),
-    { numRuns: 12 },
-  )
-  await assertInvariants(instance.store)
-  assert.deepEqual(await auditFindings(instance), [])
+    const instanceOf = async (t: TestContext) =>
+      testInstance(t, postgres ? { url: await postgres.createDatabase() } : undefined)
 
-  async function consistent(id: DeviceId): Promise<void> {
-    const { read } = instance.store
-    const { state } = (await read.device(id))!
-    const kinds = new Set((await read.certificatesOfDevice(id)).map(({ status }) => status.kind))
-    const keys = new Set((await read.keysOfDevice(id)).map(key => key.state))
-    if (state === 'suspended' || state === 'retired' || state === 'destroyed') {
-      assert.ok(!kinds.has('good'), `${state}: nothing is good`)
-      assert.ok(!keys.has('in_use') && !keys.has('established'), `${state}: no key may be certified`)
+    for (const [name, act, expected] of [
+      ['suspension', suspendDevice, 'held'],
+      ['retirement', retireDevice, 'revoked'],
+    ] as const) {
+      test(`a certificate that is issued while a ${name} is written does not slip through`, async t => {
+        const instance = await instanceOf(t)
+        const { id, device } = await fieldDevice(instance)
+        let slipped: CertificateRecord | undefined
+        const store = withRival(instance.store, moves, async () => {
+          slipped = await certify(instance, device, await generateKeyPair('P-256'), 'ldevid')
+        })
+        const before = (await instance.store.read.auditHead()).size
+        await act(id, BY, { store, clock: instance.clock })
+        const record = await instance.store.read.certificate(slipped!.authorityId, slipped!.serialNumber)
+        assert.equal(record?.status.kind, expected)
+        const live = (await instance.store.read.certificatesOfDevice(id)).filter(({ status }) => status.kind === 'good')
+        assert.deepEqual(live, [])
+        // One transaction for all of it: the state and what ends with it stand in the log together, once.
+        const states = (await auditLog(instance))
+          .slice(before)
+          .filter(({ action }) => action === 'device.state_changed')
+        assert.equal(states.length, 1)
+      })
+
+      test(`a request that was decided before a ${name} is not written after it`, async t => {
+        const instance = await instanceOf(t)
+        const { id, device } = await fieldDevice(instance)
+        const { authorities, issuer, clock, random } = instance
+        const issues = (change: ChangeSet) => change.writes.some(write => write.kind === 'certificate.insert')
+        const store = withRival(instance.store, issues, () => act(id, BY, instance))
+        const registration = createRegistration({ store, authorities, issuer, clock, random })
+        const outcome = await enrol(request(device, await generateKeyPair('P-256')), registration)
+        assert.equal(outcome.kind, 'denied')
+        const live = (await instance.store.read.certificatesOfDevice(id)).filter(({ status }) => status.kind === 'good')
+        assert.deepEqual(live, [])
+      })
     }
-    if (state === 'retired' || state === 'destroyed') assert.ok(!kinds.has('held') && !keys.has('suspended'))
-    if (state === 'destroyed') assert.deepEqual(keys, new Set(['destroyed']))
-    if (state !== 'suspended') assert.ok(!keys.has('suspended'), `${state}: no key is suspended`)
-    assert.equal((await read.suspension(id)) !== undefined, state === 'suspended')
-  }
-})
+
+    test('many enrolments and a suspension at once leave nothing live', async t => {
+      const instance = await instanceOf(t)
+      const { id, device } = await fieldDevice(instance)
+      const keys = await Promise.all(Array.from({ length: 6 }, () => generateKeyPair('P-256')))
+      const [suspended] = await Promise.all([
+        suspendDevice(id, BY, instance),
+        ...keys.map(key => enrol(request(device, key), instance).catch(tooMany)),
+      ])
+      assert.equal(suspended.device.state, 'suspended')
+      const live = (await instance.store.read.certificatesOfDevice(id)).filter(({ status }) => status.kind === 'good')
+      assert.deepEqual(live, [])
+      assert.deepEqual(new Set(await keyStates(instance, id)), new Set(['suspended']))
+      await assertInvariants(instance.store)
+    })
+
+    test('whatever is done in whatever order, device, keys and certificates agree, and the log knows all of it', async t => {
+      const instance = await instanceOf(t)
+      const ports = { ...instance, organization: 'Example Devices' }
+      const acts = fc.array(
+        fc.constantFrom<Act>(
+          'ship',
+          'suspend',
+          'resume',
+          'issue',
+          'hold',
+          'release',
+          'compromise',
+          'wait',
+          'suspend',
+          'resume',
+          'retire',
+          'destroy',
+        ),
+        { minLength: 1, maxLength: 10 },
+      )
+      await fc.assert(
+        fc.asyncProperty(acts, async sequence => {
+          const { id, device } = await fieldDevice(instance)
+          for (const act of sequence) await perform(act, id)
+          await consistent(id)
+
+          async function perform(act: Act, deviceId: DeviceId): Promise<void> {
+            const { state } = (await instance.store.read.device(deviceId))!
+            const records = await instance.store.read.certificatesOfDevice(deviceId)
+            const refused = { code: 'device.move_not_allowed' }
+            switch (act) {
+              case 'ship':
+                if (state === 'manufactured' || state === 'shipped')
+                  return void (await shipDevice(deviceId, BY, instance))
+                return assert.rejects(shipDevice(deviceId, BY, instance), refused)
+              case 'suspend':
+                if (state === 'suspended' || mayMove(state, 'suspended'))
+                  return void (await suspendDevice(deviceId, BY, instance))
+                return assert.rejects(suspendDevice(deviceId, BY, instance), refused)
+              case 'resume':
+                if (state === 'retired' || state === 'destroyed')
+                  return assert.rejects(resumeDevice(deviceId, BY, instance), refused)
+                return void (await resumeDevice(deviceId, BY, instance))
+              case 'retire':
+                if (state === 'destroyed') return assert.rejects(retireDevice(deviceId, BY, instance), refused)
+                return void (await retireDevice(deviceId, BY, instance))
+              case 'destroy':
+                if (state === 'retired' || state === 'destroyed')
+                  return void (await destroyDevice(deviceId, { ...BY, erase: false }, ports))
+                return assert.rejects(destroyDevice(deviceId, { ...BY, erase: false }, ports), refused)
+              case 'issue': {
+                const outcome = await enrol(request(device, await generateKeyPair('P-256')), instance)
+                assert.equal(outcome.kind, ['suspended', 'retired', 'destroyed'].includes(state) ? 'denied' : 'issued')
+                return
+              }
+              case 'hold': {
+                const good = records.find(({ status }) => status.kind === 'good')
+                if (good) await revokeCertificate(good, 'certificateHold', OPERATOR, instance)
+                return
+              }
+              case 'release': {
+                const held = records.find(({ status }) => status.kind === 'held')
+                if (held && state !== 'suspended') await releaseCertificate(held, OPERATOR, instance)
+                return
+              }
+              case 'compromise': {
+                const [newest] = records
+                const key = newest && (await instance.store.read.key(newest.keyId))
+                if (newest && key && mayKeyMove(key.state, 'compromised')) {
+                  await revokeCertificate(newest, 'keyCompromise', OPERATOR, instance)
+                }
+                return
+              }
+              case 'wait':
+                instance.clock.advance(7)
+                return
+              default:
+                act satisfies never
+            }
+          }
+        }),
+        { numRuns: 12 },
+      )
+      await assertInvariants(instance.store)
+      assert.deepEqual(await auditFindings(instance), [])
+
+      async function consistent(id: DeviceId): Promise<void> {
+        const { read } = instance.store
+        const { state } = (await read.device(id))!
+        const kinds = new Set((await read.certificatesOfDevice(id)).map(({ status }) => status.kind))
+        const keys = new Set((await read.keysOfDevice(id)).map(key => key.state))
+        if (state === 'suspended' || state === 'retired' || state === 'destroyed') {
+          assert.ok(!kinds.has('good'), `${state}: nothing is good`)
+          assert.ok(!keys.has('in_use') && !keys.has('established'), `${state}: no key may be certified`)
+        }
+        if (state === 'retired' || state === 'destroyed') assert.ok(!kinds.has('held') && !keys.has('suspended'))
+        if (state === 'destroyed') assert.deepEqual(keys, new Set(['destroyed']))
+        if (state !== 'suspended') assert.ok(!keys.has('suspended'), `${state}: no key is suspended`)
+        assert.equal((await read.suspension(id)) !== undefined, state === 'suspended')
+      }
+    })
+  })
+}
+
+/** Six requests for one slot at once: who never gets a turn is told to ask again. */
+function tooMany(thrown: unknown): void {
+  assert.equal((thrown as { code?: string }).code, 'enrolment.contended')
+}
 
 function request(device: Parameters<typeof certify>[1], key: Parameters<typeof testCsr>[0]) {
   return {
