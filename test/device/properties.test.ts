@@ -1,5 +1,6 @@
 // What is said of a device: found by it, committed to in the log, and, where it could tell of a person, erased so that nobody can confirm it.
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -71,6 +72,9 @@ test('the log holds no value that could tell of a person, and the salt opens wha
   const commitment = String(entry.detail?.['commitment'])
   assert.ok(opensCommitment(hmacSha256, commitment, property!.salt!, commitmentField(property!), 'Ada Lovelace'))
   assert.ok(!opensCommitment(hmacSha256, commitment, property!.salt!, commitmentField(property!), 'Bob'))
+  // As docs/formats/audit-entry.md writes it down.
+  const text = `touchmark/commitment/v1\0device/${id}/attribute:contact\0Ada Lovelace`
+  assert.equal(commitment, createHmac('sha256', property!.salt!).update(text).digest('base64url'))
 })
 
 test('an erasure leaves the log whole, and nothing anywhere confirms the value', async t => {
