@@ -30,7 +30,7 @@ const MAX_DEVICES = 20_000_000
 const MAX_YEARS = 50
 /**
  * What the store and the log grow by with each certificate that a device is given over EST (P-256, SQLite): rows, indexes and log
- * (docs/performance.md has the measurement).
+ * (docs/guides/fleet-simulation.md has what was measured).
  */
 const OCTETS_A_CERTIFICATE = 5400
 /** What the busiest day is held against. */

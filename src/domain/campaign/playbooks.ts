@@ -43,7 +43,7 @@ export function compromisedDevice(serialNumber: string): Playbook {
       },
       { what: 'See when relying parties know: CRLs and OCSP are published within seconds.', command: 'doctor' },
       {
-        what: 'A repaired device with a new key enrols with a new token; one that is gone is retired.',
+        what: 'A repaired device is resumed and enrols with a new key and a new token; one that is gone is retired.',
         command: `device retire ${serialNumber}`,
       },
     ],
@@ -92,7 +92,7 @@ export function replacedAuthority(
     steps: [
       {
         what: `Make ${to}, where it does not exist yet. A profile that names its authority without a number goes to the newest one.`,
-        command: `authority create ${to} --issuer root-1 --issuer-keys FOLDER`,
+        command: `authority create ${to} --name "NAME" --issuer root-1 --issuer-keys FOLDER`,
       },
       ...(compromised
         ? [{ what: `From now on ${from} issues nothing.`, command: `authority retire ${from} --yes` }]
