@@ -1,6 +1,12 @@
 // Everything impure that the domain asks for, on one page.
 // Reading and writing are different objects: a reader answers questions, and a change happens only as a `ChangeSet`, which the
 // store applies whole or not at all, together with its audit entries and the work that it causes.
+import type { ApiToken } from './access/api-token.ts'
+import type { Approval, ApprovalState } from './access/approval.ts'
+import type { Operator } from './access/operator.ts'
+import type { Passkey } from './access/passkey.ts'
+import type { Session } from './access/session.ts'
+import type { SignInLink } from './access/sign-in-link.ts'
 import type { AuditEntry } from './audit/entry.ts'
 import type { Batch } from './batch.ts'
 import type { Authority, AuthorityState } from './ca/authority.ts'
@@ -28,9 +34,11 @@ import type {
   TransferId,
   UnixSeconds,
 } from './ids.ts'
+import type { KeptAnswer } from './kept-answer.ts'
 import type { Enrolment, EnrolmentState } from './ra/enrolment.ts'
 import type { Token } from './ra/token.ts'
 import type { Credential, PlanMeasure, PlannedBucket } from './renewal/credential.ts'
+import type { Activity } from './statistics/activity.ts'
 
 /** Read once per use case; the value is passed on. */
 export interface Clock {
@@ -223,15 +231,64 @@ export type Write =
     }
   /** Fails with `document.version_exists`: somebody else changed it meanwhile. */
   | { readonly kind: 'document.insert'; readonly document: DocumentVersion }
+  /** Notes that a request is under way. Fails with `answer.begun` where it was noted before. */
+  | { readonly kind: 'answer.begin'; readonly answer: KeptAnswer }
+  /** Fails with `answer.begun` where the request was answered before, or forgotten. */
+  | { readonly kind: 'answer.finish'; readonly id: string; readonly sealed: Uint8Array }
+  /** Forgets a request that changed nothing; nothing happens where there is none. */
+  | { readonly kind: 'answer.drop'; readonly id: string }
+  /** Forgets the answers that expired before. */
+  | { readonly kind: 'answer.expire'; readonly before: UnixSeconds }
   /** Fails with `publication.outdated` where the stored number is not below this one. */
   | { readonly kind: 'publication.put'; readonly publication: Publication }
+  /**
+   * Inserts (`from` `null`), or replaces all but the time of creation. Fails with `operator.exists` where id, e-mail address or OpenID subject
+   * is taken, and with `operator.changed` where the stored revision is not `from`.
+   */
+  | { readonly kind: 'operator.put'; readonly operator: Operator; readonly from: number | null }
+  /** Fails with `passkey.exists`. */
+  | { readonly kind: 'passkey.insert'; readonly passkey: Passkey }
+  /** Fails with `passkey.changed` where the stored count is not `from`: it was used meanwhile, or is gone. */
+  | {
+      readonly kind: 'passkey.use'
+      readonly id: Passkey['id']
+      readonly from: number
+      readonly to: number
+      readonly at: UnixSeconds
+    }
+  /** Fails with `passkey.not_found` where the operator has no such passkey. */
+  | { readonly kind: 'passkey.remove'; readonly id: Passkey['id']; readonly operatorId: Operator['id'] }
+  /** Fails with `session.exists`. */
+  | { readonly kind: 'session.insert'; readonly session: Session }
+  /** Never moves the time back; nothing happens where there is no such session. */
+  | { readonly kind: 'session.seen'; readonly id: Session['id']; readonly at: UnixSeconds }
+  /** Fails with `session.not_found`. */
+  | { readonly kind: 'session.remove'; readonly id: Session['id'] }
+  /** In place of the link of this name. */
+  | { readonly kind: 'link.put'; readonly link: SignInLink }
+  /** Fails with `access.link_used` where there is no such link: it was used, replaced or withdrawn. */
+  | { readonly kind: 'link.use'; readonly secretHash: SignInLink['secretHash'] }
+  /** Nothing happens where there is none. */
+  | { readonly kind: 'link.remove'; readonly name: SignInLink['name'] }
+  /** Fails with `access.replayed` where it was spent before. `digest`: 64 hex digits. */
+  | { readonly kind: 'proof.spend'; readonly digest: string; readonly expiresAt: UnixSeconds }
+  /** Fails with `api_token.exists`. */
+  | { readonly kind: 'api_token.insert'; readonly token: ApiToken }
+  /** Never moves the time back; nothing happens where there is none. */
+  | { readonly kind: 'api_token.seen'; readonly id: ApiToken['id']; readonly at: UnixSeconds }
+  /** Fails with `api_token.revoked` where it was revoked before, or does not exist. */
+  | { readonly kind: 'api_token.revoke'; readonly id: ApiToken['id']; readonly at: UnixSeconds }
+  /** Inserts (`from` `null`), or moves on. Fails with `approval.changed` where the stored revision is not `from`. */
+  | { readonly kind: 'approval.put'; readonly approval: Approval; readonly from: number | null }
+  /** Forgets sessions, links and spent proofs whose time is over. */
+  | { readonly kind: 'access.sweep'; readonly now: UnixSeconds }
   | { readonly kind: 'work.request'; readonly topic: Work['topic']; readonly key: string; readonly dueAt: UnixSeconds }
   /** Removes the row unless it was requested again since it was leased. */
   | { readonly kind: 'work.done'; readonly work: Work }
 
 /**
  * One transaction: every write, every audit entry, or nothing. Never without an audit entry, but for what decides nothing: publications,
- * work, health reports, the renewal plan, what a credential says of its use and its failures, the progress of a campaign.
+ * work, health reports, the renewal plan, what a credential says of its use and its failures, the progress of a campaign, answers that are kept.
  */
 export interface ChangeSet {
   readonly writes: readonly Write[]
@@ -392,6 +449,29 @@ export interface StoreReader {
   documents(kind: DocumentVersion['kind']): Promise<DocumentVersion[]>
   publication(name: string): Promise<Publication | undefined>
 
+  operator(id: Operator['id']): Promise<Operator | undefined>
+  /** `email` in small letters. */
+  operatorByEmail(email: string): Promise<Operator | undefined>
+  operatorByOidc(oidc: NonNullable<Operator['oidc']>): Promise<Operator | undefined>
+  /** Oldest first, removed ones too. */
+  operators(page: { after?: string; limit: number }): Promise<Page<Operator>>
+  passkey(id: Passkey['id']): Promise<Passkey | undefined>
+  /** Oldest first. */
+  passkeysOfOperator(id: Operator['id']): Promise<Passkey[]>
+  sessionByHash(secretHash: Session['secretHash']): Promise<Session | undefined>
+  /** Oldest first, those too that are over. */
+  sessionsOfOperator(id: Operator['id']): Promise<Session[]>
+  linkByHash(secretHash: SignInLink['secretHash']): Promise<SignInLink | undefined>
+  apiToken(id: ApiToken['id']): Promise<ApiToken | undefined>
+  apiTokenByHash(secretHash: ApiToken['secretHash']): Promise<ApiToken | undefined>
+  /** Oldest first, revoked ones too; of one operator or of all. */
+  apiTokens(page: { after?: string; limit: number; operatorId?: Operator['id'] }): Promise<Page<ApiToken>>
+  approval(id: Approval['id']): Promise<Approval | undefined>
+  /** Newest first. */
+  approvals(page: { after?: string; limit: number; state?: ApprovalState }): Promise<Page<Approval>>
+  /** Those that wait and whose time is over, at most `limit`. */
+  approvalsOverdue(now: UnixSeconds, limit: number): Promise<Approval[]>
+
   auditHead(): Promise<AuditHead>
   auditEntry(index: number): Promise<Uint8Array | undefined>
   /** Entries from `from` on, streamed. */
@@ -399,6 +479,14 @@ export interface StoreReader {
   /** The hashes of a tile (C2SP tlog-tiles), full or partial as it stands now. */
   auditTile(level: number, index: number): Promise<Uint8Array | undefined>
   latestCheckpoint(): Promise<StoredCheckpoint | undefined>
+
+  /** Positions of entries about the device, newest first: those before `before`. */
+  entriesOfDevice(id: DeviceId, page: { before?: number; limit: number }): Promise<number[]>
+  /** What happened in the hours that begin in [from, until), in order of time. */
+  activity(from: UnixSeconds, until: UnixSeconds): Promise<Activity[]>
+  /** How many devices there are in each state; states without any are left out. */
+  deviceCounts(): Promise<Partial<Readonly<Record<DeviceState, number>>>>
+  keptAnswer(id: string): Promise<KeptAnswer | undefined>
 
   counts(): Promise<{ readonly devices: number; readonly certificates: number; readonly auditEntries: number }>
 }

@@ -2,7 +2,19 @@
 // means that its write found something else than it expects; `conflictOf` says which of the contract's codes that is.
 import { TouchmarkError } from '../../core/errors.ts'
 import type { ChangeSet, Write } from '../../domain/ports.ts'
-import type { StepSink, WriteStatement } from './sql.ts'
+import { activityOf } from '../../domain/statistics/activity.ts'
+import type { StepSink, Value, WriteStatement } from './sql.ts'
+import { addToActivity, putActivity } from './tables/activity.ts'
+import { dropAnswer, dropOldAnswers, finishAnswer, insertAnswer, putAnswer } from './tables/answer.ts'
+import {
+  insertApiToken,
+  putApiToken,
+  revokeApiTokenRow,
+  seeApiToken,
+  updateApiTokenRevoked,
+  updateApiTokenSeen,
+} from './tables/api-token.ts'
+import { insertApproval, putApproval, updateApproval } from './tables/approval.ts'
 import { insertAuthority, moveAuthority, putAuthority, updateAuthority } from './tables/authority.ts'
 import { insertBatch, moveBatch, putBatch, updateBatchProgress } from './tables/batch.ts'
 import { insertCampaign, putCampaign, replaceCampaign, updateCampaign } from './tables/campaign.ts'
@@ -29,7 +41,8 @@ import {
   removeCredential,
   updateCredential,
 } from './tables/credential.ts'
-import { insertDevice, moveDevice, putDevice, updateDeviceState } from './tables/device.ts'
+import { DEVICE_STATE, insertDevice, moveDevice, putDevice, updateDeviceState } from './tables/device.ts'
+import { insertDeviceEntry, putDeviceEntries } from './tables/device-entry.ts'
 import { insertHealth, putHealth, updateHealth } from './tables/device-health.ts'
 import { insertKey, moveKey, putKey, updateKeyState } from './tables/device-key.ts'
 import {
@@ -45,10 +58,39 @@ import { insertStatement, putStatement } from './tables/device-statement.ts'
 import { insertDocument, putDocument } from './tables/document.ts'
 import { insertEnrolment, moveEnrolment, putEnrolment, updateEnrolmentState } from './tables/enrolment.ts'
 import { putHolding, upsertHolding } from './tables/key-holding.ts'
+import { insertOperator, putOperator, updateOperator } from './tables/operator.ts'
 import { insertTransfer, moveTransfer, putTransfer, updateTransferState } from './tables/ownership-transfer.ts'
+import {
+  deletePasskey,
+  insertPasskey,
+  putPasskey,
+  removePasskey,
+  updatePasskeyUsed,
+  usePasskey,
+} from './tables/passkey.ts'
 import { putPublication, upsertPublication } from './tables/publication.ts'
 import { takeQuota, upsertQuota } from './tables/quota.ts'
 import { addToPlan, dropEmptyBucket, putPlanned } from './tables/renewal-plan.ts'
+import {
+  deleteLink,
+  deleteOldLinks,
+  deleteOldProofs,
+  deleteOldSessions,
+  deleteSession,
+  insertProof,
+  insertSession,
+  putLink,
+  putSession,
+  removeLink,
+  removeSession,
+  seeSession,
+  spendProof,
+  sweepAccess,
+  updateSessionSeen,
+  upsertLink,
+  useLink,
+  useLinkRow,
+} from './tables/session.ts'
 import { deleteSuspension, putSuspension, removeSuspension, upsertSuspension } from './tables/suspension.ts'
 import { cancelToken, insertToken, putToken, updateTokenCancelled, updateTokenUsed, useToken } from './tables/token.ts'
 import { finishWork, requestWork, updateWorkDone, upsertWork } from './tables/work.ts'
@@ -100,20 +142,51 @@ export const WRITE_STATEMENTS: readonly WriteStatement[] = [
   insertPlannedDevices,
   updateCampaignDevice,
   addToCampaignCount,
+  addToActivity,
+  insertDeviceEntry,
+  insertAnswer,
+  finishAnswer,
+  dropAnswer,
+  dropOldAnswers,
 ]
 
 /** What the head counts about a statement that succeeded. */
 export interface Tally {
   devices: number
+  /** By how many devices each state grows. */
+  readonly byState: Map<string, number>
   certificates: number
   configuration: boolean
 }
 
-export function tally(statement: WriteStatement, into: Tally): void {
-  if (statement === insertDevice) into.devices++
-  else if (statement === insertCertificate) into.certificates++
+export const emptyTally = (): Tally => ({ devices: 0, byState: new Map(), certificates: 0, configuration: false })
+
+/** A copy that the original does not move. */
+export const copyTally = (tallied: Tally): Tally => ({ ...tallied, byState: new Map(tallied.byState) })
+
+export function tally(statement: WriteStatement, values: readonly Value[], into: Tally): void {
+  if (statement === insertDevice) {
+    into.devices++
+    addDevices(into, values[DEVICE_STATE], 1)
+  } else if (statement === updateDeviceState) {
+    // A move to where it is holds a decision to its facts.
+    const [to, , , from] = values
+    if (to === from) return
+    addDevices(into, to, 1)
+    addDevices(into, from, -1)
+  } else if (statement === insertCertificate) into.certificates++
   else if (statement === insertDocument || statement === insertAuthority || statement === updateAuthority)
     into.configuration = true
+}
+
+function addDevices({ byState }: Tally, state: Value | undefined, amount: number): void {
+  if (typeof state === 'string') byState.set(state, (byState.get(state) ?? 0) + amount)
+}
+
+/** Hands the statements to the sink that what the change set logs causes: counts of what happened, and whose timeline it belongs to. */
+export function planAudit({ audit }: ChangeSet, out: StepSink): void {
+  putDeviceEntries(audit, out)
+  for (const activity of activityOf(audit)) putActivity(activity, out)
 }
 
 /** Hands the statements of the write, at least one, with their values to the sink. */
@@ -223,8 +296,68 @@ export function planWrite(write: Write, out: StepSink): void {
     case 'document.insert':
       putDocument(write.document, out)
       break
+    case 'answer.begin':
+      putAnswer(write.answer, out)
+      break
+    case 'answer.finish':
+      out.begin(finishAnswer).bytes(write.sealed).hex(write.id)
+      break
+    case 'answer.drop':
+      out.begin(dropAnswer).hex(write.id)
+      break
+    case 'answer.expire':
+      out.begin(dropOldAnswers).integer(write.before)
+      break
     case 'publication.put':
       putPublication(write.publication, out)
+      break
+    case 'operator.put':
+      putOperator(write.operator, write.from, out)
+      break
+    case 'passkey.insert':
+      putPasskey(write.passkey, out)
+      break
+    case 'passkey.use':
+      usePasskey(write, out)
+      break
+    case 'passkey.remove':
+      removePasskey(write.id, write.operatorId, out)
+      break
+    case 'session.insert':
+      putSession(write.session, out)
+      break
+    case 'session.seen':
+      seeSession(write.id, write.at, out)
+      break
+    case 'session.remove':
+      removeSession(write.id, out)
+      break
+    case 'link.put':
+      putLink(write.link, out)
+      break
+    case 'link.use':
+      useLink(write.secretHash, out)
+      break
+    case 'link.remove':
+      removeLink(write.name, out)
+      break
+    case 'proof.spend':
+      spendProof(write.digest, write.expiresAt, out)
+      break
+    case 'api_token.insert':
+      putApiToken(write.token, out)
+      break
+    case 'api_token.seen':
+      seeApiToken(write.id, write.at, out)
+      break
+    case 'api_token.revoke':
+      revokeApiTokenRow(write.id, write.at, out)
+      break
+    case 'approval.put':
+      putApproval(write.approval, write.from, out)
+      break
+    case 'access.sweep':
+      sweepAccess(write.now, out)
       break
     case 'work.request':
       requestWork(write.topic, write.key, write.dueAt, out)
@@ -443,6 +576,9 @@ export function conflictOf(write: Write): TouchmarkError {
         'Somebody else changed the document meanwhile.',
         { evidence: { name: write.document.name, version: write.document.version } },
       )
+    case 'answer.begin':
+    case 'answer.finish':
+      return new TouchmarkError('answer.begun', 'conflict', 'The same request is under way, or was answered.')
     case 'publication.put':
       return new TouchmarkError(
         'publication.outdated',
@@ -450,8 +586,54 @@ export function conflictOf(write: Write): TouchmarkError {
         'A publication with this number or a higher one is stored.',
         { evidence: { name: write.publication.name, number: write.publication.number } },
       )
+    case 'answer.drop':
+    case 'answer.expire':
+    case 'operator.put':
+      return write.from === null
+        ? new TouchmarkError('operator.exists', 'conflict', 'An operator signs in with this already.')
+        : new TouchmarkError('operator.changed', 'conflict', 'Somebody else changed the operator meanwhile.', {
+            evidence: { operatorId: write.operator.id, from: write.from },
+            next: 'Read it again, and try again.',
+          })
+    case 'passkey.insert':
+      return new TouchmarkError('passkey.exists', 'conflict', 'The passkey is known already.')
+    case 'passkey.use':
+      return new TouchmarkError('passkey.changed', 'conflict', 'The passkey was used meanwhile, or is gone.')
+    case 'passkey.remove':
+      return new TouchmarkError('passkey.not_found', 'not_found', 'There is no such passkey.')
+    case 'session.insert':
+      return new TouchmarkError('session.exists', 'conflict', 'The session exists.')
+    case 'session.remove':
+      return new TouchmarkError('session.not_found', 'not_found', 'There is no such session.')
+    case 'link.use':
+      return new TouchmarkError('access.link_used', 'conflict', 'The link was used, replaced or withdrawn.')
+    case 'proof.spend':
+      return new TouchmarkError('access.replayed', 'conflict', 'This proof was used before.')
+    case 'api_token.insert':
+      return new TouchmarkError('api_token.exists', 'conflict', 'The API token exists.', {
+        evidence: { tokenId: write.token.id },
+      })
+    case 'api_token.revoke':
+      return new TouchmarkError(
+        'api_token.revoked',
+        'conflict',
+        'The API token was revoked before, or does not exist.',
+        {
+          evidence: { tokenId: write.id },
+        },
+      )
+    case 'approval.put':
+      return new TouchmarkError('approval.changed', 'conflict', 'Somebody else decided meanwhile.', {
+        evidence: { approvalId: write.approval.id, from: write.from ?? 'none' },
+        next: 'Read it again.',
+      })
     case 'work.request':
     case 'work.done':
+    case 'session.seen':
+    case 'link.put':
+    case 'link.remove':
+    case 'api_token.seen':
+    case 'access.sweep':
     case 'suspension.put':
     case 'suspension.remove':
     case 'statement.put':

@@ -1,6 +1,10 @@
 // The reading half of the store: each question goes to the table that answers it. The same for both engines.
 import type { StoreReader } from '../../domain/ports.ts'
 import type { Queries } from './engine.ts'
+import { readActivity, readDeviceCounts } from './tables/activity.ts'
+import { readAnswer } from './tables/answer.ts'
+import { readApiToken, readApiTokenByHash, readApiTokens } from './tables/api-token.ts'
+import { readApproval, readApprovals, readApprovalsOverdue } from './tables/approval.ts'
 import { readAuthorities } from './tables/authority.ts'
 import { readBatch, readBatchByInput, readBatches } from './tables/batch.ts'
 import { readCampaign, readCampaignByName, readCampaigns, readCampaignsAtWork } from './tables/campaign.ts'
@@ -23,6 +27,7 @@ import {
   readCredentialsToRetire,
 } from './tables/credential.ts'
 import { readDevice, readDeviceBySerial, readDevices, readDevicesAmong, readDevicesBySerial } from './tables/device.ts'
+import { readEntriesOfDevice } from './tables/device-entry.ts'
 import { readHealth } from './tables/device-health.ts'
 import { readKey, readKeysAmong, readKeysOfDevice } from './tables/device-key.ts'
 import { readAllProperties, readPropertiesOfDevice } from './tables/device-property.ts'
@@ -31,11 +36,14 @@ import { readDocument, readDocuments } from './tables/document.ts'
 import { readEnrolment, readEnrolments, readOpenEnrolmentsOfDevice } from './tables/enrolment.ts'
 import { readHolding } from './tables/key-holding.ts'
 import { readEntries, readEntry, readHead, readLatestCheckpoint, readLogHead, readTile } from './tables/log.ts'
+import { readOperator, readOperatorByEmail, readOperatorByOidc, readOperators } from './tables/operator.ts'
 import { readAllTransfers, readTransfer, readTransfersDue, readTransfersOfDevice } from './tables/ownership-transfer.ts'
+import { readPasskey, readPasskeysOfOperator } from './tables/passkey.ts'
 import { readPublication } from './tables/publication.ts'
 import { readQuotaTaken } from './tables/quota.ts'
 import { readPlanned } from './tables/renewal-plan.ts'
 import { readSelectedDevices } from './tables/selection.ts'
+import { readLinkByHash, readSessionByHash, readSessionsOfOperator } from './tables/session.ts'
 import { readSuspension } from './tables/suspension.ts'
 import { readAllTokens, readOpenTokensOfDevice, readToken, readTokenByHash } from './tables/token.ts'
 
@@ -107,11 +115,33 @@ export function storeReader(queries: Queries): StoreReader {
     documents: kind => readDocuments(queries, kind),
     publication: name => readPublication(queries, name),
 
+    operator: id => readOperator(queries, id),
+    operatorByEmail: email => readOperatorByEmail(queries, email),
+    operatorByOidc: oidc => readOperatorByOidc(queries, oidc),
+    operators: page => readOperators(queries, page),
+    passkey: id => readPasskey(queries, id),
+    passkeysOfOperator: id => readPasskeysOfOperator(queries, id),
+    sessionByHash: secretHash => readSessionByHash(queries, secretHash),
+    sessionsOfOperator: id => readSessionsOfOperator(queries, id),
+    linkByHash: secretHash => readLinkByHash(queries, secretHash),
+    apiToken: id => readApiToken(queries, id),
+    apiTokenByHash: secretHash => readApiTokenByHash(queries, secretHash),
+    apiTokens: page => readApiTokens(queries, page),
+    approval: id => readApproval(queries, id),
+    approvals: page => readApprovals(queries, page),
+    approvalsOverdue: (now, limit) => readApprovalsOverdue(queries, now, limit),
+
     auditHead: () => readLogHead(queries),
     auditEntry: index => readEntry(queries, index),
     auditEntries: from => readEntries(queries, from),
     auditTile: (level, index) => readTile(queries, level, index),
     latestCheckpoint: () => readLatestCheckpoint(queries),
+
+    entriesOfDevice: (id, { before = Number.MAX_SAFE_INTEGER, limit }) =>
+      readEntriesOfDevice(queries, id, before, limit),
+    activity: (from, until) => readActivity(queries, from, until),
+    deviceCounts: () => readDeviceCounts(queries),
+    keptAnswer: id => readAnswer(queries, id),
 
     counts: async () => {
       const { devices, certificates, logSize } = await readHead(queries)

@@ -316,5 +316,39 @@ const LIFE_IN_THE_FIELD: Migration = {
   ],
 }
 
+/** What the REST API asks for: rates and counts without a scan, the timeline of a device, and answers that are given twice. */
+const REST_API: Migration = {
+  version: 5,
+  name: 'rest-api',
+  statements: [
+    `CREATE TABLE activity (
+      hour BIGINT NOT NULL,
+      measure TEXT NOT NULL,
+      code TEXT NOT NULL,
+      amount BIGINT NOT NULL,
+      PRIMARY KEY (hour, measure, code)
+    ) CLUSTERED`,
+    `CREATE TABLE device_count (
+      state TEXT NOT NULL PRIMARY KEY,
+      devices BIGINT NOT NULL
+    ) CLUSTERED`,
+    // Once, for a registry that was there before: from then on every change keeps the count.
+    'INSERT INTO device_count (state, devices) SELECT state, COUNT(*) FROM device GROUP BY state',
+    `CREATE TABLE device_entry (
+      device_id BYTES NOT NULL,
+      entry_index BIGINT NOT NULL,
+      PRIMARY KEY (device_id, entry_index)
+    ) CLUSTERED`,
+    `CREATE TABLE kept_answer (
+      id BYTES NOT NULL PRIMARY KEY,
+      request_digest BYTES NOT NULL,
+      sealed BYTES,
+      begun_at BIGINT NOT NULL,
+      expires_at BIGINT NOT NULL
+    )`,
+    'CREATE INDEX kept_answer_expiry ON kept_answer (expires_at)',
+  ],
+}
+
 /** In order; each database has run a prefix of this list. */
-export const MIGRATIONS: readonly Migration[] = [FOUNDATION, LIFE_IN_THE_FIELD]
+export const MIGRATIONS: readonly Migration[] = [FOUNDATION, LIFE_IN_THE_FIELD, REST_API]

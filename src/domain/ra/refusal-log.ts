@@ -10,11 +10,13 @@ import type { Clock, Store } from '../ports.ts'
 export interface RefusalRecord {
   readonly code: string
   /** What was refused; a certificate, where nothing is said. */
-  readonly action?: 'enrolment.refused' | 'access.refused'
+  readonly action?: 'enrolment.refused' | 'access.refused' | 'operator.refused'
   readonly protocol: string
   readonly operation: string
   /** Known only where the requester proved to be this device. */
   readonly deviceId: DeviceId | null
+  /** Who asked, where it was somebody known and no device. */
+  readonly actor?: AuditEntry['actor']
   /** Tells strangers apart; never written. */
   readonly address: string
   /** What an auditor needs; cut and cleaned here. Never a secret, never personal data. */
@@ -47,7 +49,7 @@ export class RefusalLog {
   async record(record: RefusalRecord): Promise<void> {
     const now = this.#clock.now()
     const audit = this.#turn(now)
-    const key = `${record.code} ${record.deviceId ?? addressGroup(record.address)}`
+    const key = `${record.code} ${record.actor?.id ?? record.deviceId ?? addressGroup(record.address)}`
     const window = this.#seen.get(key)
     if (window) window.repeated++
     else if (this.#seen.size < MAX_WINDOWS) {
@@ -88,7 +90,9 @@ export class RefusalLog {
       if (repeated > 0) entries.push(entry({ ...record, detail: {} }, now, { repeated, since }))
     }
     for (const { record, repeated } of this.#overflow.values()) {
-      entries.push(entry({ ...record, deviceId: null, detail: {} }, now, { repeated, since, fromMany: true }))
+      entries.push(
+        entry({ ...withoutActor(record), deviceId: null, detail: {} }, now, { repeated, since, fromMany: true }),
+      )
     }
     this.#seen = new Map()
     this.#overflow = new Map()
@@ -105,13 +109,19 @@ function entry(record: RefusalRecord, at: UnixSeconds, counts: Readonly<Record<s
   const detail = Object.fromEntries(Object.entries(record.detail).map(([name, text]) => [name, auditText(text)]))
   return {
     at,
-    actor: deviceId === null ? { kind: 'stranger', id: 'unknown' } : { kind: 'device', id: deviceId },
+    actor: record.actor ?? (deviceId === null ? STRANGER : { kind: 'device', id: deviceId }),
     action: record.action ?? 'enrolment.refused',
     outcome: 'refused',
     code,
     subject: deviceId === null ? {} : { deviceId },
     detail: { ...detail, protocol, operation, ...counts },
   }
+}
+
+const STRANGER = { kind: 'stranger', id: 'unknown' } as const
+
+function withoutActor({ actor: _, ...record }: RefusalRecord): RefusalRecord {
+  return record
 }
 
 /** Whoever has one IPv6 address has 2^64 of them: they count as one. */

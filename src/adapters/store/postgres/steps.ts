@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer'
 import { encodeAuditEntries } from '../../../domain/audit/entry.ts'
 import type { ChangeSet } from '../../../domain/ports.ts'
-import { checkChangeSet, planWrite } from '../plan.ts'
+import { checkChangeSet, planAudit, planWrite } from '../plan.ts'
 import { checkInteger, checkText, type StepSink, type Value, valueInvalid, type WriteStatement } from '../sql.ts'
 
 export interface Step {
@@ -23,6 +23,7 @@ export function planChangeSet(change: ChangeSet): PlannedSet {
   checkChangeSet(change)
   const sink = new StepList()
   for (const write of change.writes) planWrite(write, sink)
+  planAudit(change, sink)
   return { steps: sink.steps, entries: encodeAuditEntries(change.audit) }
 }
 

@@ -9,8 +9,9 @@ import { leafHasher } from '../../../core/merkle/tree.ts'
 import { sha256 } from '../../../crypto/digest.ts'
 import type { StoredCheckpoint, Work } from '../../../domain/ports.ts'
 import { LogTree, logDamaged } from '../log-tree.ts'
-import { type Tally, tally } from '../plan.ts'
+import { emptyTally, type Tally, tally } from '../plan.ts'
 import type { Value, WriteStatement } from '../sql.ts'
+import { ADD_DEVICES } from '../tables/activity.ts'
 import {
   DROP_OLDER_CHECKPOINTS,
   type Head,
@@ -94,7 +95,7 @@ export class PostgresWriter {
         await session.exec('BEGIN ISOLATION LEVEL READ COMMITTED')
         transaction = {
           head: await this.#head(session),
-          tally: { devices: 0, certificates: 0, configuration: false },
+          tally: emptyTally(),
           entries: [],
           failures: [],
           tree: undefined,
@@ -204,7 +205,7 @@ export class PostgresWriter {
     if (failure === undefined) {
       await session.exec('RELEASE range')
       for (const { steps, entries } of sets.slice(from, to)) {
-        for (const { statement } of steps) tally(statement, transaction.tally)
+        for (const { statement, values } of steps) tally(statement, values, transaction.tally)
         transaction.entries.push(...entries)
       }
       return
@@ -282,6 +283,8 @@ export class PostgresWriter {
       logSize = tree.state.size
       logRoot = tree.root
     }
+    // In one order everywhere, though the head is locked: two transactions never wait for each other's rows.
+    for (const added of [...counted.byState].sort()) await session.ask(ADD_DEVICES, added)
     await session.ask(
       UPDATE_HEAD,
       headValues({

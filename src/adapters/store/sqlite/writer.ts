@@ -7,8 +7,9 @@ import type { Appended } from '../../../core/merkle/appender.ts'
 import { sha256 } from '../../../crypto/digest.ts'
 import type { StoredCheckpoint, Work } from '../../../domain/ports.ts'
 import { LogTree, logDamaged } from '../log-tree.ts'
-import { type Tally, tally, WRITE_STATEMENTS } from '../plan.ts'
+import { copyTally, emptyTally, type Tally, tally, WRITE_STATEMENTS } from '../plan.ts'
 import type { Value, WriteStatement } from '../sql.ts'
+import { ADD_DEVICES } from '../tables/activity.ts'
 import {
   DROP_OLDER_CHECKPOINTS,
   type Head,
@@ -150,7 +151,7 @@ export class SqliteWriter {
   #runTogether(group: PackedGroup, head: Head): GroupResult | undefined {
     const input = new GroupReader(group)
     const bundles = new RowBundles(this.#connection)
-    const counted: Tally = { devices: 0, certificates: 0, configuration: false }
+    const counted = emptyTally()
     const leaves: Uint8Array[] = []
     try {
       for (let sets = group.sets; sets > 0; sets--) {
@@ -158,8 +159,9 @@ export class SqliteWriter {
         for (let steps = input.count(); steps > 0; steps--) {
           const position = input.count()
           const statement = WRITE_STATEMENTS[position]!
-          if (!this.#runStatement(statement, input.values(position, first), bundles)) return undefined
-          tally(statement, counted)
+          const values = input.values(position, first)
+          if (!this.#runStatement(statement, values, bundles)) return undefined
+          tally(statement, values, counted)
         }
         for (let entries = input.count(); entries > 0; entries--) {
           const leaf = input.leaf()
@@ -187,11 +189,11 @@ export class SqliteWriter {
   #runEach(group: PackedGroup, head: Head): GroupResult {
     const connection = this.#connection
     const input = new GroupReader(group)
-    let counted: Tally = { devices: 0, certificates: 0, configuration: false }
+    let counted = emptyTally()
     const failures: SetFailure[] = []
     const leaves: Uint8Array[] = []
     for (let set = 0; set < group.sets; set++) {
-      const before = { ...counted }
+      const before = copyTally(counted)
       connection.exec('SAVEPOINT change_set')
       let failure: SetFailure | undefined
       const steps = input.count()
@@ -203,7 +205,7 @@ export class SqliteWriter {
         try {
           const changes = connection.change(statement, values)
           if (changes === 0 && statement.changes === 'one') failure = { set, step, refused: undefined }
-          else tally(statement, counted)
+          else tally(statement, values, counted)
         } catch (error) {
           if (!isOfStatement(error)) throw error
           failure = { set, step, refused: String(error) }
@@ -238,6 +240,7 @@ export class SqliteWriter {
       logSize = tree.state.size
       logRoot = tree.root
     }
+    for (const added of counted.byState) this.#connection.change(ADD_DEVICES, added)
     this.#connection.change(
       UPDATE_HEAD,
       headValues({

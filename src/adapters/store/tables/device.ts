@@ -31,6 +31,9 @@ export const insertDevice = insert('device', {
   labels: 'text',
 })
 
+/** Where the state stands among the values of `insertDevice`. */
+export const DEVICE_STATE = 3
+
 export function putDevice(device: Device, out: StepSink): void {
   out
     .begin(insertDevice)
