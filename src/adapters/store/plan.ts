@@ -65,8 +65,8 @@ import {
   insertPasskey,
   putPasskey,
   removePasskey,
+  spendPasskey,
   updatePasskeyUsed,
-  usePasskey,
 } from './tables/passkey.ts'
 import { putPublication, upsertPublication } from './tables/publication.ts'
 import { takeQuota, upsertQuota } from './tables/quota.ts'
@@ -77,6 +77,7 @@ import {
   deleteOldProofs,
   deleteOldSessions,
   deleteSession,
+  deleteUsedLink,
   insertProof,
   insertSession,
   putLink,
@@ -84,12 +85,11 @@ import {
   removeLink,
   removeSession,
   seeSession,
+  spendLink,
   spendProof,
   sweepAccess,
   updateSessionSeen,
   upsertLink,
-  useLink,
-  useLinkRow,
 } from './tables/session.ts'
 import { deleteSuspension, putSuspension, removeSuspension, upsertSuspension } from './tables/suspension.ts'
 import { cancelToken, insertToken, putToken, updateTokenCancelled, updateTokenUsed, useToken } from './tables/token.ts'
@@ -148,6 +148,26 @@ export const WRITE_STATEMENTS: readonly WriteStatement[] = [
   finishAnswer,
   dropAnswer,
   dropOldAnswers,
+  insertOperator,
+  updateOperator,
+  insertPasskey,
+  updatePasskeyUsed,
+  deletePasskey,
+  insertSession,
+  updateSessionSeen,
+  deleteSession,
+  deleteOldSessions,
+  upsertLink,
+  deleteUsedLink,
+  deleteLink,
+  deleteOldLinks,
+  insertProof,
+  deleteOldProofs,
+  insertApiToken,
+  updateApiTokenSeen,
+  updateApiTokenRevoked,
+  insertApproval,
+  updateApproval,
 ]
 
 /** What the head counts about a statement that succeeded. */
@@ -318,7 +338,7 @@ export function planWrite(write: Write, out: StepSink): void {
       putPasskey(write.passkey, out)
       break
     case 'passkey.use':
-      usePasskey(write, out)
+      spendPasskey(write, out)
       break
     case 'passkey.remove':
       removePasskey(write.id, write.operatorId, out)
@@ -336,7 +356,7 @@ export function planWrite(write: Write, out: StepSink): void {
       putLink(write.link, out)
       break
     case 'link.use':
-      useLink(write.secretHash, out)
+      spendLink(write.secretHash, out)
       break
     case 'link.remove':
       removeLink(write.name, out)
@@ -586,8 +606,6 @@ export function conflictOf(write: Write): TouchmarkError {
         'A publication with this number or a higher one is stored.',
         { evidence: { name: write.publication.name, number: write.publication.number } },
       )
-    case 'answer.drop':
-    case 'answer.expire':
     case 'operator.put':
       return write.from === null
         ? new TouchmarkError('operator.exists', 'conflict', 'An operator signs in with this already.')
@@ -629,6 +647,8 @@ export function conflictOf(write: Write): TouchmarkError {
       })
     case 'work.request':
     case 'work.done':
+    case 'answer.drop':
+    case 'answer.expire':
     case 'session.seen':
     case 'link.put':
     case 'link.remove':

@@ -317,6 +317,93 @@ const LIFE_IN_THE_FIELD: Migration = {
 }
 
 /** What the REST API asks for: rates and counts without a scan, the timeline of a device, and answers that are given twice. */
+const ACCESS: Migration = {
+  version: 3,
+  name: 'access',
+  statements: [
+    `CREATE TABLE operator (
+      id TEXT NOT NULL PRIMARY KEY,
+      name TEXT NOT NULL,
+      email TEXT UNIQUE,
+      state TEXT NOT NULL,
+      roles TEXT NOT NULL,
+      password_hash TEXT,
+      totp TEXT,
+      oidc TEXT UNIQUE,
+      created_at BIGINT NOT NULL,
+      revision BIGINT NOT NULL
+    )`,
+    'CREATE INDEX operator_created ON operator (created_at, id)',
+    `CREATE TABLE passkey (
+      id BYTES NOT NULL PRIMARY KEY,
+      operator_id TEXT NOT NULL,
+      public_key BYTES NOT NULL,
+      sign_count BIGINT NOT NULL,
+      name TEXT NOT NULL,
+      transports TEXT NOT NULL,
+      created_at BIGINT NOT NULL,
+      last_used_at BIGINT
+    )`,
+    'CREATE INDEX passkey_operator ON passkey (operator_id, created_at, id)',
+    `CREATE TABLE session (
+      id TEXT NOT NULL PRIMARY KEY,
+      secret_hash BYTES NOT NULL UNIQUE,
+      operator_id TEXT NOT NULL,
+      method TEXT NOT NULL,
+      created_at BIGINT NOT NULL,
+      seen_at BIGINT NOT NULL,
+      address TEXT NOT NULL,
+      agent TEXT NOT NULL
+    )`,
+    'CREATE INDEX session_operator ON session (operator_id, created_at, id)',
+    'CREATE INDEX session_created ON session (created_at)',
+    `CREATE TABLE sign_in_link (
+      name TEXT NOT NULL PRIMARY KEY,
+      secret_hash BYTES NOT NULL UNIQUE,
+      created_at BIGINT NOT NULL,
+      expires_at BIGINT NOT NULL
+    )`,
+    'CREATE INDEX sign_in_link_expiry ON sign_in_link (expires_at)',
+    `CREATE TABLE spent_proof (
+      digest BYTES NOT NULL PRIMARY KEY,
+      expires_at BIGINT NOT NULL
+    )`,
+    'CREATE INDEX spent_proof_expiry ON spent_proof (expires_at)',
+    `CREATE TABLE api_token (
+      id TEXT NOT NULL PRIMARY KEY,
+      secret_hash BYTES NOT NULL UNIQUE,
+      operator_id TEXT NOT NULL,
+      name TEXT NOT NULL,
+      permissions TEXT NOT NULL,
+      scope TEXT NOT NULL,
+      created_at BIGINT NOT NULL,
+      expires_at BIGINT NOT NULL,
+      last_used_at BIGINT,
+      revoked_at BIGINT
+    )`,
+    'CREATE INDEX api_token_created ON api_token (created_at, id)',
+    'CREATE INDEX api_token_operator ON api_token (operator_id, created_at, id)',
+    `CREATE TABLE approval (
+      id TEXT NOT NULL PRIMARY KEY,
+      act TEXT NOT NULL,
+      parameters TEXT NOT NULL,
+      summary TEXT NOT NULL,
+      requested_by TEXT NOT NULL,
+      requested_at BIGINT NOT NULL,
+      expires_at BIGINT NOT NULL,
+      quorum BIGINT NOT NULL,
+      approvals TEXT NOT NULL,
+      state TEXT NOT NULL,
+      state_changed_at BIGINT NOT NULL,
+      outcome TEXT,
+      revision BIGINT NOT NULL
+    )`,
+    'CREATE INDEX approval_requested ON approval (requested_at, id)',
+    'CREATE INDEX approval_state ON approval (state, requested_at, id)',
+    "CREATE INDEX approval_overdue ON approval (expires_at, id) WHERE state = 'waiting'",
+  ],
+}
+
 const REST_API: Migration = {
   version: 5,
   name: 'rest-api',
@@ -351,4 +438,4 @@ const REST_API: Migration = {
 }
 
 /** In order; each database has run a prefix of this list. */
-export const MIGRATIONS: readonly Migration[] = [FOUNDATION, LIFE_IN_THE_FIELD, REST_API]
+export const MIGRATIONS: readonly Migration[] = [FOUNDATION, LIFE_IN_THE_FIELD, ACCESS, REST_API]

@@ -23,7 +23,9 @@ export type SubjectField =
   | 'tokenId'
   /** SHA-256 over what makes an enrolment request itself, 64 hex digits. */
   | 'requestDigest'
-  /** Name of a profile, a rule set, a trust anchor, a publication, an operator. */
+  /** An act that waits for a second person. */
+  | 'approvalId'
+  /** Name of a profile, a rule set, a trust anchor, a publication, a role; opaque id of an operator. */
   | 'name'
   /** URI of a key in a key store. */
   | 'keyUri'
@@ -182,6 +184,36 @@ export const AUDIT_ACTIONS = {
 
   'operator.added': { meaning: 'An operator is admitted.', subject: ['name'] },
   'operator.removed': { meaning: 'An operator is no longer admitted.', subject: ['name'] },
+  'operator.changed': {
+    meaning: 'An operator gets other roles. The entry commits to them.',
+    subject: ['name'],
+    detail: ['rolesSha256'],
+  },
+  'operator.credential_changed': {
+    meaning: 'A means to sign in is set up, replaced or taken away.',
+    subject: ['name'],
+    detail: ['credential', 'change'],
+  },
+  'role.changed': { meaning: 'A role gets a new version.', subject: ['name'], detail: ['version'] },
+  'session.started': { meaning: 'An operator signs in.', subject: ['name'], detail: ['method'] },
+  'session.ended': { meaning: 'A session is ended before its time.', subject: ['name'] },
+  'api_token.created': {
+    meaning: 'An API token is made, in the name of an operator.',
+    subject: ['tokenId', 'name'],
+    detail: ['expiresAt'],
+  },
+  'api_token.revoked': { meaning: 'An API token is revoked.', subject: ['tokenId', 'name'] },
+  'approval.requested': {
+    meaning: 'An operator asks for an act that others must approve. The entry commits to its parameters.',
+    subject: ['approvalId'],
+    detail: ['act', 'parametersSha256', 'quorum'],
+  },
+  'approval.given': { meaning: 'A second operator approves an act.', subject: ['approvalId'], detail: ['act'] },
+  'approval.ended': {
+    meaning: 'An act that waited for approval was carried out, failed, was rejected or withdrawn, or its time ran out.',
+    subject: ['approvalId'],
+    detail: ['act', 'state'],
+  },
   'operator.refused': {
     meaning: 'A command of an operator would change data, and a rule refuses it.',
     subject: [],

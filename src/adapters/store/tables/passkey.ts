@@ -53,7 +53,7 @@ export interface PasskeyUse {
   readonly at: UnixSeconds
 }
 
-export function usePasskey({ id, from, to, at }: PasskeyUse, out: StepSink): void {
+export function spendPasskey({ id, from, to, at }: PasskeyUse, out: StepSink): void {
   out.begin(updatePasskeyUsed).integer(to).integer(at).hex(id).integer(from)
 }
 

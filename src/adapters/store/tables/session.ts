@@ -60,7 +60,7 @@ export const upsertLink = change(
     ON CONFLICT (name) DO UPDATE SET secret_hash = excluded.secret_hash, created_at = excluded.created_at,
       expires_at = excluded.expires_at`,
 )
-export const useLinkRow = change('sign_in_link', 'DELETE FROM sign_in_link WHERE secret_hash = ?')
+export const deleteUsedLink = change('sign_in_link', 'DELETE FROM sign_in_link WHERE secret_hash = ?')
 export const deleteLink = change('sign_in_link', 'DELETE FROM sign_in_link WHERE name = ?', 'any')
 export const deleteOldLinks = change('sign_in_link', 'DELETE FROM sign_in_link WHERE expires_at < ?', 'any')
 
@@ -68,8 +68,8 @@ export function putLink({ name, secretHash, createdAt, expiresAt }: SignInLink, 
   out.begin(upsertLink).text(name).hex(secretHash).integer(createdAt).integer(expiresAt)
 }
 
-export function useLink(secretHash: string, out: StepSink): void {
-  out.begin(useLinkRow).hex(secretHash)
+export function spendLink(secretHash: string, out: StepSink): void {
+  out.begin(deleteUsedLink).hex(secretHash)
 }
 
 export function removeLink(name: string, out: StepSink): void {
