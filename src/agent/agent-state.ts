@@ -136,6 +136,12 @@ export interface AgentState {
   readonly hooksDue: readonly HookEventName[]
 }
 
+/** What follows from a success: no more waiting, and its error is past. Part of the same move as the success, so that a power cut keeps them together. */
+export function settled(state: AgentState, activity: Activity): Pick<AgentState, 'retries' | 'lastError'> {
+  const { [activity]: _past, ...retries } = state.retries
+  return { retries, lastError: state.lastError?.activity === activity ? null : state.lastError }
+}
+
 const FORMAT = 'touchmark-agent-v1'
 /** Roots, servers, events: what a state of ours never reaches. */
 const MAX_LIST = 64

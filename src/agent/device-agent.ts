@@ -12,7 +12,6 @@ import type { PassphraseKeyParameters } from '../crypto/passphrase-key.ts'
 import { checkRandomSource, type Random, systemRandom } from '../crypto/random.ts'
 import { AgentClock } from './agent-clock.ts'
 import {
-  ACTIVITIES,
   type Activity,
   type AgentState,
   encodeRoots,
@@ -20,6 +19,7 @@ import {
   type LastError,
   type PendingRequest,
   pinnedRoots,
+  settled,
 } from './agent-state.ts'
 import { fraction, nextRetry } from './back-off.ts'
 import { DeviceClient } from './device-client.ts'
@@ -349,8 +349,9 @@ export class DeviceAgent {
       }
     }
     const error = failure ?? noWay()
-    // A refused renewal is made anew next time, perhaps over another key; a first request is kept, because its token may be used up.
-    if (pending.kind === 'renew' && error instanceof TouchmarkError && isFinal(error)) await home.abandon()
+    // What was refused for good is asked for anew next time, over another key; but for a token, which may be used up by this very request.
+    const onToken = home.state.bootstrap?.kind === 'token'
+    if (!onToken && error instanceof TouchmarkError && isFinal(error)) await home.abandon()
     throw error
   }
 
@@ -452,6 +453,7 @@ export class DeviceAgent {
     const { renewal: before } = home.state
     const plan = answer.renewal ? planFrom(answer.renewal, identity.record, before, this.#random) : before
     const change: Partial<AgentState> = {
+      ...settled(home.state, 'report'),
       lastReportAt: now,
       lastServerTime: this.#clock.evident,
       askAt: now + this.#untilNextReport(answer.retryAfterSeconds),
@@ -628,9 +630,8 @@ export class DeviceAgent {
       if (onFailure === 'throw') throw thrown
       return false
     }
-    const { [activity]: _done, ...retries } = home.state.retries
-    const lastError = home.state.lastError?.activity === activity ? null : home.state.lastError
-    if (before || lastError !== home.state.lastError) await home.update({ retries, lastError })
+    const { retries, lastError } = home.state
+    if (retries[activity] || lastError?.activity === activity) await home.update(settled(home.state, activity))
     return true
   }
 
@@ -705,18 +706,27 @@ export class DeviceAgent {
     if (state.current) this.#clock.notBefore(state.current.notBefore)
   }
 
+  /** The earliest of what is due, each not before its retry. What is due now and has no retry was done, or cannot be. */
   #nextAt(state: AgentState): number | null {
-    if (state.wipe?.done) return null
+    const { current, pending, bootstrap, renewal, retries, wipe } = state
+    if (wipe?.done) return null
     const now = this.now()
-    const due = [now + DAY]
-    for (const activity of ACTIVITIES) {
-      const retry = state.retries[activity]
-      if (retry) due.push(retry.at)
+    const times = [now + DAY]
+    const add = (activity: Activity, dueAt: number) => {
+      const at = Math.max(dueAt, retries[activity]?.at ?? 0)
+      if (at > now) times.push(at)
     }
-    // What has failed waits for its retry, not for its time.
-    if (state.askAt !== null && !state.retries.report) due.push(state.askAt)
-    if (state.renewal && !state.retries.renew && !state.suspended) due.push(state.renewal.renewAt)
-    return Math.max(now, Math.min(...due))
+    if (wipe) add('wipe', now)
+    else if (!current) {
+      if (pending || bootstrap) add('renew', now)
+    } else {
+      add('report', state.confirmed ? (state.askAt ?? now) : now)
+      if (!state.suspended) {
+        add('renew', pending ? now : (renewal?.renewAt ?? now))
+        if (state.knownTrustVersion > state.trust.version) add('trust', now)
+      }
+    }
+    return Math.min(...times)
   }
 
   #note(error: TouchmarkError, activity: LastError['activity'], context: Context, state: AgentState): LastError {

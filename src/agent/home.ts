@@ -34,6 +34,7 @@ import {
   parseState,
   pinnedRoots,
   type SealRecord,
+  settled,
 } from './agent-state.ts'
 import { makeCertificationRequest, type RequestedNames } from './certification-request.ts'
 import { decodeSecret, encodeSecret, FileKeyPlace, passphraseMissing } from './file-key-place.ts'
@@ -285,6 +286,7 @@ export class Home {
     }
     const { current: before, bootstrap, hooksDue } = this.#state
     await this.update({
+      ...settled(this.#state, 'renew'),
       current,
       previous: before,
       confirmed: false,
@@ -314,7 +316,8 @@ export class Home {
   /** Pins other roots. */
   async trust(bundle: PinnableBundle): Promise<void> {
     const trust = { version: bundle.version, certificates: encodeRoots(bundle.roots) }
-    await this.update({ trust, hooksDue: withEvent(this.#state.hooksDue, 'trust-updated') })
+    const hooksDue = withEvent(this.#state.hooksDue, 'trust-updated')
+    await this.update({ ...settled(this.#state, 'trust'), trust, hooksDue })
     await this.tidy()
   }
 

@@ -126,6 +126,7 @@ test('a second server is asked where the first does not answer, and one refusal 
   const server = new AgentServer()
   server.onRequest = (_, { url }) => {
     if (url.startsWith('https://a.test')) throw unreachable()
+    return undefined
   }
   const { agent } = await enrolled({ urls: ['https://a.test', 'https://b.test'] }, server)
   assert.equal((await agent.status()).valid, true)
@@ -278,6 +279,7 @@ test('ordered to wipe, it says so with every key, destroys them, and never works
   const { agent, storage } = await enrolled({ evidence: server.birth() }, server)
   server.onRequest = (operation, { body }) => {
     if (operation === 'wipe-statement') statement = body
+    return undefined
   }
   server.order = 'wipe'
   server.state = 'retired'

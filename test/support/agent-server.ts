@@ -88,8 +88,8 @@ export class AgentServer implements Transport {
     answer: TransportAnswer,
     request: TransportRequest,
   ) => TransportAnswer | Promise<TransportAnswer> = (_, answer) => answer
-  /** Changes or stops a request on its way. */
-  onRequest: (operation: string, request: TransportRequest) => void = () => undefined
+  /** Stops a request on its way, or answers it before anything is done. */
+  onRequest: (operation: string, request: TransportRequest) => TransportAnswer | undefined = () => undefined
 
   constructor(pki: Hierarchy = hierarchy('Test')) {
     this.pki = pki
@@ -114,8 +114,9 @@ export class AgentServer implements Transport {
   async exchange(request: TransportRequest): Promise<TransportAnswer> {
     const { pathname } = new URL(request.url)
     const operation = pathname.split('/').at(-1)!
-    this.onRequest(operation, request)
+    const instead = this.onRequest(operation, request)
     this.asked.push(operation)
+    if (instead) return instead
     return this.onAnswer(operation, await this.#answer(operation, pathname, request), request)
   }
 
