@@ -24,6 +24,10 @@ export type TokenId = Brand<string, 'TokenId'>
 export type CampaignId = Brand<string, 'CampaignId'>
 /** A transfer of ownership, 32 hex digits, growing with time. */
 export type TransferId = Brand<string, 'TransferId'>
+/** An alert, 32 hex digits, growing with time. */
+export type AlertId = Brand<string, 'AlertId'>
+/** A notice to a channel, 32 hex digits, growing with time. */
+export type DeliveryId = Brand<string, 'DeliveryId'>
 /** What makes two enrolment requests the same request: SHA-256 over CSR, profile and evidence, 64 hex digits. */
 export type RequestDigest = Brand<string, 'RequestDigest'>
 
@@ -34,6 +38,8 @@ export const batchId = (text: string): BatchId => text as BatchId
 export const tokenId = (text: string): TokenId => text as TokenId
 export const campaignId = (text: string): CampaignId => text as CampaignId
 export const transferId = (text: string): TransferId => text as TransferId
+export const alertId = (text: string): AlertId => text as AlertId
+export const deliveryId = (text: string): DeliveryId => text as DeliveryId
 export const requestDigest = (sha256: Uint8Array): RequestDigest => toHex(sha256) as RequestDigest
 /** The digest as octets or in lower-case hexadecimal. */
 export const keyId = (sha256OfSpki: Uint8Array | string): KeyId =>
@@ -56,6 +62,8 @@ export const newDeviceId = (now: UnixSeconds, random: Random): DeviceId => timeO
 export const newBatchId = (now: UnixSeconds, random: Random): BatchId => timeOrdered(now, random) as BatchId
 export const newTokenId = (now: UnixSeconds, random: Random): TokenId => timeOrdered(now, random) as TokenId
 export const newCampaignId = (now: UnixSeconds, random: Random): CampaignId => timeOrdered(now, random) as CampaignId
+export const newAlertId = (now: UnixSeconds, random: Random): AlertId => timeOrdered(now, random) as AlertId
+export const newDeliveryId = (now: UnixSeconds, random: Random): DeliveryId => timeOrdered(now, random) as DeliveryId
 export const newTransferId = (now: UnixSeconds, random: Random): TransferId => timeOrdered(now, random) as TransferId
 
 /**

@@ -7,6 +7,8 @@ import type { Operator } from './access/operator.ts'
 import type { Passkey } from './access/passkey.ts'
 import type { Session } from './access/session.ts'
 import type { SignInLink } from './access/sign-in-link.ts'
+import type { Alert, AlertState } from './alerts/alert.ts'
+import type { Delivery } from './alerts/notice.ts'
 import type { AuditEntry } from './audit/entry.ts'
 import type { Batch } from './batch.ts'
 import type { Authority, AuthorityState } from './ca/authority.ts'
@@ -23,9 +25,11 @@ import type { Statement } from './device/statement.ts'
 import type { Suspension } from './device/suspension.ts'
 import type { DocumentVersion } from './document.ts'
 import type {
+  AlertId,
   AuthorityId,
   BatchId,
   CampaignId,
+  DeliveryId,
   DeviceId,
   KeyId,
   RequestDigest,
@@ -282,13 +286,19 @@ export type Write =
   | { readonly kind: 'approval.put'; readonly approval: Approval; readonly from: number | null }
   /** Forgets sessions, links and spent proofs whose time is over. */
   | { readonly kind: 'access.sweep'; readonly now: UnixSeconds }
+  /** Inserts (`from` `null`) or replaces; fails with `alert.changed` where the stored revision is not `from`, or the key has an open one. */
+  | { readonly kind: 'alert.put'; readonly alert: Alert; readonly from: number | null }
+  /** Inserts (`from` `null`) or replaces; fails with `delivery.changed` where the stored revision is not `from`. */
+  | { readonly kind: 'delivery.put'; readonly delivery: Delivery; readonly from: number | null }
+  /** Fails with `delivery.changed` where the stored revision is not `from`. */
+  | { readonly kind: 'delivery.remove'; readonly id: DeliveryId; readonly from: number }
   | { readonly kind: 'work.request'; readonly topic: Work['topic']; readonly key: string; readonly dueAt: UnixSeconds }
   /** Removes the row unless it was requested again since it was leased. */
   | { readonly kind: 'work.done'; readonly work: Work }
 
 /**
  * One transaction: every write, every audit entry, or nothing. Never without an audit entry, but for what decides nothing: publications,
- * work, health reports, the renewal plan, what a credential says of its use and its failures, the progress of a campaign, answers that are kept.
+ * work, health reports, alerts and their notices, the renewal plan, what a credential says of its use and its failures, the progress of a campaign, answers that are kept.
  */
 export interface ChangeSet {
   readonly writes: readonly Write[]
@@ -471,6 +481,19 @@ export interface StoreReader {
   approvals(page: { after?: string; limit: number; state?: ApprovalState }): Promise<Page<Approval>>
   /** Those that wait and whose time is over, at most `limit`. */
   approvalsOverdue(now: UnixSeconds, limit: number): Promise<Approval[]>
+
+  alert(id: AlertId): Promise<Alert | undefined>
+  /** Alerts that are not resolved, in order of key; at most `limit`. */
+  openAlerts(limit: number): Promise<Alert[]>
+  /** Resolved at `since` or later, the earliest first; at most `limit`. */
+  alertsResolvedSince(since: UnixSeconds, limit: number): Promise<Alert[]>
+  /** Newest first. */
+  alerts(page: { after?: string; limit: number; state?: AlertState }): Promise<Page<Alert>>
+  delivery(id: DeliveryId): Promise<Delivery | undefined>
+  /** Notices whose next try has come, the longest due first; at most `limit`. */
+  deliveriesDue(now: UnixSeconds, limit: number): Promise<Delivery[]>
+  /** Notices that nobody took, oldest first. */
+  deadDeliveries(page: { after?: string; limit: number }): Promise<Page<Delivery>>
 
   auditHead(): Promise<AuditHead>
   auditEntry(index: number): Promise<Uint8Array | undefined>

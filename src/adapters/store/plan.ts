@@ -15,6 +15,7 @@ import {
   updateApiTokenSeen,
 } from './tables/api-token.ts'
 import { insertApproval, putApproval, updateApproval } from './tables/approval.ts'
+import { insertAlert, putAlert, updateAlert } from './tables/alert.ts'
 import { insertAuthority, moveAuthority, putAuthority, updateAuthority } from './tables/authority.ts'
 import { insertBatch, moveBatch, putBatch, updateBatchProgress } from './tables/batch.ts'
 import { insertCampaign, putCampaign, replaceCampaign, updateCampaign } from './tables/campaign.ts'
@@ -43,6 +44,7 @@ import {
 } from './tables/credential.ts'
 import { DEVICE_STATE, insertDevice, moveDevice, putDevice, updateDeviceState } from './tables/device.ts'
 import { insertDeviceEntry, putDeviceEntries } from './tables/device-entry.ts'
+import { deleteDelivery, insertDelivery, putDelivery, removeDelivery, updateDelivery } from './tables/delivery.ts'
 import { insertHealth, putHealth, updateHealth } from './tables/device-health.ts'
 import { insertKey, moveKey, putKey, updateKeyState } from './tables/device-key.ts'
 import {
@@ -142,6 +144,11 @@ export const WRITE_STATEMENTS: readonly WriteStatement[] = [
   insertPlannedDevices,
   updateCampaignDevice,
   addToCampaignCount,
+  insertAlert,
+  updateAlert,
+  insertDelivery,
+  updateDelivery,
+  deleteDelivery,
   addToActivity,
   insertDeviceEntry,
   insertAnswer,
@@ -378,6 +385,15 @@ export function planWrite(write: Write, out: StepSink): void {
       break
     case 'access.sweep':
       sweepAccess(write.now, out)
+      break
+    case 'alert.put':
+      putAlert(write.alert, write.from, out)
+      break
+    case 'delivery.put':
+      putDelivery(write.delivery, write.from, out)
+      break
+    case 'delivery.remove':
+      removeDelivery(write.id, write.from, out)
       break
     case 'work.request':
       requestWork(write.topic, write.key, write.dueAt, out)
@@ -644,6 +660,16 @@ export function conflictOf(write: Write): TouchmarkError {
       return new TouchmarkError('approval.changed', 'conflict', 'Somebody else decided meanwhile.', {
         evidence: { approvalId: write.approval.id, from: write.from ?? 'none' },
         next: 'Read it again.',
+      })
+    case 'alert.put':
+      return new TouchmarkError('alert.changed', 'conflict', 'The alert changed meanwhile.', {
+        evidence: { alert: write.alert.id, from: write.from ?? 'none' },
+        next: 'Read it again, and try again.',
+      })
+    case 'delivery.put':
+    case 'delivery.remove':
+      return new TouchmarkError('delivery.changed', 'conflict', 'The notice was tried, delivered or discarded meanwhile.', {
+        evidence: { from: write.from ?? 'none' },
       })
     case 'work.request':
     case 'work.done':

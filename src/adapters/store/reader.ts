@@ -5,6 +5,7 @@ import { readActivity, readDeviceCounts } from './tables/activity.ts'
 import { readAnswer } from './tables/answer.ts'
 import { readApiToken, readApiTokenByHash, readApiTokens } from './tables/api-token.ts'
 import { readApproval, readApprovals, readApprovalsOverdue } from './tables/approval.ts'
+import { readAlert, readAlerts, readAlertsResolvedSince, readOpenAlerts } from './tables/alert.ts'
 import { readAuthorities } from './tables/authority.ts'
 import { readBatch, readBatchByInput, readBatches } from './tables/batch.ts'
 import { readCampaign, readCampaignByName, readCampaigns, readCampaignsAtWork } from './tables/campaign.ts'
@@ -28,6 +29,7 @@ import {
 } from './tables/credential.ts'
 import { readDevice, readDeviceBySerial, readDevices, readDevicesAmong, readDevicesBySerial } from './tables/device.ts'
 import { readEntriesOfDevice } from './tables/device-entry.ts'
+import { readDeadDeliveries, readDeliveriesDue, readDelivery } from './tables/delivery.ts'
 import { readHealth } from './tables/device-health.ts'
 import { readKey, readKeysAmong, readKeysOfDevice } from './tables/device-key.ts'
 import { readAllProperties, readPropertiesOfDevice } from './tables/device-property.ts'
@@ -130,6 +132,14 @@ export function storeReader(queries: Queries): StoreReader {
     approval: id => readApproval(queries, id),
     approvals: page => readApprovals(queries, page),
     approvalsOverdue: (now, limit) => readApprovalsOverdue(queries, now, limit),
+
+    alert: id => readAlert(queries, id),
+    openAlerts: limit => readOpenAlerts(queries, limit),
+    alertsResolvedSince: (since, limit) => readAlertsResolvedSince(queries, since, limit),
+    alerts: page => readAlerts(queries, page),
+    delivery: id => readDelivery(queries, id),
+    deliveriesDue: (now, limit) => readDeliveriesDue(queries, now, limit),
+    deadDeliveries: page => readDeadDeliveries(queries, page),
 
     auditHead: () => readLogHead(queries),
     auditEntry: index => readEntry(queries, index),

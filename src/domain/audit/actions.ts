@@ -171,6 +171,23 @@ export const AUDIT_ACTIONS = {
   'group.changed': { meaning: 'A saved group of devices gets a new version.', subject: ['name'], detail: ['version'] },
   'owner.changed': { meaning: 'What is known of an owner gets a new version.', subject: ['name'], detail: ['version'] },
   'setting.changed': { meaning: 'A setting gets a new version.', subject: ['name'], detail: ['version'] },
+  'alert.rules_changed': { meaning: 'The rules of alerts get a new version.', subject: ['name'], detail: ['version'] },
+  'alert.acknowledged': { meaning: 'Somebody has an alert in hand.', subject: ['name'], detail: ['alert'] },
+  'alert.silenced': {
+    meaning: 'An alert is silenced until a time, or may be heard again.',
+    subject: ['name'],
+    detail: ['alert', 'until'],
+  },
+  'alert.notice_redelivered': {
+    meaning: 'A notice that could not be delivered is tried again.',
+    subject: ['name'],
+    detail: ['notice'],
+  },
+  'alert.notice_discarded': {
+    meaning: 'A notice that could not be delivered is thrown away.',
+    subject: ['name'],
+    detail: ['notice'],
+  },
   'trust.anchor_added': {
     meaning: 'A certificate becomes a trust anchor for devices.',
     subject: ['certificateSha256'],

@@ -53,6 +53,7 @@ const DOCUMENT_KINDS: Readonly<Record<string, DocumentVersion['kind']>> = {
   'trust.anchor_removed': 'trust-anchors',
   'group.changed': 'group',
   'owner.changed': 'owner',
+  'alert.rules_changed': 'alerts',
   'role.changed': 'role',
 }
 const KINDS = [...new Set(Object.values(DOCUMENT_KINDS))]
