@@ -18,6 +18,24 @@ test('every relative link leads to a file', () => {
   assert.deepEqual(broken, [])
 })
 
+test('every page is linked from another one, and every conformance page from their list', () => {
+  const linkedFrom = (page: string) =>
+    [...readFileSync(page, 'utf8').matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)]
+      .map(([, target]) => join(dirname(page), target!))
+      .filter(target => target !== page)
+  const reached = new Set(pages.flatMap(linkedFrom))
+  assert.deepEqual(
+    globSync('docs/**/*.md').filter(page => !reached.has(page)),
+    [],
+  )
+  const list = 'docs/conformance/README.md'
+  const listed = new Set(linkedFrom(list))
+  assert.deepEqual(
+    globSync('docs/conformance/*.md').filter(page => page !== list && !listed.has(page)),
+    [],
+  )
+})
+
 test('docs/errors.md is what the sources say', () => {
   const page = new Set(readFileSync('docs/errors.md', 'utf8').split('\n'))
   const sources = new Set(errorCatalogue().split('\n'))
