@@ -1,5 +1,6 @@
 // The agent of one device: enrols, keeps its identity in order, renews, reports, obeys. One call of `tick` does what is due and says when to
 // call again; `run` does that for ever. Everything impure is a port, so that thousands of agents fit into one process.
+import { setTimeout as delay } from 'node:timers/promises'
 import { parsePem } from '../core/asn1/pem.ts'
 import { fromBase64, toBase64 } from '../core/bytes/base64.ts'
 import type { Bytes } from '../core/bytes/bytes.ts'
@@ -12,18 +13,29 @@ import type { PassphraseKeyParameters } from '../crypto/passphrase-key.ts'
 import { checkRandomSource, type Random, systemRandom } from '../crypto/random.ts'
 import { AgentClock } from './agent-clock.ts'
 import {
+  enrolledAlready,
+  enrolmentPending,
+  isDamage,
+  isFinal,
+  isUnknownThere,
+  notEnrolled,
+  noWay,
+  unlessDamage,
+  wiped,
+} from './agent-errors.ts'
+import {
   type Activity,
   type AgentState,
   encodeRoots,
   type HookEventName,
+  type IdentityRecord,
   type LastError,
   type PendingRequest,
   pinnedRoots,
   settled,
 } from './agent-state.ts'
 import { fraction, nextRetry } from './back-off.ts'
-import { DeviceClient } from './device-client.ts'
-import { EstClient, type EstIdentity } from './est-client.ts'
+import type { EstClient, EstIdentity } from './est-client.ts'
 import { fileStorage } from './file-storage.ts'
 import { type BootstrapEvidence, CURRENT, type Home, HomeOpener, type OpenIdentity, ROOTS, rootsPem } from './home.ts'
 import { type Hook, hookFailed } from './hook.ts'
@@ -31,9 +43,10 @@ import { httpsTransport } from './https-transport.ts'
 import { checkIssuedChain, type IssuedChain } from './issued-chain.ts'
 import type { KeyPlace, KeyPlacePorts } from './key-place.ts'
 import { isUrgent, planAlone, planFrom } from './renewal-plan.ts'
+import { Servers } from './servers.ts'
 import { type AgentStatus, statusOf, timestamp } from './status.ts'
 import type { AgentStorage } from './storage.ts'
-import { dateOf, type TlsIdentity, type Transport, type TransportAnswer } from './transport.ts'
+import type { TlsIdentity, Transport } from './transport.ts'
 import { checkTrustBundle } from './trust-bundle.ts'
 import { signWipeStatement } from './wipe-statement.ts'
 
@@ -118,7 +131,7 @@ const WIPE_ATTEMPTS = 10
 export class DeviceAgent {
   readonly #options: DeviceAgentOptions
   readonly #storage: AgentStorage
-  readonly #transport: Transport
+  readonly #servers: Servers
   readonly #random: Random
   readonly #clock: AgentClock
   readonly #homes: HomeOpener
@@ -131,9 +144,9 @@ export class DeviceAgent {
     if (!storage) throw new TypeError('An agent needs a home or a storage.')
     this.#options = options
     this.#storage = storage
-    this.#transport = options.transport ?? httpsTransport
     this.#random = options.random ?? systemRandom
     this.#clock = new AgentClock(options.now ?? (() => Date.now() / 1000))
+    this.#servers = new Servers(options.transport ?? httpsTransport, this.#clock, options.servers)
     this.#homes = new HomeOpener({
       storage,
       random: this.#random,
@@ -196,7 +209,8 @@ export class DeviceAgent {
     while (!signal.aborted) {
       const nextAt = await this.#tickOrWait(signal)
       if (nextAt === null) return
-      await sleep(Math.min(Math.max(nextAt - this.now(), 1), LONGEST_SLEEP), signal)
+      const seconds = Math.min(Math.max(nextAt - this.now(), 1), LONGEST_SLEEP)
+      await delay(seconds * 1000, undefined, { signal }).catch(() => undefined)
     }
   }
 
@@ -329,8 +343,8 @@ export class DeviceAgent {
     let failure: unknown
     for (const way of await this.#ways(home, pending, identity)) {
       try {
-        const issued = await this.#overServers(home, async url => {
-          const est = this.#est(home.state, url, pending.profile, signal)
+        const issued = await this.#servers.ask(home.state, async url => {
+          const est = this.#servers.est(home.state, url, pending.profile, signal)
           const answer =
             way.operation === 'simplereenroll'
               ? await est.simpleReenroll(csr, way.identity)
@@ -401,8 +415,8 @@ export class DeviceAgent {
   // Reports and orders
 
   async #report(home: Home, identity: OpenIdentity, signal: AbortSignal | undefined): Promise<void> {
-    const answer = await this.#overServers(home, async url => {
-      const client = this.#device(home.state, url, identity.tls, signal)
+    const answer = await this.#servers.ask(home.state, async url => {
+      const client = this.#servers.device(home.state, url, identity.tls, signal)
       // Written before it is sent, and for each server anew: a number that was sent once never is again.
       await home.update({ sequence: home.state.sequence + 1, lastServerTime: this.#clock.evident })
       try {
@@ -456,7 +470,7 @@ export class DeviceAgent {
       ...settled(home.state, 'report'),
       lastReportAt: now,
       lastServerTime: this.#clock.evident,
-      askAt: now + this.#untilNextReport(answer.retryAfterSeconds),
+      askAt: now + this.#untilNextReport(answer.retryAfterSeconds, identity.record),
       renewal: plan,
     }
     if (!answer.isHealth) return this.#seen(home, change)
@@ -476,8 +490,9 @@ export class DeviceAgent {
     this.#tell('confirmed', home.state)
   }
 
-  #untilNextReport(asked: number | undefined): number {
-    const every = this.#options.reportEverySeconds ?? DAY
+  /** What the server asks for; else a day, or a tenth of a short life. */
+  #untilNextReport(asked: number | undefined, { notBefore, notAfter }: IdentityRecord): number {
+    const every = this.#options.reportEverySeconds ?? Math.min(DAY, (notAfter - notBefore) / 10)
     const seconds = Math.min(Math.max(asked ?? every, REPORT_AT_LEAST), REPORT_AT_MOST)
     // Spread forward only: a server that asked for a wait gets it.
     return Math.ceil(seconds * (1 + fraction(this.#random) / 10))
@@ -489,8 +504,8 @@ export class DeviceAgent {
   }
 
   async #followTrust(home: Home, identity: OpenIdentity, signal: AbortSignal | undefined): Promise<void> {
-    const bundle = await this.#overServers(home, async url => {
-      const message = await this.#device(home.state, url, identity.tls, signal).trustBundle()
+    const bundle = await this.#servers.ask(home.state, async url => {
+      const message = await this.#servers.device(home.state, url, identity.tls, signal).trustBundle()
       const { version } = home.state.trust
       return checkTrustBundle(message, { pinned: pinnedRoots(home.state), version, at: this.now() })
     })
@@ -526,7 +541,9 @@ export class DeviceAgent {
     const message = fromBase64(wipe.statement)
     const { tls } = await home.identity(current)
     try {
-      await this.#overServers(home, url => this.#device(home.state, url, tls, signal).wipeStatement(message))
+      await this.#servers.ask(home.state, url =>
+        this.#servers.device(home.state, url, tls, signal).wipeStatement(message),
+      )
     } catch (thrown) {
       // A server that refuses it will refuse it again; the keys go all the same, and the statement stays for the operator.
       if (!(thrown instanceof TouchmarkError) || !isFinal(thrown)) throw thrown
@@ -555,13 +572,13 @@ export class DeviceAgent {
     const known = await this.#homes.open()
     if (!known || !this.#isSameDevice(known.state, request)) {
       if (known?.state.wipe) throw wiped()
-      if (known?.state.current) throw enrolledAlready(known.state)
+      if (known?.state.current) throw enrolledAlready(serialNumber)
       const home = { model, serialNumber, servers, profile, keyAlgorithm, keyPlace }
       return this.#homes.create({ ...home, roots, bootstrap: evidence })
     }
     if (known.state.wipe) throw wiped()
     this.#takeEvidence(known.state)
-    if (known.state.current && (await this.#isOfUse(known))) throw enrolledAlready(known.state)
+    if (known.state.current && (await this.#isOfUse(known))) throw enrolledAlready(serialNumber)
     // The same device again, with what it shows now: a request that was not answered is repeated, an identity beyond use is replaced. Roots
     // that were followed since are not put back.
     const trust = known.state.trust.version > 0 ? known.state.trust : { version: 0, certificates: encodeRoots(roots) }
@@ -661,39 +678,6 @@ export class DeviceAgent {
     }
   }
 
-  /** One server after the other, until one gives a final answer: a success, or a refusal that is about the device. */
-  async #overServers<T>(home: Home, ask: (url: string) => Promise<T>): Promise<T> {
-    let first: unknown
-    for (const url of this.#options.servers ?? home.state.servers) {
-      try {
-        return await ask(url)
-      } catch (thrown) {
-        if (!(thrown instanceof TouchmarkError) || !mayAskAnother(thrown)) throw thrown
-        first ??= thrown
-      }
-    }
-    throw first ?? noWay()
-  }
-
-  #est(state: AgentState, url: string, label: string, signal: AbortSignal | undefined): EstClient {
-    return new EstClient({ ...this.#connection(state, url, signal), label })
-  }
-
-  #device(state: AgentState, url: string, identity: TlsIdentity, signal: AbortSignal | undefined): DeviceClient {
-    return new DeviceClient({ ...this.#connection(state, url, signal), identity })
-  }
-
-  #connection(state: AgentState, url: string, signal: AbortSignal | undefined) {
-    return {
-      url,
-      signal,
-      transport: this.#transport,
-      trustAnchors: rootsPem(state),
-      notBeforeTime: this.#clock.isWrong ? this.#clock.evident : undefined,
-      onAnswer: (answer: TransportAnswer) => this.#clock.heard(dateOf(answer), answer.tls),
-    }
-  }
-
   #checkRandom(): void {
     if (this.#randomChecked) return
     checkRandomSource(this.#random)
@@ -757,17 +741,6 @@ const MAX_CACERTS = 32
 /** What keeps an agent from working at all, and passes. */
 const PASSING: readonly string[] = ['agent.busy', 'agent.storage_failed']
 const PASSING_WAIT = 60
-/** Reasons why an identity does not hold although its files are the agent's own. */
-const DAMAGE: readonly string[] = ['agent.key_missing', 'agent.key_altered', 'agent.certificate_altered', 'key.invalid']
-
-function isDamage(thrown: unknown): thrown is TouchmarkError {
-  return thrown instanceof TouchmarkError && DAMAGE.includes(thrown.code)
-}
-
-function unlessDamage(thrown: unknown): undefined {
-  if (!isDamage(thrown)) throw thrown
-}
-
 function parseRoots(pem: string): Bytes[] {
   const roots = parsePem(pem).filter(({ label }) => label === 'CERTIFICATE')
   if (roots.length === 0) {
@@ -777,81 +750,6 @@ function parseRoots(pem: string): Bytes[] {
   }
   for (const { der } of roots) parseCertificate(der)
   return roots.map(({ der }) => der)
-}
-
-/** A refusal that will not change by itself. */
-function isFinal(error: TouchmarkError): boolean {
-  if (error.code === 'agent.server_refused') return !['unavailable', 'too_many'].includes(error.kind)
-  return error.code.startsWith('agent.certificate_')
-}
-
-/** Another server may do better: this one is away, busy, broken, or not what it should be. */
-function mayAskAnother(error: TouchmarkError): boolean {
-  if (error.code === 'agent.server_refused') return ['unavailable', 'too_many', 'not_found'].includes(error.kind)
-  return error.code !== 'agent.storage_failed' && error.code !== 'agent.enrolment_pending'
-}
-
-function isUnknownThere(thrown: unknown): boolean {
-  return thrown instanceof TouchmarkError && thrown.code === 'agent.server_refused' && thrown.kind === 'not_found'
-}
-
-function enrolledAlready({ device }: AgentState): TouchmarkError {
-  return new TouchmarkError(
-    'agent.enrolled_already',
-    'conflict',
-    'The device in this folder has an identity already.',
-    {
-      next: 'Renew it with: touchmark agent renew; or enrol in another folder.',
-      evidence: { serialNumber: device.serialNumber },
-    },
-  )
-}
-
-function notEnrolled(): TouchmarkError {
-  return new TouchmarkError('agent.not_enrolled', 'not_found', 'There is no device in this folder.', {
-    next: 'Enrol it with: touchmark agent enroll',
-  })
-}
-
-function wiped(): TouchmarkError {
-  return new TouchmarkError('agent.wiped', 'forbidden', 'The device was wiped: its keys are gone.', {
-    next: 'A wiped device begins anew in an empty folder, as its operator decides.',
-  })
-}
-
-function noWay(): TouchmarkError {
-  return new TouchmarkError(
-    'agent.no_way_to_renew',
-    'unavailable',
-    'The device has nothing left to show to the server.',
-    {
-      next: 'Give it a new one-time token: the same touchmark agent enroll, into the same folder.',
-    },
-  )
-}
-
-function enrolmentPending(retryAfterSeconds: number): TouchmarkError {
-  return new TouchmarkError(
-    'agent.enrolment_pending',
-    'conflict',
-    'An operator of the server has to approve the request.',
-    {
-      next: 'The agent asks again by itself: touchmark agent run.',
-      evidence: { retryAfterSeconds },
-    },
-  )
-}
-
-function sleep(seconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const done = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, seconds * 1000)
-    signal.addEventListener('abort', done, { once: true })
-  })
 }
 
 /** As a report can carry it: one line of 128 characters, or nothing. */
