@@ -78,7 +78,7 @@ export interface DeviceAgentOptions {
 }
 
 export interface AgentEvent {
-  readonly event: HookEventName | 'reported' | 'request-pending' | 'confirmed' | 'failed'
+  readonly event: HookEventName | 'reported' | 'confirmed' | 'failed'
   readonly at: number
   /** Of the certificate in use. */
   readonly certificate?: string
