@@ -24,7 +24,9 @@ import { campaignProgress } from '../../src/domain/campaign/progress.ts'
 import type { Device } from '../../src/domain/device/device.ts'
 import { suspendDevice } from '../../src/domain/device/suspend-device.ts'
 import { authorityId } from '../../src/domain/ids.ts'
+import type { Store } from '../../src/domain/ports.ts'
 import { enrol } from '../../src/domain/ra/enrol.ts'
+import { orderRenewal } from '../../src/domain/renewal/order-renewal.ts'
 import {
   auditLog,
   certify,
@@ -237,6 +239,89 @@ for (const [engine, open] of ENGINES) {
       for (const { device } of units) {
         assert.equal((await instance.store.read.credential(device.id, 'ldevid'))?.keyAlgorithm, 'P-256')
       }
+      await assertInvariants(instance.store)
+    })
+
+    test('once cancelled or rolled back, nobody who failed is under its order any more', async t => {
+      const instance = await open(t)
+      const units = await fleet(instance, 3)
+      const pace = { canary: 3, patienceSeconds: 3600, stopAtFailureShare: 0.5 }
+      await plan(instance, { target: { keyAlgorithm: 'P-384' }, pace })
+      await startCampaign('rekey', OPERATOR, instance)
+      await advance(instance)
+      assert.equal(await renew(instance, units[0]!, 'P-384'), undefined)
+      instance.clock.advance(3601)
+      assert.deepEqual((await advance(instance)).total.failed, 2)
+      await rollBackCampaign('rekey', OPERATOR, instance)
+      await advance(instance)
+      assert.deepEqual(await asked(instance, units), [units[0]!], 'only who followed is asked, to go back')
+      assert.equal(await renew(instance, units[1]!, 'P-256'), undefined, 'who comes late keeps what it has')
+      instance.clock.advance(3601)
+      assert.deepEqual((await advance(instance)).campaign.state, 'rolled_back')
+
+      await plan(instance, { name: 'again', target: { keyAlgorithm: 'P-384' }, pace })
+      await startCampaign('again', OPERATOR, instance)
+      await advance(instance, 'again')
+      instance.clock.advance(3601)
+      assert.equal((await advance(instance, 'again')).campaign.state, 'paused')
+      await cancelCampaign('again', OPERATOR, instance)
+      const { campaign, total } = await advance(instance, 'again')
+      assert.deepEqual([campaign.state, total.failed, total.skipped], ['cancelled', 2, 1])
+      for (const unit of units.slice(1)) {
+        assert.equal((await instance.store.read.credential(unit.device.id, 'ldevid'))?.order, null)
+      }
+      await assertInvariants(instance.store)
+    })
+
+    test('cancelling leaves what somebody else ordered meanwhile: a new owner still gets a new key', async t => {
+      const instance = await open(t)
+      const [unit] = (await fleet(instance, 1)) as [Unit]
+      await plan(instance, { target: { keyAlgorithm: 'P-384' } })
+      await startCampaign('rekey', OPERATOR, instance)
+      await advance(instance)
+      const transferred = {
+        reason: 'ownership_transferred',
+        until: instance.clock.now() + 86_400,
+        newKey: true,
+        keyAlgorithm: null,
+        profile: null,
+        authorityId: null,
+        campaignId: null,
+      } as const
+      await orderRenewal(unit.device.id, 'ldevid', transferred, OPERATOR, instance)
+      await cancelCampaign('rekey', OPERATOR, instance)
+      assert.equal((await advance(instance)).campaign.state, 'cancelled')
+      const order = (await instance.store.read.credential(unit.device.id, 'ldevid'))?.order
+      assert.deepEqual(
+        [order?.reason, order?.newKey, order?.keyAlgorithm, order?.campaignId],
+        ['ownership_transferred', true, null, null],
+      )
+      assert.equal(await renew(instance, unit, 'P-256'), undefined)
+      await assertInvariants(instance.store)
+    })
+
+    test('cancelled while another process is about to ask: nobody is asked by a campaign that has ended', async t => {
+      const instance = await open(t)
+      const units = await fleet(instance, 3)
+      await plan(instance, { pace: { canary: 3 } })
+      await startCampaign('rekey', OPERATOR, instance)
+      const { store } = instance
+      const late = {
+        ...instance,
+        store: {
+          ...store,
+          read: store.read,
+          commit: change => store.commit(change),
+          commitEach: async changes => {
+            await cancelCampaign('rekey', OPERATOR, instance)
+            await advance(instance)
+            return store.commitEach(changes)
+          },
+        } as Store,
+      }
+      await advanceCampaign(await findCampaign('rekey', instance), late)
+      assert.equal((await findCampaign('rekey', instance)).state, 'cancelled')
+      assert.deepEqual(await asked(instance, units), [])
       await assertInvariants(instance.store)
     })
 

@@ -5,14 +5,17 @@ import type { AuditEntry } from '../audit/entry.ts'
 import { mayEnrol } from '../device/device.ts'
 import type { DeviceId, UnixSeconds } from '../ids.ts'
 import type { ChangeSet, Write } from '../ports.ts'
-import type { Credential, RenewalOrder } from '../renewal/credential.ts'
-import { orderWrites, withdrawWrites } from '../renewal/order-renewal.ts'
+import type { Credential, RenewalOrder, StandingOrder } from '../renewal/credential.ts'
+import { orderWrites, withdrawCampaignWrites } from '../renewal/order-renewal.ts'
 import type { Campaign, CampaignDevice, CampaignDeviceState, CampaignTarget } from './campaign.ts'
 import { type ControlPorts, moveCampaign } from './control-campaign.ts'
 import { countAsked, MAX_ASKED_AT_ONCE, nextStep, tallyOf } from './next-step.ts'
 
 /** Who acts when a job does. */
 const ACTOR: AuditEntry['actor'] = { kind: 'system', id: 'campaigns' }
+
+/** Says of a campaign that rolls back that nobody who comes late is led forward any more: that is looked at once. */
+const LATE_ORDERS_WITHDRAWN = 'campaign.late_orders_withdrawn'
 
 /** One round over every campaign at work. A campaign that somebody else is moving is left to them. */
 export async function advanceCampaigns(ports: ControlPorts, signal?: AbortSignal): Promise<void> {
@@ -96,7 +99,7 @@ async function run(campaign: Campaign, ports: ControlPorts): Promise<Campaign | 
 
 async function update(
   campaign: Campaign,
-  changes: Partial<Pick<Campaign, 'wave' | 'hour'>>,
+  changes: Partial<Pick<Campaign, 'wave' | 'hour' | 'stateReason'>>,
   { store }: ControlPorts,
 ): Promise<Campaign> {
   const next = { ...campaign, ...changes, revision: campaign.revision + 1 }
@@ -110,11 +113,23 @@ async function moveEach(
   changeOf: (device: CampaignDevice) => Promise<ChangeSet>,
   { store }: ControlPorts,
 ): Promise<void> {
-  const changes = await Promise.all(devices.map(changeOf))
+  await commitUnlessMet(await Promise.all(devices.map(changeOf)), { store })
+}
+
+/** Answers how many met somebody else's change, and were not written. */
+async function commitUnlessMet(changes: readonly ChangeSet[], { store }: Pick<ControlPorts, 'store'>): Promise<number> {
+  let met = 0
   for (const outcome of await store.commitEach(changes)) {
     if (!(outcome instanceof Error)) continue
     if (!(outcome instanceof TouchmarkError && outcome.kind === 'conflict')) throw outcome
+    met++
   }
+  return met
+}
+
+/** Fails the change where the campaign has moved on since: what was cancelled asks nobody. Changes nothing. */
+function standingCampaign(campaign: Campaign): Write {
+  return { kind: 'campaign.update', campaign, from: campaign.revision }
 }
 
 async function askChange(
@@ -142,7 +157,7 @@ async function askChange(
   })
   const { writes, audit } = orderWrites(credential, order, ACTOR)
   const move = moveWrite(device, 'asked', now, null, { profile, authorityId, keyAlgorithm })
-  return { writes: [...writes, move], audit }
+  return { writes: [standingCampaign(campaign), ...writes, move], audit }
 }
 
 function isAsWanted(credential: Credential, target: CampaignTarget): boolean {
@@ -200,7 +215,7 @@ export async function whyItHangs(
   return health.lastError ?? 'campaign.not_renewed'
 }
 
-/** Takes back the orders of devices in these states; moves the campaign on when none is left. */
+/** Takes back every order of the campaign; moves it on when none is left. */
 async function withdraw(
   campaign: Campaign,
   states: readonly CampaignDeviceState[],
@@ -216,6 +231,7 @@ async function withdraw(
     await moveEach(items, device => withdrawChange(campaign, device, now, reason, ports), ports)
     return campaign
   }
+  if (!(await withdrawFromFailed(campaign, () => true, ports))) return undefined
   return moveCampaign(campaign, to, null, ACTOR, ports, { finishedAt: now })
 }
 
@@ -229,8 +245,44 @@ async function withdrawChange(
   const credential = await credentialUnderOrder(campaign, device.deviceId, { store })
   const change = moved(device, 'skipped', now, reason)
   if (credential === undefined) return change
-  const { writes, audit } = withdrawWrites(credential, ACTOR, now)
+  const { writes, audit } = withdrawCampaignWrites(credential, campaign.target, ACTOR, now)
   return { writes: [...writes, ...change.writes], audit: [...audit, ...change.audit] }
+}
+
+/**
+ * Who failed was asked, and would follow late: the order is taken back there too, where `ends` says so, and the device stays failed. Answers
+ * whether none of these orders stands any more; where somebody else changed a credential in this moment, the next round finds it.
+ */
+async function withdrawFromFailed(
+  campaign: Campaign,
+  ends: (order: StandingOrder) => boolean,
+  { store, clock }: ControlPorts,
+): Promise<boolean> {
+  const now = clock.now()
+  let settled = true
+  let after: string | undefined
+  for (;;) {
+    const page = { limit: MAX_ASKED_AT_ONCE, ...(after === undefined ? {} : { after }) }
+    const { items, next } = await store.read.campaignDevices(campaign.id, { state: 'failed' }, page)
+    const credentials = await Promise.all(
+      items.map(({ deviceId }) => credentialUnderOrder(campaign, deviceId, { store })),
+    )
+    const changes = credentials
+      .filter(credential => credential !== undefined && ends(credential.order!))
+      .map(credential => withdrawCampaignWrites(credential!, campaign.target, ACTOR, now))
+    if (changes.length > 0 && (await commitUnlessMet(changes, { store })) > 0) settled = false
+    if (next === null) return settled
+    after = next
+  }
+}
+
+/** Whether an order asks for what the campaign wants, and not for the way back. */
+function leadsToTarget(order: StandingOrder, { newProfile, keyAlgorithm, authorityId }: CampaignTarget): boolean {
+  return (
+    (newProfile === null || order.profile === newProfile) &&
+    (keyAlgorithm === null || order.keyAlgorithm === keyAlgorithm) &&
+    (authorityId === null || order.authorityId === authorityId)
+  )
 }
 
 /** The device's credential that still carries an order of this campaign. */
@@ -251,6 +303,11 @@ async function rollBack(campaign: Campaign, ports: ControlPorts): Promise<Campai
   if (asked.items.length > 0) {
     await moveEach(asked.items, device => withdrawChange(campaign, device, now, 'campaign.rolled_back', ports), ports)
     return campaign
+  }
+  if (campaign.stateReason !== LATE_ORDERS_WITHDRAWN) {
+    const isForward = (order: StandingOrder) => leadsToTarget(order, campaign.target)
+    if (!(await withdrawFromFailed(campaign, isForward, ports))) return undefined
+    return update(campaign, { stateReason: LATE_ORDERS_WITHDRAWN }, ports)
   }
   const done = await store.read.campaignDevices(campaign.id, { state: 'done' }, { limit: MAX_ASKED_AT_ONCE })
   if (done.items.length > 0) {
@@ -285,7 +342,7 @@ async function goBackChange(
     authorityId: before.authorityId === credential.authorityId ? null : before.authorityId,
   })
   const { writes, audit } = orderWrites(credential, order, ACTOR)
-  return { writes: [...writes, moveWrite(device, 'going_back', now, null)], audit }
+  return { writes: [standingCampaign(campaign), ...writes, moveWrite(device, 'going_back', now, null)], audit }
 }
 
 /** A device that moves without an order: the reason is in the log, because nothing else would tell. */

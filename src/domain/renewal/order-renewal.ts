@@ -2,6 +2,7 @@
 // it; what it wishes and what another order wished before hold together.
 import { TouchmarkError } from '../../core/errors.ts'
 import type { AuditEntry } from '../audit/entry.ts'
+import type { CampaignTarget } from '../campaign/campaign.ts'
 import type { DeviceId, UnixSeconds } from '../ids.ts'
 import type { ChangeSet, Clock, Store } from '../ports.ts'
 import type { Credential, RenewalOrder, StandingOrder } from './credential.ts'
@@ -84,6 +85,42 @@ export function withdrawWrites(credential: Credential, actor: AuditEntry['actor'
   return {
     writes: putCredential(credential, { ...credential, ...credential.order.scheduled, order: null }),
     audit: [orderEnded(credential, 'withdrawn', actor, now)],
+  }
+}
+
+/**
+ * What a campaign writes that takes its order back: what somebody else ordered since (a new owner who wants a new key) stands on, without
+ * the campaign's wishes. Which of the two asked for the new key nobody knows any more: it stays asked for.
+ */
+export function withdrawCampaignWrites(
+  credential: Credential,
+  wishes: Pick<CampaignTarget, 'keyAlgorithm' | 'newProfile' | 'authorityId'>,
+  actor: AuditEntry['actor'],
+  now: UnixSeconds,
+): ChangeSet {
+  const { order } = credential
+  if (order === null || order.reason === 'campaign') return withdrawWrites(credential, actor, now)
+  const left: StandingOrder = {
+    ...order,
+    campaignId: null,
+    keyAlgorithm: order.keyAlgorithm === wishes.keyAlgorithm ? null : order.keyAlgorithm,
+    profile: order.profile === wishes.newProfile ? null : order.profile,
+    authorityId: order.authorityId === wishes.authorityId ? null : order.authorityId,
+  }
+  const { deviceId, profile, serialNumber } = credential
+  return {
+    writes: putCredential(credential, { ...credential, order: left }),
+    audit: [
+      orderEnded(credential, 'withdrawn', actor, now),
+      {
+        at: now,
+        actor,
+        action: 'renewal.ordered',
+        outcome: 'done',
+        subject: { deviceId, serialNumber },
+        detail: { profile, reason: left.reason, ...wishDetail(left) },
+      },
+    ],
   }
 }
 
