@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander'
 import { isKeyAlgorithmName, keyAlgorithms } from '../crypto/algorithms.ts'
 import { DEVICE_STATES, type DeviceState } from '../domain/device/device.ts'
-import { queryAt, readGroup, type StandingQuery } from '../domain/device/device-group.ts'
+import { narrowGroup, queryAt, readGroup, type StandingQuery } from '../domain/device/device-group.ts'
 import type { DeviceQuery } from '../domain/device/device-query.ts'
 import { authorityId, batchId, type UnixSeconds } from '../domain/ids.ts'
 import type { StoreReader } from '../domain/ports.ts'
@@ -71,7 +71,7 @@ export function standingQueryOf(options: DeviceQueryOptions): StandingQuery {
   return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as StandingQuery
 }
 
-/** What the options mean at `now`, with the saved group that they name. Throws `usage.invalid`, `group.not_found`. */
+/** What the options mean at `now`, with the saved group that they name. Throws `usage.invalid`, `group.not_found`, `group.condition_differs`. */
 export async function deviceQueryOf(
   options: DeviceQueryOptions,
   now: UnixSeconds,
@@ -79,26 +79,7 @@ export async function deviceQueryOf(
 ): Promise<DeviceQuery> {
   const own = standingQueryOf(options)
   if (options.group === undefined) return queryAt(own, now)
-  return queryAt(bothQueries((await readGroup(options.group, read)).query, own), now)
-}
-
-/** Both hold: labels are put together, and what both speak of has to be the same. */
-function bothQueries(group: StandingQuery, own: StandingQuery): StandingQuery {
-  for (const name of Object.keys(own) as (keyof StandingQuery)[]) {
-    if (name === 'labels' || group[name] === undefined || JSON.stringify(group[name]) === JSON.stringify(own[name]))
-      continue
-    throw usageError(
-      `The group has a condition of its own on ${name}.`,
-      'Leave that option out, or save another group.',
-    )
-  }
-  for (const [name, value] of Object.entries(own.labels ?? {})) {
-    const before = group.labels?.[name]
-    if (before !== undefined && before !== value)
-      throw usageError(`The group wants another value of the label ${name}.`)
-  }
-  const labels = { ...group.labels, ...own.labels }
-  return { ...group, ...own, ...(Object.keys(labels).length > 0 ? { labels } : {}) }
+  return queryAt(narrowGroup((await readGroup(options.group, read)).query, own), now)
 }
 
 function addState(text: string, before: readonly DeviceState[] = []): DeviceState[] {

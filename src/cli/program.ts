@@ -1,6 +1,6 @@
 // The command line as a whole. It knows which commands exist and nothing of what they do.
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { packageVersion } from '../server/package-version.ts'
 import { COMMANDS } from './commands.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 
@@ -15,7 +15,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     .description(
       'Device identity: birth certificates in the factory, working credentials in the field,\nrevocation that bites, and a log that proves it.',
     )
-    .version(version(), '-V, --version', 'the version')
+    .version(packageVersion(), '-V, --version', 'the version')
     .helpOption('-h, --help', 'this text')
     .showSuggestionAfterError()
     // Options belong to the command that they stand after: `trust` has some of its own and subcommands with the same.
@@ -54,8 +54,4 @@ More: docs/cli.md`,
 function exitByThrowing(command: Command): void {
   command.exitOverride()
   for (const child of command.commands) exitByThrowing(child)
-}
-
-function version(): string {
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 }

@@ -344,7 +344,16 @@ export interface StoreReader {
   /** Devices of any model with this serial number; at most 100. */
   devicesBySerial(serialNumber: string): Promise<Device[]>
   /** In order of id; those of a model, where no batch is named, in order of serial number. */
-  devices(page: { after?: string; limit: number; model?: string; batch?: BatchId }): Promise<Page<Device>>
+  devices(page: {
+    after?: string
+    limit: number
+    model?: string
+    batch?: BatchId
+    /** From the highest id down; only where neither model nor batch is named. */
+    newestFirst?: boolean
+  }): Promise<Page<Device>>
+  /** Devices whose serial number begins so, in order of model and serial number. */
+  devicesBeginning(prefix: string, page: { after?: string; limit: number; model?: string }): Promise<Page<Device>>
   /** Of these serial numbers of the model, the devices that exist. For batches: at most 2,000 at once. */
   devicesAmong(model: string, serialNumbers: readonly string[]): Promise<Device[]>
 

@@ -16,6 +16,7 @@ import {
   publishRequestedCrls,
 } from '../domain/revocation/publish-crl.ts'
 import { TrustBundles } from '../domain/trust-bundle/trust-bundles.ts'
+import { createApiRoutes } from '../protocols/api/routes.ts'
 import { createDeviceRoutes } from '../protocols/device/routes.ts'
 import { createDistributionRoutes } from '../protocols/distribution/routes.ts'
 import type { KeyPackageSigner } from '../protocols/est/key-delivery.ts'
@@ -30,6 +31,7 @@ import { type Job, JobLoop } from './jobs.ts'
 import { type Listener, openListener } from './listener.ts'
 import { errorFields, type Logger } from './logger.ts'
 import type { Instance } from './open-instance.ts'
+import { packageVersion } from './package-version.ts'
 import { serverCertificate, type TlsMaterial } from './server-certificate.ts'
 import { createWhoamiRoute } from './whoami.ts'
 
@@ -96,6 +98,16 @@ export async function startServer(instance: Instance, options: ServerOptions): P
     ...createLogRoutes({ read: store.read, verifierKey: configuration.log.verifierKeys[0]! }),
     ...createDeviceRoutes({ ...registration, store, clock, trustBundle: () => trustBundles.current }),
     createWhoamiRoute({ ...registration, clock }),
+    ...createApiRoutes({
+      ...registration,
+      store,
+      authorities,
+      clock,
+      version: packageVersion(),
+      elapsed: () => performance.now(),
+      // Nobody is known until sign-in is wired here.
+      authenticate: async () => undefined,
+    }),
     ...createHealthRoutes({
       checks: [
         { name: 'store', check: async () => void (await store.read.changeMarker()) },

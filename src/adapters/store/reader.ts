@@ -27,7 +27,14 @@ import {
   readCredentialsOverdue,
   readCredentialsToRetire,
 } from './tables/credential.ts'
-import { readDevice, readDeviceBySerial, readDevices, readDevicesAmong, readDevicesBySerial } from './tables/device.ts'
+import {
+  readDevice,
+  readDeviceBySerial,
+  readDevices,
+  readDevicesAmong,
+  readDevicesBeginning,
+  readDevicesBySerial,
+} from './tables/device.ts'
 import { readEntriesOfDevice } from './tables/device-entry.ts'
 import { readDeadDeliveries, readDeliveriesDue, readDelivery } from './tables/delivery.ts'
 import { readHealth } from './tables/device-health.ts'
@@ -58,6 +65,7 @@ export function storeReader(queries: Queries): StoreReader {
     deviceBySerial: (model, serial) => readDeviceBySerial(queries, model, serial),
     devicesBySerial: serial => readDevicesBySerial(queries, serial),
     devices: page => readDevices(queries, page),
+    devicesBeginning: (prefix, page) => readDevicesBeginning(queries, prefix, page),
     devicesAmong: (model, serials) => readDevicesAmong(queries, model, serials),
 
     selectDevices: (asked, page) => readSelectedDevices(queries, asked, page),

@@ -316,7 +316,51 @@ const LIFE_IN_THE_FIELD: Migration = {
   ],
 }
 
-/** What the REST API asks for: rates and counts without a scan, the timeline of a device, and answers that are given twice. */
+/** What is wrong and who is told. */
+const ALERTS: Migration = {
+  version: 4,
+  name: 'alerts',
+  statements: [
+    `CREATE TABLE alert (
+      id BYTES NOT NULL PRIMARY KEY,
+      alert_key TEXT NOT NULL,
+      rule TEXT NOT NULL,
+      subject TEXT NOT NULL,
+      started_at BIGINT NOT NULL,
+      severity TEXT NOT NULL,
+      kind TEXT NOT NULL,
+      summary TEXT NOT NULL,
+      measured BIGINT,
+      state TEXT NOT NULL,
+      changed_at BIGINT NOT NULL,
+      acknowledged_by TEXT,
+      acknowledged_at BIGINT,
+      note TEXT,
+      silenced_until BIGINT,
+      notified_at BIGINT,
+      occurrences BIGINT NOT NULL,
+      revision BIGINT NOT NULL
+    )`,
+    // Of one thing that is wrong there is one alert, whichever process found it.
+    "CREATE UNIQUE INDEX alert_open ON alert (alert_key) WHERE state <> 'resolved'",
+    "CREATE INDEX alert_resolved ON alert (changed_at, id) WHERE state = 'resolved'",
+    'CREATE INDEX alert_state ON alert (state, id)',
+    `CREATE TABLE delivery (
+      id BYTES NOT NULL PRIMARY KEY,
+      channel TEXT NOT NULL,
+      notice TEXT NOT NULL,
+      created_at BIGINT NOT NULL,
+      state TEXT NOT NULL,
+      attempts BIGINT NOT NULL,
+      due_at BIGINT NOT NULL,
+      last_error TEXT,
+      revision BIGINT NOT NULL
+    )`,
+    "CREATE INDEX delivery_due ON delivery (due_at, id) WHERE state = 'waiting'",
+    "CREATE INDEX delivery_dead ON delivery (id) WHERE state = 'dead'",
+  ],
+}
+
 const ACCESS: Migration = {
   version: 3,
   name: 'access',
@@ -404,6 +448,7 @@ const ACCESS: Migration = {
   ],
 }
 
+/** What the REST API asks for: rates and counts without a scan, the timeline of a device, and answers that are given twice. */
 const REST_API: Migration = {
   version: 5,
   name: 'rest-api',
@@ -438,4 +483,4 @@ const REST_API: Migration = {
 }
 
 /** In order; each database has run a prefix of this list. */
-export const MIGRATIONS: readonly Migration[] = [FOUNDATION, LIFE_IN_THE_FIELD, ACCESS, REST_API]
+export const MIGRATIONS: readonly Migration[] = [FOUNDATION, LIFE_IN_THE_FIELD, ACCESS, ALERTS, REST_API]

@@ -13,7 +13,8 @@ import type { DeviceQuery } from './device-query.ts'
 const text = z.string().min(1).max(256)
 const seconds = z.int().min(0).max(3_155_760_000)
 
-const querySchema = z.strictObject({
+/** A query that means the same on any day, as people write it. */
+export const standingQuerySchema = z.strictObject({
   states: z.array(z.enum(DEVICE_STATES)).min(1).optional(),
   model: text.optional(),
   batch: z
@@ -37,13 +38,13 @@ const groupSchema = z.strictObject({
   schema: z.literal(1),
   name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'lower-case letters, digits and . _ - (at most 64)'),
   description: z.string().max(500).default(''),
-  query: querySchema,
+  query: standingQuerySchema,
 })
 
 export type GroupConfig = z.input<typeof groupSchema>
 
 /** A query that means the same on any day. */
-export type StandingQuery = z.output<typeof querySchema>
+export type StandingQuery = z.output<typeof standingQuerySchema>
 
 export interface DeviceGroup {
   readonly name: string
@@ -69,6 +70,31 @@ export async function readGroup(name: string, read: Pick<StoreReader, 'document'
   if (document !== undefined) return parseGroup(JSON.parse(document.body))
   throw new TouchmarkError('group.not_found', 'not_found', `There is no group ${name}.`, {
     next: 'List groups with: touchmark group list',
+  })
+}
+
+/**
+ * The devices of the group of which the other query is true as well: labels are put together, and what both speak of has to be the same.
+ * Throws `group.condition_differs`.
+ */
+export function narrowGroup(group: StandingQuery, own: StandingQuery): StandingQuery {
+  for (const name of Object.keys(own) as (keyof StandingQuery)[]) {
+    if (name === 'labels' || group[name] === undefined || JSON.stringify(group[name]) === JSON.stringify(own[name]))
+      continue
+    throw conditionDiffers(`The group has a condition of its own on ${name}.`)
+  }
+  for (const [name, value] of Object.entries(own.labels ?? {})) {
+    const before = group.labels?.[name]
+    if (before !== undefined && before !== value)
+      throw conditionDiffers(`The group wants another value of the label ${name}.`)
+  }
+  const labels = { ...group.labels, ...own.labels }
+  return { ...group, ...own, ...(Object.keys(labels).length > 0 ? { labels } : {}) }
+}
+
+function conditionDiffers(message: string): TouchmarkError {
+  return new TouchmarkError('group.condition_differs', 'malformed', message, {
+    next: 'Leave that condition out, or save another group.',
   })
 }
 

@@ -4,6 +4,7 @@ import type { Device, DeviceState } from '../../../domain/device/device.ts'
 import type { BatchId, DeviceId, UnixSeconds } from '../../../domain/ids.ts'
 import { batchId, deviceId } from '../../../domain/ids.ts'
 import type { Page } from '../../../domain/ports.ts'
+import { cursorOf, placesOf } from '../cursor.ts'
 import { first, type Queries } from '../engine.ts'
 import {
   change,
@@ -111,21 +112,67 @@ const SURROGATE = /[\ud800-\udfff]/
 
 const PAGES = {
   all: query(`SELECT ${COLUMNS} FROM device WHERE id > ? ORDER BY id LIMIT ?`),
+  newestFirst: query(`SELECT ${COLUMNS} FROM device WHERE id < ? ORDER BY id DESC LIMIT ?`),
   ofBatch: query(`SELECT ${COLUMNS} FROM device WHERE batch_id = ? AND id > ? ORDER BY id LIMIT ?`),
   ofModel: query(`SELECT ${COLUMNS} FROM device WHERE model = ? AND serial_number > ? ORDER BY serial_number LIMIT ?`),
   ofBoth: query(`SELECT ${COLUMNS} FROM device WHERE batch_id = ? AND model = ? AND id > ? ORDER BY id LIMIT ?`),
 }
 const NOTHING: Page<Device> = { items: [], next: null }
+/** Behind every id. */
+const LAST_ID = new Uint8Array(17).fill(0xff)
+
+// Models are few: the list hops from one to the next, and looks at a stretch of each. Values: start of the models, prefix and end of the serial
+// numbers, place, limit.
+const BEGINNING = query(
+  `WITH RECURSIVE models(model) AS (
+      SELECT MIN(model) FROM device WHERE model >= ?
+      UNION ALL
+      SELECT (SELECT MIN(next.model) FROM device AS next WHERE next.model > models.model)
+        FROM models WHERE models.model IS NOT NULL)
+    SELECT ${COLUMNS.replaceAll(/(\w+)/g, 'device.$1')} FROM models CROSS JOIN device
+    WHERE device.model = models.model AND device.serial_number >= ? AND device.serial_number < ?
+      AND (device.model, device.serial_number) > (?, ?)
+    ORDER BY device.model, device.serial_number LIMIT ?`,
+)
+const BEGINNING_OF_MODEL = query(
+  `SELECT ${COLUMNS} FROM device WHERE model = ? AND serial_number >= ? AND serial_number < ? AND serial_number > ?
+    ORDER BY serial_number LIMIT ?`,
+)
+
+export async function readDevicesBeginning(
+  queries: Queries,
+  prefix: string,
+  { after, limit, model }: { after?: string; limit: number; model?: string },
+): Promise<Page<Device>> {
+  if (storableText(prefix) === undefined || storableText(model ?? '') === undefined) return NOTHING
+  const end = `${prefix}${BEHIND_EVERY_TEXT}`
+  const [fromModel, fromSerial] = placesOf('beginning', ['text', 'text'], after) as readonly [string, string]
+  const rows =
+    model === undefined
+      ? await queries.all(BEGINNING, [fromModel, prefix, end, fromModel, fromSerial, limit])
+      : await queries.all(BEGINNING_OF_MODEL, [model, prefix, end, fromSerial, limit])
+  const items = rows.map(deviceOf)
+  const last = items.at(-1)
+  if (last === undefined || items.length < limit) return { items, next: null }
+  return { items, next: cursorOf('beginning', [last.model, last.serialNumber]) }
+}
+
+/** Sorts behind every character that a serial number can go on with. */
+const BEHIND_EVERY_TEXT = '\u{10ffff}'
 
 export async function readDevices(
   queries: Queries,
-  page: { after?: string; limit: number; model?: string; batch?: BatchId },
+  page: { after?: string; limit: number; model?: string; batch?: BatchId; newestFirst?: boolean },
 ): Promise<Page<Device>> {
   const { model, limit } = page
   if (model !== undefined && storableText(model) === undefined) return NOTHING
   const cursor = page.after ?? ''
   if (page.batch === undefined && model !== undefined) {
     return pageOf(await queries.all(PAGES.ofModel, [model, storableText(cursor) ?? '', limit]), limit, 'serialNumber')
+  }
+  if (page.batch === undefined && page.newestFirst) {
+    const before = octetsOf(cursor) ?? LAST_ID
+    return pageOf(await queries.all(PAGES.newestFirst, [before, limit]), limit, 'id')
   }
   const after = octetsOf(cursor) ?? new Uint8Array(0)
   if (page.batch === undefined) return pageOf(await queries.all(PAGES.all, [after, limit]), limit, 'id')

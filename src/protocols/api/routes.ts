@@ -1,0 +1,34 @@
+// The REST API, put together: every resource's endpoints, each behind the gate.
+import type { AuthorityDirectory } from '../../domain/ca/authorities.ts'
+import type { Random, Store } from '../../domain/ports.ts'
+import type { Route } from '../http.ts'
+import { descriptionEndpoints } from './description.ts'
+import { deviceEndpoints } from './devices.ts'
+import type { Endpoint } from './endpoint.ts'
+import { type GatePorts, gatedRoute } from './gate.ts'
+import { IdempotentAnswers } from './idempotency.ts'
+import { RateLimiter } from './rate-limit.ts'
+import { statisticsEndpoints } from './statistics.ts'
+
+export interface ApiPorts extends Omit<GatePorts, 'limiter' | 'answers'> {
+  readonly store: Store
+  readonly random: Random
+  /** Of the program, for the description. */
+  readonly version: string
+  readonly authorities: AuthorityDirectory
+  /** Milliseconds of a clock that never goes back. */
+  readonly elapsed: () => number
+}
+
+/** Every endpoint that there is; the same list makes routes, the OpenAPI document and the matrix of permissions. */
+export function apiEndpoints(ports: ApiPorts): Endpoint[] {
+  const { store } = ports
+  const { read } = store
+  const resources = [...statisticsEndpoints({ ...ports, read }), ...deviceEndpoints({ read })]
+  return [...resources, ...descriptionEndpoints(resources, ports.version)]
+}
+
+export function createApiRoutes(ports: ApiPorts): Route[] {
+  const gate = { ...ports, limiter: new RateLimiter(ports.elapsed), answers: new IdempotentAnswers(ports) }
+  return apiEndpoints(ports).map(each => gatedRoute(each, gate))
+}

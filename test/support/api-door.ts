@@ -1,0 +1,100 @@
+// The REST API of a test instance without a socket: requests go through the router and the gate as they would from a listener, and whoever asks
+// is who the test says. Answers are held against the OpenAPI document by `openapi-check.ts`.
+import { EMPTY } from '../../src/core/bytes/bytes.ts'
+import { toUtf8 } from '../../src/core/bytes/utf8.ts'
+import { asTouchmarkError } from '../../src/core/errors.ts'
+import { type Permission, permissionNames } from '../../src/domain/access/permissions.ts'
+import type { Grant, Principal, Scope } from '../../src/domain/access/principal.ts'
+import { type ApiPorts, createApiRoutes } from '../../src/protocols/api/routes.ts'
+import type { HttpReply, HttpRequest, Route } from '../../src/protocols/http.ts'
+import { createRouter } from '../../src/server/router.ts'
+import { NOBODY, TEST_START, type TestInstance } from './instance.ts'
+
+/** Somebody with these permissions; everything where none are named. */
+export function somebody(
+  permissions: readonly Permission[] = permissionNames,
+  scope: Scope = {},
+  id = 'op-tester',
+): Principal {
+  const grants: Grant[] = [{ permissions: new Set(permissions), scope }]
+  return {
+    kind: 'operator',
+    id,
+    name: 'Tester',
+    grants,
+    authenticatedBy: 'password',
+    authenticatedAt: TEST_START,
+    operatorId: id,
+  }
+}
+
+export interface ApiRequest {
+  readonly method?: Route['method']
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  /** `null`: a stranger. */
+  readonly as?: Principal | null
+}
+
+export interface ApiReply extends HttpReply {
+  readonly text: string
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever JSON came
+  readonly json: any
+}
+
+export type ApiDoor = (path: string, request?: ApiRequest) => Promise<ApiReply>
+
+export function apiPorts(instance: TestInstance, caller: () => Principal | undefined): ApiPorts {
+  let elapsed = 0
+  return {
+    ...instance,
+    version: '0.0.0',
+    // Nobody is limited here, but where a test asks for it.
+    elapsed: () => (elapsed += 1000),
+    authenticate: async () => caller(),
+  }
+}
+
+/** `path` is below `/api/v1`. */
+export function apiDoor(instance: TestInstance, ports: Partial<ApiPorts> = {}): ApiDoor {
+  let caller: Principal | undefined
+  const router = createRouter(createApiRoutes({ ...apiPorts(instance, () => caller), ...ports }))
+  return async (path, { method = 'GET', body, headers, as = somebody() } = {}) => {
+    const url = new URL(`https://localhost/api/v1${path}`)
+    const { route, params } = router.find(method, url.pathname)
+    const request: HttpRequest = {
+      id: 'test',
+      method,
+      path: url.pathname,
+      query: url.searchParams,
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      body: octetsOf(body),
+      ...(route.upload ? { upload: uploadOf(body) } : {}),
+      peer: NOBODY,
+      params,
+      signal: new AbortController().signal,
+    }
+    caller = as ?? undefined
+    const reply = await route.handle(request).catch(thrown => route.refusal!(asTouchmarkError(thrown)))
+    const text = await textOf(reply)
+    const isJson = /json/.test(reply.headers['content-type'] ?? '')
+    return { ...reply, text, json: isJson ? JSON.parse(text) : {} }
+  }
+}
+
+async function textOf({ body, stream }: HttpReply): Promise<string> {
+  if (stream === undefined) return typeof body === 'string' ? body : Buffer.from(body).toString()
+  const parts: Buffer[] = []
+  for await (const part of stream) parts.push(Buffer.from(part))
+  return Buffer.concat(parts).toString()
+}
+
+async function* uploadOf(body: unknown): AsyncGenerator<Uint8Array> {
+  yield octetsOf(body)
+}
+
+function octetsOf(body: unknown) {
+  if (body === undefined) return EMPTY
+  if (body instanceof Uint8Array) return new Uint8Array(body)
+  return toUtf8(typeof body === 'string' ? body : JSON.stringify(body))
+}
