@@ -125,7 +125,7 @@ function withoutActor({ actor: _, ...record }: RefusalRecord): RefusalRecord {
 }
 
 /** Whoever has one IPv6 address has 2^64 of them: they count as one. */
-function addressGroup(address: string): string {
+export function addressGroup(address: string): string {
   if (!address.includes(':') || address.includes('.')) return address
   const [head = '', tail] = address.split('::')
   const left = head.split(':').filter(group => group !== '')

@@ -1,8 +1,9 @@
 // Who makes a request: by API token, by the session cookie of the console, or by the client certificate of an operator. What a browser sends of
 // itself (cookie, certificate) counts for a change only where the page that asks is ours: see `assertSameSite`.
+import { type Bytes, equalBytes } from '../../core/bytes/bytes.ts'
+import { TouchmarkError } from '../../core/errors.ts'
 import { parseCertificate } from '../../core/pki/certificate.ts'
 import { ATTRIBUTE, attributeValue } from '../../core/pki/name.ts'
-import { TouchmarkError } from '../../core/errors.ts'
 import { API_TOKEN_PREFIX, principalOfApiToken } from '../../domain/access/api-tokens.ts'
 import { operatorPrincipal } from '../../domain/access/grants.ts'
 import type { Principal } from '../../domain/access/principal.ts'
@@ -75,7 +76,7 @@ async function byCertificate(
   const certificate = readCertificate(der)
   if (certificate === undefined) return undefined
   const records = await store.read.certificatesBySerial(serialNumber(certificate.serialNumber))
-  const record = records.find(each => equalOctets(each.der, der))
+  const record = records.find(each => equalBytes(each.der, der))
   if (record === undefined || record.profile !== OPERATOR_PROFILE || record.deviceId !== null) return undefined
   const now = clock.now()
   const operator = certificate.name === undefined ? undefined : await store.read.operator(certificate.name)
@@ -87,18 +88,14 @@ async function byCertificate(
   return operatorPrincipal(operator, { authenticatedBy: 'client-certificate', authenticatedAt: now }, store.read)
 }
 
-function readCertificate(der: Uint8Array<ArrayBuffer>): { serialNumber: string; name: string | undefined } | undefined {
+function readCertificate(der: Bytes): { serialNumber: string; name: string | undefined } | undefined {
   try {
-    const { serialNumber: octets, subject } = parseCertificate(der)
-    return { serialNumber: String(octets), name: attributeValue(subject, ATTRIBUTE.commonName) }
+    const { serialNumber: serial, subject } = parseCertificate(der)
+    return { serialNumber: serial, name: attributeValue(subject, ATTRIBUTE.CN) }
   } catch (cause) {
     if (cause instanceof TouchmarkError) return undefined
     throw cause
   }
-}
-
-function equalOctets(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i])
 }
 
 /** The secret in the session cookie, if there is one. */
