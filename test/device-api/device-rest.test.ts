@@ -166,8 +166,13 @@ test('a report is kept, and the answer says where the device stands', async t =>
     agentVersion: '0.1',
     lastError: { code: 'net.down', at: formatTime(at) },
   }
-  const { status, json } = await door('health', { certificates: [current.record.der], body: report(field, 1, more) })
+  const { status, json, headers } = await door('health', {
+    certificates: [current.record.der],
+    body: report(field, 1, more),
+  })
   assert.equal(status, 200)
+  const asked = await door('renewal-info', { certificates: [current.record.der] })
+  assert.equal(headers['retry-after'], asked.headers['retry-after'], 'it comes again in time to hear of an order')
   assert.equal(json['time'], formatTime(at))
   assert.deepEqual(json['device'], { state: 'active' })
   assert.equal(json['order'], null)
@@ -325,9 +330,10 @@ test('a copy suspends the device where the policy says so, and both hear of it',
   await send(1)
   assert.equal((await send(1)).status, 409)
   assert.equal((await instance.store.read.device(device.id))?.state, 'suspended')
-  const { status, json } = await send(2)
+  const { status, json, headers } = await send(2)
   assert.equal(status, 200)
   assert.equal(json['order'], 'suspend')
+  assert.equal(headers['retry-after'], '3600', 'within the hour it hears that it is let back in')
   assert.equal(json['renewal'], null)
   assert.equal((await instance.store.read.health(device.id))?.sequence, 1, 'nothing is kept of what was said over it')
   await assertInvariants(instance.store)

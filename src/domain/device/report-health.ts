@@ -12,7 +12,7 @@ import { DEFAULT_ORDER_SECONDS, orderRenewal } from '../renewal/order-renewal.ts
 import type { RenewalPolicy } from '../renewal/policy.ts'
 import { suspectClone } from '../renewal/refused-renewal.ts'
 import { isCurrent, seenInUse } from '../renewal/seen-in-use.ts'
-import { askRenewal } from './ask-renewal.ts'
+import { askRenewal, type RenewalAnswer } from './ask-renewal.ts'
 import { type DeviceContact, maySpeak } from './device-contact.ts'
 import type { DeviceHealth } from './device-health.ts'
 
@@ -23,6 +23,15 @@ export interface ReportHealthPorts {
   /** 0 where there is none. */
   readonly trustBundleVersion: () => number
 }
+
+/** The answer, and when the device should come again: to hear of an order in time, of being let back in, of its end. */
+export interface TimedHealthAnswer {
+  readonly answer: HealthAnswer
+  readonly retryAfterSeconds: number
+}
+
+/** Where no certificate says how often: a device that is suspended hears within the hour that it is back. */
+const USUAL_RETRY_SECONDS = 3600
 
 /** A report that meets another one of the same device is looked at again. */
 const MAX_ATTEMPTS = 4
@@ -36,7 +45,7 @@ export async function reportHealth(
   contact: DeviceContact,
   report: HealthReport,
   ports: ReportHealthPorts,
-): Promise<HealthAnswer> {
+): Promise<TimedHealthAnswer> {
   const { store, clock } = ports
   const now = clock.now()
   if (!maySpeak(contact) || !(await mayReport(contact, store))) return answer(contact, null, ports, now)
@@ -44,7 +53,7 @@ export async function reportHealth(
   if (contact.standing === 'live') await seenInUse(contact.record, { store, clock })
   await orderWhereTriggered(contact, report, before, ports)
   const renewal = await askRenewal(contact, contact.record.profile, now, { ...ports, read: store.read })
-  return answer(contact, renewal?.message ?? null, ports, now)
+  return answer(contact, renewal, ports, now)
 }
 
 /**
@@ -59,17 +68,20 @@ async function mayReport({ device, record, standing }: DeviceContact, { read }: 
 
 function answer(
   { device, key }: DeviceContact,
-  renewal: HealthAnswer['renewal'],
+  renewal: RenewalAnswer | null,
   { trustBundleVersion }: ReportHealthPorts,
   now: UnixSeconds,
-): HealthAnswer {
+): TimedHealthAnswer {
   const ended = device.state === 'retired' || device.state === 'destroyed'
   return {
-    time: now,
-    device: { state: device.state },
-    order: device.state === 'suspended' ? 'suspend' : ended && key?.state !== 'destroyed' ? 'wipe' : null,
-    renewal,
-    trustBundle: { version: trustBundleVersion() },
+    answer: {
+      time: now,
+      device: { state: device.state },
+      order: device.state === 'suspended' ? 'suspend' : ended && key?.state !== 'destroyed' ? 'wipe' : null,
+      renewal: renewal?.message ?? null,
+      trustBundle: { version: trustBundleVersion() },
+    },
+    retryAfterSeconds: renewal?.retryAfterSeconds ?? USUAL_RETRY_SECONDS,
   }
 }
 

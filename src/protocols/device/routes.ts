@@ -120,7 +120,8 @@ async function takeHealth(contact: DeviceContact, request: HttpRequest, ports: D
   requireJson(request)
   const trustBundleVersion = () => ports.trustBundle()?.bundle.version ?? 0
   const report = parseHealthReport(request.body)
-  return json(encodeHealthAnswer(await reportHealth(contact, report, { ...ports, trustBundleVersion })))
+  const { answer, retryAfterSeconds } = await reportHealth(contact, report, { ...ports, trustBundleVersion })
+  return json(encodeHealthAnswer(answer), { 'retry-after': String(retryAfterSeconds) })
 }
 
 async function takeWipeStatement(contact: DeviceContact, request: HttpRequest, ports: DevicePorts): Promise<HttpReply> {
