@@ -329,8 +329,11 @@ function renewalFlaw({ record }: OwnCertificateEvidence, input: DecisionInput): 
   if (order?.keyAlgorithm && order.keyAlgorithm !== key.algorithm) {
     return { code: 'renewal.algorithm_ordered', because: `the device is to renew with a ${order.keyAlgorithm} key` }
   }
+  // A key of another slot, or of a certificate before, is not new: whoever had the device before may have seen it.
+  if (order?.newKey && (record.keyId === key.id || (key.known !== null && key.known.createdAt <= order.at))) {
+    return { code: 'renewal.new_key_ordered', because: 'the device is to renew with a new key' }
+  }
   if (record.keyId !== key.id) return undefined
-  if (order?.newKey) return { code: 'renewal.new_key_ordered', because: 'the device is to renew with a new key' }
   if (!profile.renewal.sameKey) {
     return { code: 'key.reuse_not_allowed', because: 'the key is that of the certificate being renewed' }
   }

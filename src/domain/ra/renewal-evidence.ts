@@ -67,10 +67,14 @@ export async function noteRenewalRefusal(
   ports: RenewalEvidencePorts,
 ): Promise<void> {
   if (credential !== null && isReplaced(record) && isLeftBehind(record, credential)) {
-    const { serialNumber, authorityId } = record
-    await suspectClone(credential, 'left_behind_certificate', policy, { serialNumber, authorityId }, ports)
+    const { serialNumber, authorityId, notAfter } = record
+    // Who finds the key of a certificate that ended long ago is worth an entry, and can stop nobody with it.
+    const { clones } = notAfter < ports.clock.now() ? NO_SUSPENSION : policy
+    await suspectClone(credential, 'left_behind_certificate', { clones }, { serialNumber, authorityId }, ports)
   } else await noteRefusedRenewal(record, code, ports)
 }
+
+const NO_SUSPENSION = { clones: 'record' } as const
 
 /** Held or revoked for another reason, a certificate says nothing about who else holds one. */
 function isReplaced({ status }: CertificateRecord): boolean {

@@ -34,6 +34,8 @@ export async function noteRefusedRenewal(
   const credential = await store.read.credential(record.deviceId, record.profile)
   const now = clock.now()
   if (credential === undefined || isRecent(credential.lastFailure, FAILURE_SECONDS, now)) return
+  // The sign of a copy outlives a lesser failure: else the two in turns would write it down each time.
+  if (isSignOfCopy(credential.lastFailure, now)) return
   await commitUnlessMoved({ writes: putCredential(credential, withFailure(credential, code, now)), audit: [] }, store)
 }
 
@@ -57,25 +59,28 @@ export async function suspectClone(
   const { store, clock } = ports
   const now = clock.now()
   const { deviceId, profile, serialNumber, lastFailure } = credential
-  if (lastFailure?.code === CLONE_SUSPECTED && isRecent(lastFailure, CLONE_SECONDS, now)) return false
-  const written = await commitUnlessMoved(
-    {
-      writes: putCredential(credential, withFailure(credential, CLONE_SUSPECTED, now)),
-      audit: [
-        {
-          at: now,
-          actor: RENEWAL,
-          action: CLONE_SUSPECTED,
-          outcome: 'done',
-          subject: { deviceId },
-          detail: { sign, profile, goesBy: serialNumber, ...detail },
-        },
-      ],
-    },
-    store,
-  )
-  if (written && policy.clones === 'suspend') await suspend(deviceId, ports)
+  const known = isSignOfCopy(lastFailure, now)
+  const written = !known && (await write())
+  // Also where it is known: whoever wrote it down may have been stopped before the suspension.
+  if ((written || known) && policy.clones === 'suspend') await suspend(deviceId, ports)
   return written
+
+  function write(): Promise<boolean> {
+    const entry = {
+      at: now,
+      actor: RENEWAL,
+      action: CLONE_SUSPECTED,
+      outcome: 'done',
+      subject: { deviceId },
+      detail: { sign, profile, goesBy: serialNumber, ...detail },
+    } as const
+    const writes = putCredential(credential, withFailure(credential, CLONE_SUSPECTED, now))
+    return commitUnlessMoved({ writes, audit: [entry] }, store)
+  }
+}
+
+function isSignOfCopy(failure: Credential['lastFailure'], now: UnixSeconds): boolean {
+  return failure?.code === CLONE_SUSPECTED && isRecent(failure, CLONE_SECONDS, now)
 }
 
 async function suspend(deviceId: DeviceId, ports: RefusedRenewalPorts): Promise<void> {

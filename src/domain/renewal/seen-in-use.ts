@@ -18,6 +18,8 @@ export interface SeenPorts {
 }
 
 const RENEWAL: AuditEntry['actor'] = { kind: 'system', id: 'renewal' }
+/** So long after its deadline the certificate before is looked at again, where the successor was on hold. */
+const HELD_SECONDS = 86_400
 /** Credentials whose deadline one call of `retireDue` looks at, at once. */
 const PAGE = 200
 
@@ -36,7 +38,8 @@ export async function seenInUse(record: CertificateRecord, { store, clock }: See
 
 /**
  * Ends every previous certificate whose deadline has come: revoked where its successor is live, else left to its own end, so that nobody
- * is without a good certificate because of us. Answers how many credentials it settled.
+ * is without a good certificate because of us. Where the successor is on hold (a suspended device), the deadline is put off by a day: two
+ * shall not be good when the hold is over. Answers how many credentials it settled.
  */
 export async function retireDue({ store, clock }: SeenPorts, signal?: AbortSignal): Promise<number> {
   let settled = 0
@@ -110,7 +113,8 @@ async function retire(
   }
   // The certificate before stays named until its successor is seen: over it, and nothing else, who lost the answer can ask again.
   const named = seen.seenAt === undefined ? previous : null
-  change.write(...putCredential(credential, { ...credential, ...seen, previous: named, retireAt: null }))
+  const retireAt = ends && current?.status.kind === 'held' ? now + HELD_SECONDS : null
+  change.write(...putCredential(credential, { ...credential, ...seen, previous: named, retireAt }))
   try {
     await store.commit(change)
     return true

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { generateKeyPair } from '../../../src/crypto/keys.ts'
+import { resumeDevice, suspendDevice } from '../../../src/domain/device/suspend-device.ts'
 import type { RenewalOrder } from '../../../src/domain/renewal/credential.ts'
 import { orderRenewal, withdrawOrder } from '../../../src/domain/renewal/order-renewal.ts'
 import { DEFAULT_RENEWAL_POLICY } from '../../../src/domain/renewal/policy.ts'
@@ -122,8 +123,36 @@ describe('make before break', () => {
     const second = await renewed(instance, first)
     await revokeCertificate(second.record, 'certificateHold', OPERATOR, instance)
     instance.clock.advance(7 * DAY)
-    assert.equal(await retireDue(instance), 1)
+    await retireDue(instance)
     assert.deepEqual(await goodCertificates(instance, first), [first.record.serialNumber])
+    await assertInvariants(instance.store)
+  })
+
+  test('and ends after all when the hold is over: a suspension over the deadline leaves no second good certificate', async t => {
+    const instance = await testInstance(t)
+    const first = await fieldDevice(instance)
+    const second = await renewed(instance, first)
+    await suspendDevice(first.device.id, { actor: OPERATOR }, instance)
+    instance.clock.advance(7 * DAY)
+    await retireDue(instance)
+    assert.equal(await retireDue(instance), 0, 'what waits is not looked at in each round')
+    await resumeDevice(first.device.id, { actor: OPERATOR }, instance)
+    await seenInUse(second.record, instance)
+    assert.deepEqual(await goodCertificates(instance, first), [second.record.serialNumber])
+    await assertInvariants(instance.store)
+  })
+
+  test('and at the latest a day after the hold is over, where nobody sees the successor', async t => {
+    const instance = await testInstance(t)
+    const first = await fieldDevice(instance)
+    const second = await renewed(instance, first)
+    await suspendDevice(first.device.id, { actor: OPERATOR }, instance)
+    instance.clock.advance(30 * DAY)
+    await retireDue(instance)
+    await resumeDevice(first.device.id, { actor: OPERATOR }, instance)
+    instance.clock.advance(DAY)
+    await retireDue(instance)
+    assert.deepEqual(await goodCertificates(instance, first), [second.record.serialNumber])
     await assertInvariants(instance.store)
   })
 
@@ -297,6 +326,43 @@ describe('a copy of a device', () => {
     await assertInvariants(instance.store)
   })
 
+  test('with a certificate that has long ended stops nobody: it is written down, and no more', async t => {
+    const instance = await testInstance(t)
+    await useProfile(instance, 'ldevid', { renewal: { clones: 'suspend' } })
+    const first = await fieldDevice(instance)
+    const second = await renewed(instance, first)
+    await seenInUse(second.record, instance)
+    instance.clock.advance(91 * DAY)
+    assert.equal(await renew(instance, first), 'evidence.certificate_revoked')
+    assert.equal((await entriesOf(instance, 'device.clone_suspected')).length, 1)
+    assert.equal((await instance.store.read.device(first.device.id))?.state, 'active')
+  })
+
+  test('is suspended within the hour, too, where it was written down and the suspension did not come to be', async t => {
+    const instance = await testInstance(t)
+    const first = await fieldDevice(instance)
+    const second = await renewed(instance, first)
+    await seenInUse(second.record, instance)
+    await renew(instance, first)
+    await useProfile(instance, 'ldevid', { renewal: { clones: 'suspend' } })
+    await renew(instance, first)
+    assert.equal((await entriesOf(instance, 'device.clone_suspected')).length, 1)
+    assert.equal((await instance.store.read.device(first.device.id))?.state, 'suspended')
+  })
+
+  test('fills no log by failing in turns', async t => {
+    const instance = await testInstance(t)
+    const first = await fieldDevice(instance)
+    const second = await renewed(instance, first)
+    await seenInUse(second.record, instance)
+    for (let i = 0; i < 5; i++) {
+      await renew(instance, first)
+      instance.clock.advance(61)
+      await renew(instance, second, { profile: 'gateway-tls-server' })
+    }
+    assert.equal((await entriesOf(instance, 'device.clone_suspected')).length, 1)
+  })
+
   test('suspends the device where the profile says so', async t => {
     const instance = await testInstance(t)
     await useProfile(instance, 'ldevid', { renewal: { clones: 'suspend' } })
@@ -399,6 +465,28 @@ describe('an order', () => {
     await assert.rejects(orderRenewal(device.id, 'idevid', order(instance), OPERATOR, instance), {
       code: 'credential.not_found',
     })
+  })
+
+  test('for a new key wants one that nobody saw before, and stands until it comes', async t => {
+    const instance = await testInstance(t)
+    const first = await fieldDevice(instance)
+    const second = await renewed(instance, first)
+    // Beyond the day for which the same request gets the same answer.
+    instance.clock.advance(2 * DAY)
+    await orderRenewal(first.device.id, 'ldevid', order(instance, { newKey: true }), OPERATOR, instance)
+    assert.equal(
+      await renew(instance, first, { key: second.key }),
+      'renewal.new_key_ordered',
+      'the key of the other one',
+    )
+    const other = await generateKeyPair('P-256')
+    await certify(instance, first.device, other, 'idevid')
+    assert.equal(await renew(instance, second, { key: other }), 'renewal.new_key_ordered', 'the key of another slot')
+    assert.notEqual((await credentialOf(instance, first)).order, null)
+    const third = await renewed(instance, second)
+    assert.equal((await credentialOf(instance, first)).order, null)
+    assert.notEqual(third.record.keyId, second.record.keyId)
+    await assertInvariants(instance.store)
   })
 
   test('for another algorithm is refused with the old one', async t => {
