@@ -22,6 +22,13 @@ export interface JobPorts {
   readonly logger: Logger
   /** Milliseconds of a clock that never goes back. */
   readonly elapsed?: () => number
+  /** Told of each run, for those who count: how long it took, how late it began, and whether it did its work. It must not throw. */
+  readonly onRun?: (run: {
+    readonly job: string
+    readonly seconds: number
+    readonly late: number
+    readonly failed: boolean
+  }) => void
 }
 
 interface JobState {
@@ -30,6 +37,8 @@ interface JobState {
   /** The marker that the last run saw; a later one is a change. */
   seen: number | undefined
   failures: number
+  /** Milliseconds of the clock that never goes back; `undefined` where the last run did its work. */
+  failingSince: number | undefined
 }
 
 const LOOK_EVERY_MS = 500
@@ -44,7 +53,13 @@ export class JobLoop {
   #loop: Promise<void> | undefined
 
   constructor(jobs: readonly Job[], ports: JobPorts) {
-    this.#states = jobs.map(job => ({ job, lastStart: Number.NEGATIVE_INFINITY, seen: undefined, failures: 0 }))
+    this.#states = jobs.map(job => ({
+      job,
+      lastStart: Number.NEGATIVE_INFINITY,
+      seen: undefined,
+      failures: 0,
+      failingSince: undefined,
+    }))
     this.#ports = ports
     this.#elapsed = ports.elapsed ?? (() => performance.now())
   }
@@ -52,6 +67,14 @@ export class JobLoop {
   /** Names of jobs whose last run failed. */
   get failing(): readonly string[] {
     return this.#states.filter(state => state.failures > 0).map(state => state.job.name)
+  }
+
+  /** Jobs whose last run failed, with for how many seconds it has been so. */
+  get failingFor(): readonly { readonly name: string; readonly seconds: number }[] {
+    const now = this.#elapsed()
+    return this.#states.flatMap(({ job, failingSince }) =>
+      failingSince === undefined ? [] : [{ name: job.name, seconds: (now - failingSince) / 1000 }],
+    )
   }
 
   start(): void {
@@ -89,15 +112,24 @@ export class JobLoop {
   }
 
   async #runJob(state: JobState, marker: number): Promise<void> {
-    state.lastStart = this.#elapsed()
+    const begun = this.#elapsed()
+    const late = state.failures > 0 ? 0 : Math.max(0, (begun - state.lastStart) / 1000 - state.job.everySeconds)
+    state.lastStart = begun
     state.seen = marker
     try {
       await state.job.run(this.#stop.signal)
       state.failures = 0
+      state.failingSince = undefined
     } catch (thrown) {
       if (this.#stop.signal.aborted) return
       state.failures++
+      state.failingSince ??= begun
       this.#ports.logger.error('job.failed', { job: state.job.name, failures: state.failures, ...errorFields(thrown) })
+    } finally {
+      const seconds = (this.#elapsed() - begun) / 1000
+      const { failures, job } = state
+      if (!this.#stop.signal.aborted)
+        this.#ports.onRun?.({ job: job.name, seconds, late: Number.isFinite(late) ? late : 0, failed: failures > 0 })
     }
   }
 }

@@ -12,6 +12,7 @@ import { type Bytes, EMPTY } from '../core/bytes/bytes.ts'
 import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
 import type { HttpReply, HttpRequest, Peer, Route } from '../protocols/http.ts'
 import type { Admission } from './admission.ts'
+import { withRequest } from './current-request.ts'
 import { errorReply } from './error-reply.ts'
 import { errorFields, type Logger } from './logger.ts'
 import { createRouter, type Router } from './router.ts'
@@ -78,6 +79,13 @@ export interface ListenerOptions {
   readonly limits?: Partial<ListenerLimits>
   /** Asked for every expensive request; without it all are admitted. */
   readonly admission?: Admission
+  /** Told of each reply, for those who count: the route's pattern (`null`: there is none), and how long the client waited for its head. */
+  readonly onReply?: (reply: {
+    readonly route: string | null
+    readonly method: string
+    readonly status: number
+    readonly seconds: number
+  }) => void
 }
 
 /** Octets of an unwanted body that are read and thrown away. What is larger is cut off, in the middle of a reply if need be. */
@@ -87,6 +95,7 @@ const MAX_DISCARDED = 32 * 1024 * 1024
 interface Flight {
   readonly id: string
   readonly abort: AbortController
+  readonly begun: number
   readonly until: number
   /** Once it is found. The log lines name its pattern instead of what the stranger wrote. */
   route?: Route
@@ -107,6 +116,7 @@ export class Listener {
   readonly #limits: ListenerLimits
   readonly #admission: Admission | undefined
   readonly #logger: Logger
+  readonly #onReply: ListenerOptions['onReply']
   readonly #peers = new PeerReader()
   readonly #flights = new Set<Flight>()
   /** Replies that are being sent piece by piece. */
@@ -123,6 +133,7 @@ export class Listener {
     this.#limits = limits
     this.#admission = options.admission
     this.#logger = options.logger
+    this.#onReply = options.onReply
     this.#secure = options.tls !== undefined
     this.#router = createRouter(routesFor(scheme, options.routes))
     const http = {
@@ -201,13 +212,16 @@ export class Listener {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const flight = this.#takeOff(request, response)
+    return withRequest(flight.id, () => this.#carry(request, response, flight))
+  }
+
+  async #carry(request: IncomingMessage, response: ServerResponse, flight: Flight): Promise<void> {
     try {
       flight.finish(await this.#answer(request, response, flight))
     } catch (thrown) {
       const error = asTouchmarkError(thrown)
       if (error.code !== OVERLOADED && (error.kind === 'internal' || error.kind === 'unavailable')) {
         const fields = {
-          request: flight.id,
           code: error.code,
           path: pathOf(request).slice(0, 200),
           ...errorFields(thrown),
@@ -222,10 +236,12 @@ export class Listener {
 
   #takeOff(request: IncomingMessage, response: ServerResponse): Flight {
     const abort = new AbortController()
+    const begun = performance.now()
     const flight: Flight = {
       id: `${this.#idPrefix}-${(++this.#requests).toString(36)}`,
       abort,
-      until: performance.now() + this.#limits.handlerMs,
+      begun,
+      until: begun + this.#limits.handlerMs,
       finish: reply => this.#write(request, response, reply, flight),
     }
     this.#flights.add(flight)
@@ -283,8 +299,11 @@ export class Listener {
     return readBody(request, route)
   }
 
-  #write(request: IncomingMessage, response: ServerResponse, reply: HttpReply, { id }: Flight): void {
+  #write(request: IncomingMessage, response: ServerResponse, reply: HttpReply, flight: Flight): void {
     if (response.headersSent || response.destroyed) return
+    const { id, route, begun } = flight
+    const seconds = (performance.now() - begun) / 1000
+    this.#onReply?.({ route: route?.pattern ?? null, method: route?.method ?? '', status: reply.status, seconds })
     const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
     const headers: Record<string, string | number> = { ...reply.headers, 'X-Request-Id': id }
     // Spelled as RFC 9110 spells it: libest compares header names by case.

@@ -1,6 +1,8 @@
 // Lines for operators: one JSON object each on standard error. They may be lost, and they never hold a secret or what a
 // stranger sent; evidence for auditors is the log of the store, not this.
 
+import { currentRequest } from './current-request.ts'
+
 export type LogLevel = 'info' | 'warning' | 'error'
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined | readonly string[]>>
 
@@ -10,10 +12,13 @@ export interface Logger {
   error(event: string, fields?: LogFields): void
 }
 
-/** Writes lines through `write`; `event` is a stable dotted name (`server.listening`). */
+/** Writes lines through `write`, each with the id of the request that it belongs to, if any; `event` is a stable dotted name (`server.listening`). */
 export function jsonLogger(write: (line: string) => void, now: () => Date = () => new Date()): Logger {
-  const line = (level: LogLevel, event: string, fields: LogFields = {}) =>
-    write(`${JSON.stringify({ time: now().toISOString(), level, event, ...fields })}\n`)
+  const line = (level: LogLevel, event: string, fields: LogFields = {}) => {
+    const request = currentRequest()
+    const said = request === undefined ? fields : { request, ...fields }
+    write(`${JSON.stringify({ time: now().toISOString(), level, event, ...said })}\n`)
+  }
   return {
     info: (event, fields) => line('info', event, fields),
     warning: (event, fields) => line('warning', event, fields),

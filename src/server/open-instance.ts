@@ -11,10 +11,12 @@ import type { Configuration } from './configuration.ts'
 import { type DataFolder, readConfiguration } from './data-folder.ts'
 import { checkNotRolledBack, type LastSigned, lastSignedIn } from './last-signed.ts'
 import { logVerifiers } from './log-key.ts'
+import { Observation, observedKeyStore, observedStore } from './observation.ts'
 import { openStore } from './open-store.ts'
 import { findPassphrase, type Passphrase, type PassphraseSources } from './passphrase.ts'
 
 export interface Instance extends AsyncDisposable {
+  readonly folder: DataFolder
   readonly configuration: Configuration
   /** Where the passphrase came from. */
   readonly passphraseSource: Passphrase['source']
@@ -27,6 +29,8 @@ export interface Instance extends AsyncDisposable {
   readonly lastSigned: LastSigned
   readonly clock: Clock
   readonly random: Random
+  /** What happens here, for those who count it. */
+  readonly observation: Observation
   /** The registration rules in force. */
   rules(): Promise<Rules>
 }
@@ -54,15 +58,24 @@ export async function openInstance(
   const keyStore = stack.use(
     await openSoftwareKeyStore({ folder: folder.keys, passphrase: passphrase.bytes, now: () => clock.now() }),
   )
-  const store = stack.use(await openStore(folder, configuration))
+  const observation = new Observation()
+  const opened = stack.use(
+    await openStore(folder, configuration, {
+      onGroup: (changes, seconds) => observation.groupWritten(changes, seconds),
+    }),
+  )
+  const store = observedStore(opened, observation)
   const { origin, verifierKeys } = configuration.log
   const lastSigned = lastSignedIn(folder.keys, { origin, verifiers: logVerifiers(verifierKeys) })
   await checkNotRolledBack(lastSigned, store.read)
-  const authorities = new AuthorityDirectory({ store, keyStore })
+  const authorities = new AuthorityDirectory({ store, keyStore: observedKeyStore(keyStore, observation) })
   const issuer = new CertificateIssuer({ authorities, random: drawnAhead(systemRandom, SERIAL_NUMBERS_AHEAD) })
-  const registration = stack.use(createRegistration({ store, authorities, issuer, clock, random: systemRandom }))
+  const registration = stack.use(
+    createRegistration({ store, authorities, issuer, clock, random: systemRandom, observer: observation }),
+  )
   const open = stack.move()
   return {
+    folder,
     configuration,
     passphraseSource: passphrase.source,
     store,
@@ -73,6 +86,7 @@ export async function openInstance(
     lastSigned,
     clock,
     random: systemRandom,
+    observation,
     rules: () => registration.rules(),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }

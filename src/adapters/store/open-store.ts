@@ -11,6 +11,8 @@ export type StoreLocation = { readonly folder: string } | { readonly url: string
 export interface StoreOptions {
   /** SQLite: octets that the database may grow to; a change that needs more is `store.full`. */
   readonly maxOctets?: number
+  /** Told of each group of change sets that was made durable together, or failed: for those who count. It must not throw. */
+  readonly onGroup?: (changes: number, seconds: number) => void
 }
 
 export const DATABASE_FILE = 'touchmark.db'
@@ -20,7 +22,7 @@ export const DATABASE_FILE = 'touchmark.db'
  * Errors: `store.exists` where there is one, `store.url_invalid`, `store.unavailable`.
  */
 export async function createStore(location: StoreLocation, options: StoreOptions = {}): Promise<Store> {
-  if (isPostgres(location)) return (await postgres()).createPostgresStore(location.url)
+  if (isPostgres(location)) return (await postgres()).createPostgresStore(location.url, options)
   const path = sqlitePath(location)
   return createSqliteStore(path, options)
 }
@@ -31,7 +33,7 @@ export async function createStore(location: StoreLocation, options: StoreOptions
  * `store.corrupt`, `store.url_invalid`, `store.unavailable`.
  */
 export async function openStore(location: StoreLocation, options: StoreOptions = {}): Promise<Store> {
-  if (isPostgres(location)) return (await postgres()).openPostgresStore(location.url)
+  if (isPostgres(location)) return (await postgres()).openPostgresStore(location.url, options)
   const path = sqlitePath(location)
   return openSqliteStore(path, options)
 }

@@ -32,11 +32,23 @@ const MAX_ATTEMPTS = 4
  * log then; rejects where this house is at fault (`unavailable`, `internal`), and nothing has changed then.
  */
 export async function enrol(request: EnrolmentRequest, registration: Registration): Promise<EnrolmentOutcome> {
-  const outcome = await enrolInRounds(request, registration)
+  const outcome = await observed(request, registration)
   // Who signed a handshake with a certificate has it: the one before may go. A renewal over it said so already.
   const own = ownCertificate(request.evidence)
   if (own?.record.status.kind === 'good') await seenInUse(own.record, registration)
   return outcome
+}
+
+async function observed(request: EnrolmentRequest, registration: Registration): Promise<EnrolmentOutcome> {
+  const end = registration.observer?.begins(request)
+  try {
+    const outcome = await enrolInRounds(request, registration)
+    end?.(outcome.kind, outcome.kind === 'denied' ? outcome.code : null)
+    return outcome
+  } catch (thrown) {
+    end?.('failed', asTouchmarkError(thrown).code)
+    throw thrown
+  }
 }
 
 async function enrolInRounds(request: EnrolmentRequest, registration: Registration): Promise<EnrolmentOutcome> {

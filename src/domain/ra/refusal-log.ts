@@ -6,6 +6,7 @@ import type { AuditEntry } from '../audit/entry.ts'
 import { auditText } from '../audit/entry.ts'
 import type { DeviceId, UnixSeconds } from '../ids.ts'
 import type { Clock, Store } from '../ports.ts'
+import type { EnrolmentObserver } from './enrolment-observer.ts'
 
 export interface RefusalRecord {
   readonly code: string
@@ -36,17 +37,24 @@ interface Window {
 export class RefusalLog {
   readonly #store: Store
   readonly #clock: Clock
+  readonly #observer: Pick<EnrolmentObserver, 'refused'> | undefined
   #window = 0
   #seen = new Map<string, Window>()
   #overflow = new Map<string, Window>()
 
-  constructor(ports: { readonly store: Store; readonly clock: Clock }) {
+  constructor(ports: {
+    readonly store: Store
+    readonly clock: Clock
+    readonly observer?: Pick<EnrolmentObserver, 'refused'> | undefined
+  }) {
     this.#store = ports.store
     this.#clock = ports.clock
+    this.#observer = ports.observer
   }
 
   /** Resolves when the refusal is in the log, or counted for the entry that ends the minute. */
   async record(record: RefusalRecord): Promise<void> {
+    this.#observer?.refused(record)
     const now = this.#clock.now()
     const audit = this.#turn(now)
     const key = `${record.code} ${record.actor?.id ?? record.deviceId ?? addressGroup(record.address)}`

@@ -4,6 +4,7 @@ import type { CertificateIssuer } from '../ca/issuer.ts'
 import type { Clock, Random, Store } from '../ports.ts'
 import { RenewalPlan } from '../renewal/renewal-plan.ts'
 import { DocumentCache } from './document-cache.ts'
+import type { EnrolmentObserver } from './enrolment-observer.ts'
 import { EvidenceReader } from './evidence-reader.ts'
 import { RefusalLog } from './refusal-log.ts'
 import { defaultRules, parseRules, RULES_NAME, type Rules } from './rules.ts'
@@ -14,6 +15,7 @@ export interface RegistrationPorts {
   readonly issuer: Pick<CertificateIssuer, 'prepare' | 'sign'>
   readonly clock: Clock
   readonly random: Random
+  readonly observer?: EnrolmentObserver | undefined
 }
 
 /** The ports together with what registration keeps for itself. One per process; disposing writes the refusals counted so far. */

@@ -5,7 +5,7 @@ import { migrate, type SchemaSession, schemaStatus } from '../migrations.ts'
 import { query } from '../sql.ts'
 import { storeErrorOf } from './postgres-error.ts'
 import { PostgresSession, VALUE_TYPES } from './session.ts'
-import { PostgresStore } from './store.ts'
+import { type PostgresOptions, PostgresStore } from './store.ts'
 
 /** Connections that answer questions; the writer has one more. */
 const READERS = 8
@@ -20,8 +20,8 @@ const PLAN_BY_INDEX = `SET enable_seqscan = off; SET enable_hashjoin = off; SET 
 const MIGRATION_LOCK = 0x544d524b
 
 /** Errors: `store.exists`, `store.missing` (the database), `store.unavailable`. */
-export async function createPostgresStore(url: string): Promise<PostgresStore> {
-  return opened(url, async session => {
+export async function createPostgresStore(url: string, options: PostgresOptions = {}): Promise<PostgresStore> {
+  return opened(url, options, async session => {
     if ((await schemaStatus(session)) !== 'empty') {
       throw new TouchmarkError('store.exists', 'conflict', 'The store exists.', {
         next: 'Open it, or name an empty database.',
@@ -32,8 +32,8 @@ export async function createPostgresStore(url: string): Promise<PostgresStore> {
 }
 
 /** Errors: `store.missing`, `store.schema_newer`, `store.schema_changed`, `store.unavailable`. */
-export async function openPostgresStore(url: string): Promise<PostgresStore> {
-  return opened(url, async session => {
+export async function openPostgresStore(url: string, options: PostgresOptions = {}): Promise<PostgresStore> {
+  return opened(url, options, async session => {
     const status = await schemaStatus(session)
     if (status === 'empty') {
       throw new TouchmarkError('store.missing', 'not_found', 'The database holds no store.', {
@@ -44,7 +44,11 @@ export async function openPostgresStore(url: string): Promise<PostgresStore> {
   })
 }
 
-async function opened(url: string, schema: (session: SchemaSession) => Promise<void>): Promise<PostgresStore> {
+async function opened(
+  url: string,
+  options: PostgresOptions,
+  schema: (session: SchemaSession) => Promise<void>,
+): Promise<PostgresStore> {
   const connect = () => connectedClient(url)
   try {
     const client = await connect()
@@ -68,7 +72,7 @@ async function opened(url: string, schema: (session: SchemaSession) => Promise<v
   })
   // An idle connection that is lost is replaced at the next question; without a listener it would end the process.
   pool.on('error', () => undefined)
-  return new PostgresStore(pool, connect)
+  return new PostgresStore(pool, connect, options)
 }
 
 /** A connection for the writer: statements go out without waiting for each other, and COMMIT means that the disk has it. */

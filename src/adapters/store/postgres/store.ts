@@ -14,20 +14,26 @@ const MAX_SETS = 512
 /** Change sets that may wait. More are refused: whoever sent them would have given up by then. */
 const MAX_WAITING = 65_536
 
+export interface PostgresOptions {
+  readonly onGroup?: (changes: number, seconds: number) => void
+}
+
 type Planned = Waiting & { readonly planned: PlannedSet }
 
 export class PostgresStore implements Store {
   readonly read: StoreReader
   readonly #pool: pg.Pool
   readonly #writer: PostgresWriter
+  readonly #onGroup: PostgresOptions['onGroup']
   #waiting: Planned[] = []
   /** The end of what the writer was asked so far: everything it does, it does in turn. */
   #turn: Promise<unknown> = Promise.resolve()
   #grouping = false
   #closed: Promise<void> | undefined
 
-  constructor(pool: pg.Pool, connect: () => Promise<pg.Client>) {
+  constructor(pool: pg.Pool, connect: () => Promise<pg.Client>, { onGroup }: PostgresOptions = {}) {
     this.#pool = pool
+    this.#onGroup = onGroup
     const session = new PostgresSession(pool)
     this.read = storeReader({
       engine: session.engine,
@@ -101,11 +107,13 @@ export class PostgresStore implements Store {
     this.#grouping = true
     this.#turn = this.#turn.then(async () => {
       const group = this.#waiting.splice(0, MAX_SETS)
+      const begunAt = performance.now()
       try {
         settle(group, await this.#writer.apply(group.map(({ planned }) => planned)))
       } catch (error) {
         settleAll(group, storeErrorOf(error))
       }
+      this.#onGroup?.(group.length, (performance.now() - begunAt) / 1000)
       this.#grouping = false
       if (this.#waiting.length > 0) this.#writeSoon()
     })

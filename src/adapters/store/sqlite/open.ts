@@ -10,6 +10,7 @@ import { SqliteStore } from './store.ts'
 
 export interface SqliteOptions {
   readonly maxOctets?: number
+  readonly onGroup?: (changes: number, seconds: number) => void
 }
 
 /** Errors: `store.exists`, `store.foreign`, `store.unavailable`. */

@@ -7,6 +7,7 @@ import { storeReader } from '../reader.ts'
 import { type Asker, closed, errorOf, Many, One, overloaded, settle, settleAll, type Waiting } from '../waiting.ts'
 import { SqliteConnection } from './connection.ts'
 import { GroupPacker } from './group.ts'
+import type { SqliteOptions } from './open.ts'
 import { errorFromWire, type WriterAnswer, type WriterRequest, type WriterThreadOptions } from './writer-thread.ts'
 
 /** Groups that the writer has in hand: with two of a batch's it never waits for this thread, which may be signing. */
@@ -35,6 +36,7 @@ interface InHand {
 export class SqliteStore implements Store {
   readonly read: StoreReader
   readonly #options: WriterThreadOptions
+  readonly #onGroup: SqliteOptions['onGroup']
   readonly #reader: SqliteConnection
   #thread: Worker | undefined
   #groups: Group[] = []
@@ -51,8 +53,9 @@ export class SqliteStore implements Store {
   #whenIdle: (() => void) | undefined
 
   /** The database exists and has the current schema; see `openStore`. */
-  constructor(path: string, options: { readonly maxOctets?: number | undefined } = {}) {
+  constructor(path: string, options: SqliteOptions = {}) {
     this.#options = { path, maxOctets: options.maxOctets }
+    this.#onGroup = options.onGroup
     this.#reader = new SqliteConnection(path, { role: 'reader' })
     const read = storeReader(this.#reader)
     this.read = { ...read, configurationMarker: () => this.#markerOfThisTurn(read) }
@@ -154,7 +157,9 @@ export class SqliteStore implements Store {
       const packed = group.packer.pack()
       this.#groupsInHand++
       this.#sentAt = performance.now()
+      const sentAt = this.#sentAt
       const answered = () => {
+        this.#onGroup?.(waiting.length, (performance.now() - sentAt) / 1000)
         this.#groupsInHand--
         this.#configurationMarker = undefined
         if (this.#groups.length === 0) this.#crowded = false
