@@ -26,6 +26,7 @@ import { createLogRoutes } from '../protocols/log/routes.ts'
 import { createOcspRoutes } from '../protocols/ocsp/routes.ts'
 import { Admission, EventLoopDelay } from './admission.ts'
 import { checkpointSigner } from './checkpoint-signer.ts'
+import { createConsoleRoutes, isConsoleBuilt } from './console.ts'
 import { createHealthRoutes } from './health.ts'
 import { type Job, JobLoop } from './jobs.ts'
 import { type Listener, openListener } from './listener.ts'
@@ -108,6 +109,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       // Nobody is known until sign-in is wired here.
       authenticate: async () => undefined,
     }),
+    ...createConsoleRoutes(),
     ...createHealthRoutes({
       checks: [
         { name: 'store', check: async () => void (await store.read.changeMarker()) },
@@ -116,6 +118,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       onFailure: (name, thrown) => logger.warning('health.failed', { check: name, ...errorFields(thrown) }),
     }),
   ]
+  if (!isConsoleBuilt()) warnings.push('The web console is not built: npm run console builds it, and the next start serves it.')
   const https = stack.use(
     await openListener({
       host,
