@@ -228,6 +228,23 @@ test('says how it holds its own keys, and of the keys of others nothing', async 
   )
 })
 
+test('a device that changes its word with each report fills no log: one word a day for each key', async t => {
+  const field = await fieldDevice(t)
+  const { door, instance, current } = field
+  const places = ['tpm', 'file', 'tpm', 'secure_element', 'hsm']
+  const send = (sequence: number, place: string) =>
+    door('health', {
+      certificates: [current.record.der],
+      body: report(field, sequence, { keys: [{ keyId: idOf(current.key), place, protection: 'none' }] }),
+    })
+  for (const [i, place] of places.entries()) assert.equal((await send(i + 1, place)).status, 200)
+  assert.equal((await actions(instance, 'key.holding_declared')).length, 1)
+  instance.clock.advance(DAY)
+  await send(10, 'hsm')
+  assert.equal((await instance.store.read.keyHolding(idOf(current.key)))?.place, 'hsm')
+  assert.equal((await actions(instance, 'key.holding_declared')).length, 2)
+})
+
 test('a claim does not overwrite what was attested', async t => {
   const field = await fieldDevice(t)
   const { door, instance, device, current } = field
@@ -312,6 +329,21 @@ test('a number that was here before betrays a copy: 409, on record, once an hour
   assert.equal((await instance.store.read.health(device.id))?.sequence, 5)
   assert.equal((await instance.store.read.device(device.id))?.state, 'active')
   assert.equal((await send(6)).status, 200)
+})
+
+test('a report that was held back on its way and comes after the next one is refused, and no sign of a copy', async t => {
+  const field = await fieldDevice(t, { clones: 'suspend' })
+  const { door, instance, device, current } = field
+  const certificates = [current.record.der]
+  const heldBack = report(field, 4)
+  instance.clock.advance(40)
+  assert.equal((await door('health', { certificates, body: report(field, 5) })).status, 200)
+  const { status, json } = await door('health', { certificates, body: heldBack })
+  assert.deepEqual([status, json['code']], [409, 'health.sequence_repeated'])
+  assert.equal((await instance.store.read.device(device.id))?.state, 'active')
+  instance.clock.advance(3600)
+  await door('health', { certificates, body: heldBack })
+  assert.equal((await instance.store.read.device(device.id))?.state, 'suspended', 'no connection lasts so long')
 })
 
 test('two reports with one number at one moment: one is kept, the other refused', async t => {

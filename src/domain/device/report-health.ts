@@ -33,6 +33,10 @@ export interface TimedHealthAnswer {
 /** Where no certificate says how often: a device that is suspended hears within the hour that it is back. */
 const USUAL_RETRY_SECONDS = 3600
 
+/** Longer than any connection may be open without an answer. */
+const HELD_BACK_SECONDS = 300
+/** What a device says of one of its keys is written down so often at most. */
+const HOLDING_SECONDS = 86_400
 /** A report that meets another one of the same device is looked at again. */
 const MAX_ATTEMPTS = 4
 
@@ -96,7 +100,7 @@ async function keep(
   for (let attempt = 1; ; attempt++) {
     const before = await store.read.health(contact.device.id)
     if (before && report.sequence <= before.sequence && !isNewKey(contact, before)) {
-      await suspect(contact, report, before, ports)
+      if (!wasHeldBack(report, before, now)) await suspect(contact, report, before, ports)
       throw sequenceRepeated(before)
     }
     const change = new ChangeBuilder()
@@ -120,6 +124,15 @@ async function keep(
       if (!met || attempt === MAX_ATTEMPTS) throw thrown
     }
   }
+}
+
+/**
+ * Made before the last one and overtaken by it: a line that was slow, or somebody on it who held a connection back, which must not be enough
+ * to have a device suspended. A copy speaks of its own present.
+ */
+function wasHeldBack(report: HealthReport, before: DeviceHealth, now: UnixSeconds): boolean {
+  const saidBefore = before.at + before.clockSkewSeconds
+  return report.sequence < before.sequence && report.time < saidBefore && now - before.at <= HELD_BACK_SECONDS
 }
 
 function isNewKey({ key }: DeviceContact, before: DeviceHealth): boolean {
@@ -165,6 +178,7 @@ async function addHoldings(
   for (const { keyId: id, place, protection } of named.values()) {
     const known = await read.keyHolding(keyId(id))
     if (known?.attestation === 'attested') continue
+    if (known && now - known.at < HOLDING_SECONDS) continue
     if (known?.place === place && known.protection === protection) continue
     change.write({
       kind: 'key.holding',
