@@ -9,6 +9,7 @@ import { type Bytes, copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
 import { toHex } from '../../core/bytes/hex.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import { isKeyAlgorithmName, type KeyAlgorithmName, type SignatureAlgorithmName } from '../../crypto/algorithms.ts'
+import { derivedKey } from '../../crypto/derived-key.ts'
 import {
   assertMaySign,
   assertTransition,
@@ -229,6 +230,11 @@ export class SoftwareKeyStore implements KeyStore {
       const tombstone = this.#inState(header, 'destroyed', evidence)
       await replaceAndShred(this.#pathOf(label), sealFile(this.#key(), KEY_PURPOSE, tombstone, new Uint8Array(0)))
     })
+  }
+
+  /** 32 octets for a purpose of the platform's own, which only holders of this store can compute; the same for ever. */
+  secretFor(purpose: string): Bytes {
+    return derivedKey(this.#key(), `touchmark ${purpose}`)
   }
 
   /** Seals the store's key under another passphrase: one file is replaced, at once or not at all. The keys stay as they are. */

@@ -1,0 +1,52 @@
+// Access, put together: what recipes ask for, and the four eyes with the acts that are this folder's own. One for each process.
+import { z } from 'zod'
+import { changeAccessSettings, changeRole } from './access-documents.ts'
+import type { AccessSettingsConfig } from './access-settings.ts'
+import { FourEyes } from './four-eyes.ts'
+import type { RoleGrant } from './operator.ts'
+import { changeRoles } from './operators.ts'
+import { Passwords } from './password.ts'
+import type { AccessPorts } from './ports.ts'
+import type { RoleConfig } from './roles.ts'
+import { SlowDown } from './slow-down.ts'
+
+export interface Access extends AccessPorts {
+  readonly fourEyes: FourEyes
+}
+
+/** In zod, because what comes back from the store is checked as what comes from outside is. */
+export const scopeSchema = z.strictObject({
+  owner: z.string().min(1).max(256).exactOptional(),
+  models: z.array(z.string().min(1).max(64)).min(1).max(1000).exactOptional(),
+  sites: z.array(z.string().min(1).max(256)).min(1).max(1000).exactOptional(),
+})
+
+export const roleGrantSchema = z.strictObject({
+  role: z.string().min(1).max(64),
+  scope: scopeSchema.default({}),
+})
+
+const rolesAct = z.object({ operatorId: z.string(), roles: z.array(roleGrantSchema), from: z.int() })
+const documentAct = z.object({ config: z.unknown(), from: z.int() })
+
+export function createAccess(
+  given: Pick<AccessPorts, 'store' | 'clock' | 'random' | 'secretFor'> & Partial<Pick<AccessPorts, 'passwords'>>,
+): Access {
+  const { store, clock, random, secretFor } = given
+  const passwords = given.passwords ?? new Passwords(random)
+  const ports: AccessPorts = { store, clock, random, secretFor, passwords, slowDown: new SlowDown() }
+  const fourEyes = new FourEyes(ports)
+  fourEyes.define('operator.roles', async (parameters, { actor }) => {
+    const { operatorId, roles, from } = rolesAct.parse(parameters)
+    return changeRoles({ operatorId, roles: roles satisfies RoleGrant[], from, actor }, ports)
+  })
+  fourEyes.define('role.change', async (parameters, { actor }) => {
+    const { config, from } = documentAct.parse(parameters)
+    return changeRole({ config: config as RoleConfig, from, actor }, ports)
+  })
+  fourEyes.define('access.settings', async (parameters, { actor }) => {
+    const { config, from } = documentAct.parse(parameters)
+    return changeAccessSettings({ config: config as AccessSettingsConfig, from, actor }, ports)
+  })
+  return { ...ports, fourEyes }
+}
