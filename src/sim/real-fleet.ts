@@ -49,6 +49,8 @@ export interface RealFleetResult {
 
 /** After so many tries a device is given up: with faults on one act in twenty nobody gets there by bad luck. */
 const MAX_TRIES = 25
+/** A simulation does not wait longer for a server that sends its devices away. */
+const LONGEST_WAIT_SECONDS = 60
 /** Devices that went wrong and are named. */
 const INVALID_SHOWN = 20
 
@@ -71,6 +73,8 @@ class FleetDevice {
   readonly #storage: MemoryStorage = memoryStorage()
   readonly #world: FaultyWorld
   #agent: DeviceAgent
+  /** Reports that the server answered. */
+  #reports = 0
   #copy: MemoryStorage | undefined
   clones = 0
   clonesRefused = 0
@@ -93,7 +97,14 @@ class FleetDevice {
   }
 
   #boot(): DeviceAgent {
-    return new DeviceAgent({ storage: this.#storage, transport: this.#world, now: this.#world.now })
+    return new DeviceAgent({
+      storage: this.#storage,
+      transport: this.#world,
+      now: this.#world.now,
+      onEvent: ({ event }) => {
+        if (event === 'reported') this.#reports++
+      },
+    })
   }
 
   enrol(): Promise<void> {
@@ -133,8 +144,13 @@ class FleetDevice {
   async settle(): Promise<void> {
     if (this.failure !== undefined) return
     await this.#act(async () => {
-      const { errors } = await this.#agent.tick({ atOnce: true })
+      // An agent that was just switched on reports, whatever it said before.
+      this.#agent = this.#boot()
+      const before = this.#reports
+      const { errors, nextAt } = await this.#agent.tick({ atOnce: true })
       if (errors[0]) throw new TouchmarkError(errors[0].code, 'unavailable', errors[0].message)
+      // A server that sent it away with Retry-After has not seen the certificate yet: the agent keeps the wait, and so do we.
+      if (this.#reports === before) throw notReported((nextAt ?? 0) - this.#agent.now())
     })
     if (this.failure !== undefined) return
     try {
@@ -211,6 +227,12 @@ class FleetDevice {
       }
     }
   }
+}
+
+function notReported(retryAfterSeconds: number): TouchmarkError {
+  return new TouchmarkError('sim.not_reported', 'unavailable', 'The server has not heard the last report.', {
+    evidence: { retryAfterSeconds: Math.min(Math.max(retryAfterSeconds, 1), LONGEST_WAIT_SECONDS) },
+  })
 }
 
 /** What the server asked for; the agent's own waits are for the field, and a simulation does not wait for them. */

@@ -45,11 +45,11 @@ export interface VirtualFleetResult {
   readonly busiestDayOverMean: number
   readonly busiestHour: number
   /**
-   * Devices that were without a valid certificate although they were online for two hours at some time between the end of their window and
-   * the end of their certificate.
+   * Devices that were without a valid certificate although they were online for two hours between the end of their window and the end of
+   * their certificate, and made no attempt in that time.
    */
   readonly devicesWithoutValid: number
-  /** Devices that were without one because they were away for all of that time; they enrol again when they are back. */
+  /** Devices that were without one because they were away for all of that time, or every attempt of theirs failed; they enrol again when they are back. */
   readonly devicesAwayTooLong: number
 }
 
