@@ -108,7 +108,7 @@ export type Write =
   | { readonly kind: 'health.put'; readonly health: DeviceHealth; readonly from: number | null }
   /** Fails with `transfer.exists` where the id is taken, or the device has another transfer that is proposed or accepted. */
   | { readonly kind: 'transfer.insert'; readonly transfer: OwnershipTransfer }
-  /** Fails with `transfer.state_changed` where the state is not `from`. */
+  /** Fails with `transfer.state_changed` where the state is not `from`, or, where `agreed` is given, who agreed so far is not that. */
   | {
       readonly kind: 'transfer.state'
       readonly id: TransferId
@@ -116,6 +116,7 @@ export type Write =
       readonly to: TransferState
       readonly at: UnixSeconds
       readonly agreements: OwnershipTransfer['agreements']
+      readonly agreed?: OwnershipTransfer['agreements']
     }
   /** Keeps the statement; the same one again changes nothing. */
   | { readonly kind: 'statement.put'; readonly statement: Statement }

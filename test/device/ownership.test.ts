@@ -184,6 +184,18 @@ test('one transfer at a time, to somebody else, to somebody who is known', async
   assert.equal((await propose()).state, 'proposed')
 })
 
+test('two owners who sign at the same moment: both signatures count', async t => {
+  if (!requireTool(t, 'openssl')) return
+  const { instance, device, propose, acme, beta } = await scene(t)
+  const transfer = await propose()
+  const statement = ownershipStatement(transfer, device)
+  const signatures = [opensslSign(t, acme, statement), opensslSign(t, beta, statement)]
+  await Promise.all(signatures.map(signature => acceptTransfer(transfer.id, signature, OPERATOR, instance)))
+  const { state, agreements } = (await instance.store.read.transfer(transfer.id))!
+  assert.deepEqual([state, agreements.map(({ party }) => party).sort()], ['accepted', ['from', 'to']])
+  assert.deepEqual(await findings(instance), [])
+})
+
 test('a device that nobody owned needs the new owner only', async t => {
   if (!requireTool(t, 'openssl')) return
   const { instance, beta } = await scene(t)
@@ -205,6 +217,36 @@ test('a retirement calls a transfer off, and what is retired changes hands no mo
   assert.equal(await completeDueTransfers(instance), 0)
   await assert.rejects(propose(), { code: 'ownership.device_ended' })
   assert.deepEqual(await findings(instance), [])
+})
+
+test('a transfer that was agreed to past the log is found, also once the platform has carried it out', async t => {
+  const { instance, device, propose } = await scene(t)
+  const transfer = await propose()
+  const move = {
+    kind: 'transfer.state',
+    id: transfer.id,
+    from: 'proposed',
+    to: 'accepted',
+    at: 1,
+    agreements: [],
+  } as const
+  await instance.store.commit({ writes: [move], audit: [] })
+  instance.clock.advance(1000)
+  assert.equal(await completeDueTransfers(instance), 1)
+  assert.deepEqual(await findings(instance), ['audit.transfer_altered'])
+  assert.ok(device)
+})
+
+test('a signature that was planted beside a real one is found', async t => {
+  if (!requireTool(t, 'openssl')) return
+  const { instance, device, propose, beta } = await scene(t)
+  const transfer = await propose()
+  const agreements = [{ party: 'from', by: 'signature', signature: 'AAAA', at: 1 }] as const
+  const move = { kind: 'transfer.state', id: transfer.id, from: 'proposed', to: 'proposed', at: 1, agreements } as const
+  await instance.store.commit({ writes: [move], audit: [] })
+  const signature = opensslSign(t, beta, ownershipStatement(transfer, device))
+  assert.equal((await acceptTransfer(transfer.id, signature, OPERATOR, instance)).state, 'accepted')
+  assert.deepEqual(await findings(instance), ['audit.transfer_altered'])
 })
 
 test('a transfer that was written past the log is found', async t => {

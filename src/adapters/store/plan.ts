@@ -5,6 +5,7 @@ import type { ChangeSet, Write } from '../../domain/ports.ts'
 import { activityOf } from '../../domain/statistics/activity.ts'
 import type { StepSink, Value, WriteStatement } from './sql.ts'
 import { addToActivity, putActivity } from './tables/activity.ts'
+import { insertAlert, putAlert, updateAlert } from './tables/alert.ts'
 import { dropAnswer, dropOldAnswers, finishAnswer, insertAnswer, putAnswer } from './tables/answer.ts'
 import {
   insertApiToken,
@@ -15,7 +16,6 @@ import {
   updateApiTokenSeen,
 } from './tables/api-token.ts'
 import { insertApproval, putApproval, updateApproval } from './tables/approval.ts'
-import { insertAlert, putAlert, updateAlert } from './tables/alert.ts'
 import { insertAuthority, moveAuthority, putAuthority, updateAuthority } from './tables/authority.ts'
 import { insertBatch, moveBatch, putBatch, updateBatchProgress } from './tables/batch.ts'
 import { insertCampaign, putCampaign, replaceCampaign, updateCampaign } from './tables/campaign.ts'
@@ -42,9 +42,9 @@ import {
   removeCredential,
   updateCredential,
 } from './tables/credential.ts'
+import { deleteDelivery, insertDelivery, putDelivery, removeDelivery, updateDelivery } from './tables/delivery.ts'
 import { DEVICE_STATE, insertDevice, moveDevice, putDevice, updateDeviceState } from './tables/device.ts'
 import { insertDeviceEntry, putDeviceEntries } from './tables/device-entry.ts'
-import { deleteDelivery, insertDelivery, putDelivery, removeDelivery, updateDelivery } from './tables/delivery.ts'
 import { insertHealth, putHealth, updateHealth } from './tables/device-health.ts'
 import { insertKey, moveKey, putKey, updateKeyState } from './tables/device-key.ts'
 import {
@@ -61,7 +61,13 @@ import { insertDocument, putDocument } from './tables/document.ts'
 import { insertEnrolment, moveEnrolment, putEnrolment, updateEnrolmentState } from './tables/enrolment.ts'
 import { putHolding, upsertHolding } from './tables/key-holding.ts'
 import { insertOperator, putOperator, updateOperator } from './tables/operator.ts'
-import { insertTransfer, moveTransfer, putTransfer, updateTransferState } from './tables/ownership-transfer.ts'
+import {
+  insertTransfer,
+  moveTransfer,
+  putTransfer,
+  updateAgreedTransferState,
+  updateTransferState,
+} from './tables/ownership-transfer.ts'
 import {
   deletePasskey,
   insertPasskey,
@@ -131,6 +137,7 @@ export const WRITE_STATEMENTS: readonly WriteStatement[] = [
   updateHealth,
   insertTransfer,
   updateTransferState,
+  updateAgreedTransferState,
   insertStatement,
   upsertHolding,
   insertCredential,
@@ -668,9 +675,14 @@ export function conflictOf(write: Write): TouchmarkError {
       })
     case 'delivery.put':
     case 'delivery.remove':
-      return new TouchmarkError('delivery.changed', 'conflict', 'The notice was tried, delivered or discarded meanwhile.', {
-        evidence: { from: write.from ?? 'none' },
-      })
+      return new TouchmarkError(
+        'delivery.changed',
+        'conflict',
+        'The notice was tried, delivered or discarded meanwhile.',
+        {
+          evidence: { from: write.from ?? 'none' },
+        },
+      )
     case 'work.request':
     case 'work.done':
     case 'answer.drop':

@@ -24,6 +24,9 @@ interface LoggedProperty {
 interface LoggedTransfer {
   readonly deviceId: string
   readonly made: string
+  readonly from: string | null
+  /** Whose signature the log has. */
+  readonly signed: Set<string>
   state: TransferState
 }
 
@@ -62,7 +65,9 @@ export function deviceFactsCheck(read: FactsReader, report: Report): CrossCheck 
           if (personal) properties.get(deviceId)?.delete(which)
         }
       } else if (Object.hasOwn(TRANSFER_STATES, action)) {
-        noteTransfer(entry, TRANSFER_STATES[action]!)
+        noteTransfer(entry, TRANSFER_STATES[action]!, index)
+      } else if (action === 'ownership.signed') {
+        transfers.get(String(detail['transferId']))?.signed.add(String(detail['party']))
       }
       const named = Object.hasOwn(STATEMENTS, action) ? detail[STATEMENTS[action]!] : undefined
       if (named !== undefined) await checkStatement(deviceIdOf(deviceId), String(named), index)
@@ -80,16 +85,23 @@ export function deviceFactsCheck(read: FactsReader, report: Report): CrossCheck 
     },
   }
 
-  function noteTransfer({ subject, detail = {} }: AuditEntry<string>, state: TransferState): void {
+  function noteTransfer({ subject, detail = {} }: AuditEntry<string>, state: TransferState, index: number): void {
     const id = String(detail['transferId'])
     const before = transfers.get(id)
     if (before !== undefined) {
+      const why = whyNotYet(before, state, detail['by'])
+      // Carried out in good faith, over a row that somebody else had written.
+      if (why !== undefined) {
+        const message = `Transfer ${id} became ${state} in entry ${index}, ${why}.`
+        accuse('transfer', 'altered', before.deviceId, message, 'silence', index)
+      }
       before.state = state
       return
     }
     const { deviceId = '', name: to } = subject
     const { from = null, effectiveAt, newKey } = detail
-    transfers.set(id, { deviceId, made: [deviceId, from, to, effectiveAt, newKey].join(' '), state })
+    const made = [deviceId, from, to, effectiveAt, newKey].join(' ')
+    transfers.set(id, { deviceId, made, from: from === null ? null : String(from), signed: new Set(), state })
   }
 
   function accuse(
@@ -158,6 +170,14 @@ export function deviceFactsCheck(read: FactsReader, report: Report): CrossCheck 
       accuse('transfer', 'missing', deviceId, `Transfer ${id} of device ${deviceId} is gone.`)
     }
   }
+}
+
+/** What the log lacks for the transfer to become that. */
+function whyNotYet({ state, from, signed }: LoggedTransfer, to: TransferState, by: unknown): string | undefined {
+  if (to === 'effective') return state === 'accepted' ? undefined : 'and nobody had accepted it'
+  if (to !== 'accepted' || by === 'rule') return undefined
+  const missing = (from === null ? ['to'] : ['from', 'to']).filter(party => !signed.has(party))
+  return missing.length === 0 ? undefined : `without the signature of: ${missing.join(', ')}`
 }
 
 function wordOf(row: DeviceProperty): string | null {

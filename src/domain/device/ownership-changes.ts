@@ -16,7 +16,7 @@ export function transferDetail({ id, from, effectiveAt, newKey }: OwnershipTrans
   return { transferId: id, effectiveAt, newKey, ...(from === null ? {} : { from }) }
 }
 
-/** Moves the transfer within `change`; `detail` is what the entry says besides. */
+/** Moves the transfer within `change`; `detail` is what the entry says besides, `agreed` who had agreed so far, where `transfer` says more. */
 export function addTransferMove(
   change: ChangeBuilder,
   transfer: OwnershipTransfer,
@@ -24,9 +24,10 @@ export function addTransferMove(
   actor: AuditEntry['actor'],
   now: UnixSeconds,
   detail: Readonly<Record<string, string>> = {},
+  agreed: OwnershipTransfer['agreements'] = transfer.agreements,
 ): void {
   const { id, state: from, deviceId, agreements } = transfer
-  change.write({ kind: 'transfer.state', id, from, to, at: now, agreements })
+  change.write({ kind: 'transfer.state', id, from, to, at: now, agreements, agreed })
   change.record({
     at: now,
     actor,

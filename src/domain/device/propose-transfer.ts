@@ -87,6 +87,21 @@ export async function acceptTransfer(
   id: TransferId,
   signature: Uint8Array,
   actor: AuditEntry['actor'],
+  ports: TransferPorts,
+): Promise<OwnershipTransfer> {
+  try {
+    return await takeSignature(id, signature, actor, ports)
+  } catch (thrown) {
+    // The other owner signed in this moment: once more, over what stands there now.
+    if (!(thrown instanceof TouchmarkError) || thrown.code !== 'transfer.state_changed') throw thrown
+    return takeSignature(id, signature, actor, ports)
+  }
+}
+
+async function takeSignature(
+  id: TransferId,
+  signature: Uint8Array,
+  actor: AuditEntry['actor'],
   { store, clock }: TransferPorts,
 ): Promise<OwnershipTransfer> {
   const { read } = store
@@ -145,8 +160,10 @@ export async function acceptTransfer(
     })
   }
   const complete = agreements.length === 2
-  if (complete) addTransferMove(change, agreed, 'accepted', actor, now)
-  else change.write({ kind: 'transfer.state', id, from: 'proposed', to: 'proposed', at: now, agreements })
+  const before = transfer.agreements
+  if (complete) addTransferMove(change, agreed, 'accepted', actor, now, {}, before)
+  else
+    change.write({ kind: 'transfer.state', id, from: 'proposed', to: 'proposed', at: now, agreements, agreed: before })
   await store.commit(change)
   return { ...agreed, state: complete ? 'accepted' : 'proposed', stateChangedAt: now }
 }

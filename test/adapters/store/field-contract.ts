@@ -433,6 +433,9 @@ export function fieldContract(name: string, engine: StoreEngine): void {
         } as const
         await refuses(store, accept, 'transfer.state_changed')
         await store.commit(only({ kind: 'transfer.insert', transfer }))
+        await refuses(store, { ...accept, agreed: agreements }, 'transfer.state_changed')
+        await store.commit(only({ ...accept, to: 'proposed', agreed: [] }))
+        await refuses(store, { ...accept, agreed: [] }, 'transfer.state_changed')
         await store.commit(only(accept))
         const accepted = { ...transfer, state: 'accepted', stateChangedAt: NOW + 1, agreements }
         assert.deepEqual(await store.read.transfer(id), accepted)

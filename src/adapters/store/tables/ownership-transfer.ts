@@ -51,16 +51,26 @@ export const updateTransferState = change(
   'UPDATE ownership_transfer SET state = ?, state_changed_at = ?, agreements = ? WHERE id = ? AND state = ?',
 )
 
+export const updateAgreedTransferState = change(
+  'ownership_transfer',
+  `UPDATE ownership_transfer SET state = ?, state_changed_at = ?, agreements = ? WHERE id = ? AND state = ?
+    AND agreements = ?`,
+)
+
 export interface TransferMove {
   readonly id: TransferId
   readonly from: TransferState
   readonly to: TransferState
   readonly at: UnixSeconds
   readonly agreements: OwnershipTransfer['agreements']
+  readonly agreed?: OwnershipTransfer['agreements']
 }
 
-export function moveTransfer({ id, from, to, at, agreements }: TransferMove, out: StepSink): void {
-  out.begin(updateTransferState).text(to).integer(at).text(JSON.stringify(agreements)).hex(id).text(from)
+export function moveTransfer({ id, from, to, at, agreements, agreed }: TransferMove, out: StepSink): void {
+  out.begin(agreed ? updateAgreedTransferState : updateTransferState)
+  out.text(to).integer(at).text(JSON.stringify(agreements)).hex(id).text(from)
+  // What was read is written again letter by letter: both come from the same JSON.stringify.
+  if (agreed) out.text(JSON.stringify(agreed))
 }
 
 const SELECT = `SELECT id, device_id, from_owner, to_owner, effective_at, new_key, state, state_changed_at, agreements,
