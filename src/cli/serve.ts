@@ -9,6 +9,7 @@ interface ServeOptions {
   readonly host?: string
   readonly port?: number
   readonly httpPort?: number
+  readonly metricsPort?: number
 }
 
 export function serveCommand(): Command {
@@ -29,6 +30,7 @@ export function serveCommand(): Command {
     .option('--host <address>', 'address to listen on (default: listen.host of touchmark.json)')
     .option('--port <port>', 'HTTPS port; 0 takes a free one', portNumber)
     .option('--http-port <port>', 'plain HTTP port; must be free when given', portNumber)
+    .option('--metrics-port <port>', 'metrics and health on 127.0.0.1, or where the configuration says', portNumber)
   return act<ServeOptions>(serve, async ({ out, data, options, signal }) => {
     const [{ openInstance }, { startServer }, { jsonLogger }] = await Promise.all([
       import('../server/open-instance.ts'),
@@ -42,16 +44,19 @@ export function serveCommand(): Command {
       ...(options.host === undefined ? {} : { host: options.host }),
       ...(options.port === undefined ? {} : { httpsPort: options.port }),
       ...(options.httpPort === undefined ? {} : { httpPort: options.httpPort }),
+      ...(options.metricsPort === undefined ? {} : { metricsPort: options.metricsPort }),
     })
-    const { url, httpUrl } = server
+    const { url, httpUrl, metricsUrl } = server
     const warnings = [...warningsOf(data, instance.passphraseSource), ...server.warnings]
-    out.result({ ready: true, url, httpUrl, warnings }, () =>
+    const ready = { ready: true, url, httpUrl, ...(metricsUrl === null ? {} : { metricsUrl }), warnings }
+    out.result(ready, () =>
       [
         facts([
           ['Touchmark', data.path],
           ['EST', `${url}/.well-known/est`],
           ['CRL, OCSP', httpUrl],
           ['log', `${url}/log/checkpoint`],
+          ...(metricsUrl === null ? [] : [['metrics', metricsUrl] as const]),
         ]),
         ...warnings.map(warning => out.style('yellow', `! ${warning}`)),
         'Ctrl-C stops it.',

@@ -30,6 +30,14 @@ export interface Configuration {
   }
   /** How much the server takes on at once; what the file leaves out is as the program thinks best. */
   readonly admission: AdmissionLimits
+  /** Where metrics and health are had, over plain HTTP; `null`: nowhere. */
+  readonly metrics: MetricsListener | null
+}
+
+export interface MetricsListener {
+  /** `127.0.0.1` where the file names none. */
+  readonly host: string
+  readonly port: number
 }
 
 export interface ConfigurationProblem {
@@ -71,7 +79,7 @@ export function parseConfiguration(text: string): Configuration {
 
 export function checkConfiguration(json: unknown): Configuration {
   const problems: ConfigurationProblem[] = []
-  const root = section(json, '', ['version', 'listen', 'publicUrl', 'store', 'log', 'admission'], problems)
+  const root = section(json, '', ['version', 'listen', 'publicUrl', 'store', 'log', 'admission', 'metrics'], problems)
   const listen = root && section(root['listen'], 'listen', ['host', 'httpsPort', 'httpPort'], problems)
   const log = root && section(root['log'], 'log', ['origin', 'verifierKeys'], problems)
   const checked = {
@@ -95,9 +103,21 @@ export function checkConfiguration(json: unknown): Configuration {
       verifierKeys: pick(log, 'log', 'verifierKeys', problems, textList, 'must be a list of verifier keys'),
     },
     admission: admissionLimits(root?.['admission'], problems),
+    metrics: metricsListener(root?.['metrics'], problems),
   }
   if (problems.length > 0) throw invalid(problems)
   return deepFreeze(checked as Configuration)
+}
+
+function metricsListener(given: unknown, problems: ConfigurationProblem[]): MetricsListener | null | undefined {
+  if (given === undefined || given === null) return null
+  const from = section(given, 'metrics', ['host', 'port'], problems)
+  const named = pick(from, 'metrics', 'port', problems, port, 'must be a port, 0 to 65535')
+  const host =
+    from?.['host'] === undefined
+      ? '127.0.0.1'
+      : pick(from, 'metrics', 'host', problems, hostName, 'must be a host name or an IP address')
+  return named === undefined || host === undefined ? undefined : { host, port: named }
 }
 
 function admissionLimits(given: unknown, problems: ConfigurationProblem[]): AdmissionLimits | undefined {

@@ -94,7 +94,7 @@ async function build(staged: DataFolder, options: InitialiseOptions): Promise<In
     log: { ...log, verifierKeys },
   })
   // What nobody chose is not written down: a later program may know better.
-  const { admission: _, ...written } = configuration
+  const { admission: _admission, metrics: _metrics, ...written } = configuration
   await writeFile(staged.configurationFile, `${JSON.stringify(written, null, 2)}\n`, { mode: 0o600, flush: true })
   return { configuration, hierarchy, passphraseFile: made && staged.passphraseFile }
 }

@@ -64,6 +64,10 @@ export class JobLoop {
     this.#elapsed = ports.elapsed ?? (() => performance.now())
   }
 
+  get names(): readonly string[] {
+    return this.#states.map(({ job }) => job.name)
+  }
+
   /** Names of jobs whose last run failed. */
   get failing(): readonly string[] {
     return this.#states.filter(state => state.failures > 0).map(state => state.job.name)

@@ -11,6 +11,7 @@ import { retireDue } from '../domain/renewal/seen-in-use.ts'
 import { OcspResponders } from '../domain/revocation/ocsp-responders.ts'
 import {
   type CrlIssuer,
+  crlPublicationName,
   DEFAULT_CRL_SCHEDULE,
   publishDueCrls,
   publishRequestedCrls,
@@ -25,12 +26,18 @@ import type { Route } from '../protocols/http.ts'
 import { createLogRoutes } from '../protocols/log/routes.ts'
 import { createOcspRoutes } from '../protocols/ocsp/routes.ts'
 import { Admission, EventLoopDelay } from './admission.ts'
+import { Alerting } from './alerting.ts'
 import { checkpointSigner } from './checkpoint-signer.ts'
+import type { Configuration } from './configuration.ts'
 import { createConsoleRoutes, isConsoleBuilt } from './console.ts'
-import { createHealthRoutes } from './health.ts'
+import { Gauges } from './gauges.ts'
+import { createHealthRoutes, type ReadinessCheck } from './health.ts'
 import { type Job, JobLoop } from './jobs.ts'
-import { type Listener, openListener } from './listener.ts'
+import { type Listener, type ListenerOptions, openListener } from './listener.ts'
 import { errorFields, type Logger } from './logger.ts'
+import { Metrics } from './metrics.ts'
+import { createMetricsRoute } from './metrics-route.ts'
+import { observedKeyStore } from './observation.ts'
 import type { Instance } from './open-instance.ts'
 import { packageVersion } from './package-version.ts'
 import { serverCertificate, type TlsMaterial } from './server-certificate.ts'
@@ -43,12 +50,16 @@ export interface ServerOptions {
   readonly httpsPort?: number
   /** Where it is given it is taken or starting fails; the configured one gives way to a free one. */
   readonly httpPort?: number
+  /** Opens the metrics listener even where the configuration has none, on 127.0.0.1 then. */
+  readonly metricsPort?: number
 }
 
 export interface RunningServer extends AsyncDisposable {
   /** `https://localhost:8443`. */
   readonly url: string
   readonly httpUrl: string
+  /** `http://localhost:9464/metrics`; `null`: nowhere. */
+  readonly metricsUrl: string | null
   /** What an operator should know and nobody asked: each one sentence. */
   readonly warnings: readonly string[]
 }
@@ -61,7 +72,10 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   const warnings: string[] = []
   await using stack = new AsyncDisposableStack()
 
-  const responders = new OcspResponders(instance)
+  const metrics = new Metrics(logger, packageVersion())
+  stack.use(instance.observation.subscribe(metrics))
+  const keyStore = observedKeyStore(instance.keyStore, instance.observation)
+  const responders = new OcspResponders({ ...instance, keyStore })
   const trustBundles = new TrustBundles(instance)
   const eventLoopDelay = stack.use(new EventLoopDelay())
   const admission = new Admission(configuration.admission, { delayMs: () => eventLoopDelay.ms })
@@ -77,19 +91,34 @@ export async function startServer(instance: Instance, options: ServerOptions): P
     logger.info('server.certificate_renewed', { serialNumber: next.identity.record.serialNumber })
   }
   const signCheckpoint = await checkpointSigner(instance)
-  const jobs = new JobLoop(
-    createJobs(instance, { responders, trustBundles, renewCertificate, signCheckpoint, logger }),
+  const alerting = stack.use(new Alerting({ instance, responders, metrics, logger, jobs: () => jobs }))
+  stack.use(instance.observation.subscribe(alerting.observer))
+  const jobs: JobLoop = new JobLoop(
+    createJobs(instance, { responders, trustBundles, alerting, renewCertificate, signCheckpoint, logger }),
     {
       changeMarker: () => store.read.changeMarker(),
       logger,
+      onRun: run => metrics.jobRan(run),
     },
   )
   // Before the first request: every CRL published, every OCSP signer there, the log signed.
   await jobs.runDue()
 
+  const health = createHealthRoutes({
+    checks: readinessChecks(instance, jobs),
+    onFailure: (name, thrown) => logger.warning('health.failed', { check: name, ...errorFields(thrown) }),
+  })
   const routes: Route[] = [
     ...createEstRoutes({ registration, keyPackageSigner: () => keyPackageSigner(tls, instance) }),
-    ...createOcspRoutes({ read: store.read, clock, responders: () => responders.current() }),
+    ...createOcspRoutes({
+      read: store.read,
+      clock,
+      responders: () => responders.current(),
+      begins() {
+        const begun = performance.now()
+        return outcome => metrics.ocspAnswered(outcome, (performance.now() - begun) / 1000)
+      },
+    }),
     ...createDistributionRoutes({
       read: store.read,
       clock,
@@ -110,13 +139,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       authenticate: async () => undefined,
     }),
     ...createConsoleRoutes(),
-    ...createHealthRoutes({
-      checks: [
-        { name: 'store', check: async () => void (await store.read.changeMarker()) },
-        { name: 'jobs', check: async () => assertNone(jobs.failing) },
-      ],
-      onFailure: (name, thrown) => logger.warning('health.failed', { check: name, ...errorFields(thrown) }),
-    }),
+    ...health,
   ]
   if (!isConsoleBuilt()) warnings.push('The web console is not built: npm run console builds it, and the next start serves it.')
   const https = stack.use(
@@ -127,10 +150,24 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       logger,
       tls,
       admission,
+      onReply: reply => metrics.replied('https', reply),
     }),
   )
   listeners.push(https)
-  const http = stack.use(await openPlainListener(host, routes, instance, options, warnings))
+  const plain = { host, routes, logger, onReply: (reply: Reply) => metrics.replied('http', reply) }
+  const http = stack.use(await openPlainListener(plain, instance, options, warnings))
+  const gauges = new Gauges(metrics, {
+    read: store.read,
+    logger,
+    facts: () => alerting.facts(),
+    failingJobs: () => jobs.failing,
+    jobNames: jobs.names,
+    admission,
+    eventLoopDelayMs: () => eventLoopDelay.ms,
+  })
+  const place = metricsPlace(configuration.metrics, options.metricsPort)
+  const metricsListener =
+    place && stack.use(await openListener({ ...place, routes: [createMetricsRoute(metrics, gauges), ...health], logger }))
 
   await record(instance, 'server.started')
   stack.defer(async () => {
@@ -142,14 +179,17 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   stack.use(jobs)
   const url = `https://${urlHost(host)}:${https.port}`
   const httpUrl = `http://${urlHost(host)}:${http.port}`
-  logger.info('server.listening', { url, httpUrl, warnings })
+  const metricsUrl = metricsListener && place ? `http://${urlHost(place.host)}:${metricsListener.port}/metrics` : null
+  logger.info('server.listening', { url, httpUrl, metricsUrl, warnings })
   const running = stack.move()
-  return { url, httpUrl, warnings, [Symbol.asyncDispose]: () => stop(running, [https, http], logger) }
+  const open = [https, http, ...(metricsListener ? [metricsListener] : [])]
+  return { url, httpUrl, metricsUrl, warnings, [Symbol.asyncDispose]: () => stop(running, open, logger) }
 }
 
 interface JobPorts {
   readonly responders: OcspResponders
   readonly trustBundles: TrustBundles
+  readonly alerting: Alerting
   readonly logger: Logger
   renewCertificate(): Promise<void>
   signCheckpoint(): Promise<void>
@@ -157,7 +197,7 @@ interface JobPorts {
 
 /** Everything that goes on beside the requests, and when. */
 function createJobs(instance: Instance, ports: JobPorts): Job[] {
-  const { responders, trustBundles, renewCertificate, signCheckpoint, logger } = ports
+  const { responders, trustBundles, alerting, renewCertificate, signCheckpoint, logger } = ports
   const { store, clock, authorities, registration } = instance
   // A new authority has its CRL and its OCSP signer within seconds, however busy the store is otherwise.
   const onConfiguration = { atMostEverySeconds: 1, marker: () => store.read.configurationMarker() }
@@ -220,6 +260,9 @@ function createJobs(instance: Instance, ports: JobPorts): Job[] {
       everySeconds: 60,
       run: signCheckpoint,
     },
+    // After all others: what they mend at start is no alert.
+    { name: 'alerts', everySeconds: 15, run: () => alerting.evaluate() },
+    { name: 'notices', everySeconds: 5, run: async () => alerting.send() },
   ]
 }
 
@@ -260,20 +303,18 @@ async function onlineIssuer({ authorities }: Instance, id: AuthorityId): Promise
 
 /** The configured port is a wish: a second instance on the same machine takes another, and says so. */
 async function openPlainListener(
-  host: string,
-  routes: readonly Route[],
+  plain: Omit<ListenerOptions, 'port'>,
   { configuration, authorities }: Instance,
   options: ServerOptions,
   warnings: string[],
 ): Promise<Listener> {
-  const { logger } = options
-  if (options.httpPort !== undefined) return openListener({ host, port: options.httpPort, routes, logger })
+  if (options.httpPort !== undefined) return openListener({ ...plain, port: options.httpPort })
   const port = configuration.listen.httpPort
   try {
-    return await openListener({ host, port, routes, logger })
+    return await openListener({ ...plain, port })
   } catch (thrown) {
     if (!(thrown instanceof TouchmarkError) || thrown.code !== 'listen.port_taken') throw thrown
-    const listener = await openListener({ host, port: 0, routes, logger })
+    const listener = await openListener({ ...plain, port: 0 })
     const { publicHttpUrl } = await authorities.settings()
     warnings.push(
       `Port ${port} is taken, so CRLs and OCSP are on port ${listener.port}; certificates of this instance name ${publicHttpUrl}.`,
@@ -294,6 +335,52 @@ async function record({ store, clock }: Instance, action: Extract<AuditAction, `
   const actor = { kind: 'system', id: 'server' } as const
   await store.commit({ writes: [], audit: [{ at: clock.now(), actor, action, outcome: 'done', subject: {} }] })
 }
+
+type Reply = Parameters<NonNullable<ListenerOptions['onReply']>>[0]
+
+function metricsPlace(
+  configured: Configuration['metrics'],
+  port: number | undefined,
+): { readonly host: string; readonly port: number } | undefined {
+  if (port !== undefined) return { host: configured?.host ?? '127.0.0.1', port }
+  return configured ?? undefined
+}
+
+/** What this process needs to be of use: an orchestrator sends it no requests while one of these fails. */
+function readinessChecks(instance: Instance, jobs: JobLoop): ReadinessCheck[] {
+  const { store, clock, authorities } = instance
+  return [
+    { name: 'store', check: async () => void (await store.read.changeMarker()) },
+    { name: 'keys', check: () => assertIssuersSign(authorities) },
+    { name: 'jobs', check: async () => assertNone(jobs.failing) },
+    { name: 'crls', check: () => assertCrlsFresh(instance, clock.now()) },
+  ]
+}
+
+async function assertIssuersSign(authorities: Instance['authorities']): Promise<void> {
+  for (const { id, kind, state } of await authorities.all()) {
+    if (kind === 'issuing' && state === 'active') await authorities.signing(id)
+  }
+}
+
+/** The lists of authorities whose key is here: the offline root's are somebody's handwork, and no reason to send devices away. */
+async function assertCrlsFresh(instance: Instance, now: number): Promise<void> {
+  const { authorities, store } = instance
+  for (const { id, crlShards } of await authorities.all()) {
+    const issuer = await onlineIssuer(instance, id)
+    if (issuer === undefined || issuer.certificate.notAfter < now) continue
+    for (let shard = 0; shard < Math.min(crlShards, MAX_SHARDS_CHECKED); shard++) {
+      const list = await store.read.publication(crlPublicationName(id, shard))
+      if (list !== undefined && list.nextUpdate >= now) continue
+      throw new TouchmarkError('server.crl_stale', 'unavailable', `A CRL of ${id} is missing or out of date.`, {
+        evidence: { authorityId: id, shard },
+      })
+    }
+  }
+}
+
+/** A readiness check answers at once; the alert rules look at them all. */
+const MAX_SHARDS_CHECKED = 16
 
 async function assertNone(failing: readonly string[]): Promise<void> {
   if (failing.length > 0)

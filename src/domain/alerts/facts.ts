@@ -89,10 +89,10 @@ export interface FactPorts {
   readonly authorities: { profiles(): Promise<readonly Profile[]> }
 }
 
-export async function gatherFacts(now: UnixSeconds, process: ProcessFacts, ports: FactPorts): Promise<AlertFacts> {
+export async function gatherFacts(now: UnixSeconds, here: ProcessFacts, ports: FactPorts): Promise<AlertFacts> {
   const { read } = ports
   const [authorities, profiles, overdue, waiting, campaigns, dead] = await Promise.all([
-    authorityFacts(process, read),
+    authorityFacts(here, read),
     profileFacts(ports),
     read.credentialsOverdue(now, { limit: MAX_LISTED }),
     read.enrolments('pending', { limit: MAX_LISTED }),
@@ -101,7 +101,7 @@ export async function gatherFacts(now: UnixSeconds, process: ProcessFacts, ports
   ])
   const undelivered = new Map<string, number>()
   for (const { channel } of dead.items) undelivered.set(channel, (undelivered.get(channel) ?? 0) + 1)
-  const { recent, disk, logUnsignedSince, failingJobs } = process
+  const { recent, disk, logUnsignedSince, failingJobs } = here
   return {
     now,
     recent,
@@ -117,7 +117,7 @@ export async function gatherFacts(now: UnixSeconds, process: ProcessFacts, ports
   }
 }
 
-async function authorityFacts(process: ProcessFacts, read: FactPorts['read']): Promise<AuthorityFacts[]> {
+async function authorityFacts(here: ProcessFacts, read: FactPorts['read']): Promise<AuthorityFacts[]> {
   let crlsLeft = MAX_CRLS
   const facts: AuthorityFacts[] = []
   for (const authority of await read.authorities()) {
@@ -134,10 +134,10 @@ async function authorityFacts(process: ProcessFacts, read: FactPorts['read']): P
       kind,
       state,
       notAfter: authority.certificate ? parseCertificate(authority.certificate).notAfter : null,
-      keyHere: process.keyIsHere(keyUri),
-      keyExpected: kind === 'issuing' || process.keyWasHere(keyUri),
+      keyHere: here.keyIsHere(keyUri),
+      keyExpected: kind === 'issuing' || here.keyWasHere(keyUri),
       crls,
-      ocspNotAfter: process.ocspNotAfter(id),
+      ocspNotAfter: here.ocspNotAfter(id),
     })
   }
   return facts

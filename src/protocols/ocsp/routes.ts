@@ -13,7 +13,12 @@ import type { HttpReply, Route } from '../http.ts'
 /** RFC 5019 §5: requests above 255 octets go by POST; a longer path is cut off here. */
 const MAX_GET_PATH = 2048
 
-export function createOcspRoutes(ports: OcspPorts): Route[] {
+export interface OcspRoutePorts extends OcspPorts {
+  /** Told of each request, and by what it answers how that ended: for those who count. It must not throw. */
+  readonly begins?: () => (outcome: OcspAnswer['outcome']) => void
+}
+
+export function createOcspRoutes(ports: OcspRoutePorts): Route[] {
   const common = { door: 'public', listeners: ['https', 'http'] } as const
   return [
     {
@@ -25,7 +30,7 @@ export function createOcspRoutes(ports: OcspPorts): Route[] {
         if (mediaType(request.headers['content-type']) !== 'application/ocsp-request') {
           return text(415, 'ocsp.content_type', 'The body must be application/ocsp-request.')
         }
-        return reply(await answerOcsp(request.body, ports))
+        return answer(request.body, ports)
       },
     },
     {
@@ -34,10 +39,17 @@ export function createOcspRoutes(ports: OcspPorts): Route[] {
       pattern: '/ocsp/*',
       maxBody: 0,
       async handle(request) {
-        return reply(await answerOcsp(decodePath(request.params['*'] ?? ''), ports))
+        return answer(decodePath(request.params['*'] ?? ''), ports)
       },
     },
   ]
+}
+
+async function answer(der: Bytes, ports: OcspRoutePorts): Promise<HttpReply> {
+  const end = ports.begins?.()
+  const answered = await answerOcsp(der, ports)
+  end?.(answered.outcome)
+  return reply(answered)
 }
 
 /** The rest of the path is base64 of the DER; an undecodable one becomes empty octets, which no request is. */

@@ -2,7 +2,8 @@
 // version is above what was done. Nothing is lost where a worker dies, and nothing is done twice where many ask at once.
 import type { UnixSeconds } from '../../../domain/ids.ts'
 import type { Work } from '../../../domain/ports.ts'
-import { change, integerOf, type Row, type StepSink, textOf, wordOf } from '../sql.ts'
+import type { Queries } from '../engine.ts'
+import { change, integerOf, query, type Row, type StepSink, textOf, wordOf } from '../sql.ts'
 
 export const upsertWork = change(
   'work',
@@ -44,6 +45,22 @@ export const LEASE_WORK = change(
     RETURNING topic, key, due_at, version`,
   'any',
 )
+
+/** One row for each topic and key at most is waiting: shards, not devices. */
+const WAITING = query(
+  `SELECT topic, COUNT(*) AS waiting, MIN(due_at) AS due_since FROM work WHERE version > done_version
+    GROUP BY topic ORDER BY topic`,
+)
+
+export async function readWorkWaiting(
+  queries: Queries,
+): Promise<{ topic: Work['topic']; count: number; dueSince: UnixSeconds }[]> {
+  return (await queries.all(WAITING, [])).map(row => ({
+    topic: wordOf<Work['topic']>(row, 'topic'),
+    count: integerOf(row, 'waiting'),
+    dueSince: integerOf(row, 'due_since'),
+  }))
+}
 
 export function workOf(row: Row): Work {
   return {
