@@ -2,6 +2,7 @@
 // opened here is closed here, in the opposite order.
 import { isIP } from 'node:net'
 import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
+import { type Access, createAccess } from '../domain/access/access.ts'
 import type { AuditAction } from '../domain/audit/actions.ts'
 import { crlUrl } from '../domain/ca/distribution-urls.ts'
 import { advanceCampaigns } from '../domain/campaign/advance-campaigns.ts'
@@ -17,6 +18,7 @@ import {
   publishRequestedCrls,
 } from '../domain/revocation/publish-crl.ts'
 import { TrustBundles } from '../domain/trust-bundle/trust-bundles.ts'
+import { authenticate } from '../protocols/api/authenticate.ts'
 import { createApiRoutes } from '../protocols/api/routes.ts'
 import { createDeviceRoutes } from '../protocols/device/routes.ts'
 import { createDistributionRoutes } from '../protocols/distribution/routes.ts'
@@ -77,6 +79,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   const keyStore = observedKeyStore(instance.keyStore, instance.observation)
   const responders = new OcspResponders({ ...instance, keyStore })
   const trustBundles = new TrustBundles(instance)
+  const access = createAccess({ ...instance, secretFor: purpose => instance.keyStore.secretFor(purpose) })
   const eventLoopDelay = stack.use(new EventLoopDelay())
   const admission = new Admission(configuration.admission, { delayMs: () => eventLoopDelay.ms })
   const hostNames = namesOf(configuration.publicUrl, host)
@@ -94,7 +97,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   const alerting = stack.use(new Alerting({ instance, responders, metrics, logger, jobs: () => jobs }))
   stack.use(instance.observation.subscribe(alerting.observer))
   const jobs: JobLoop = new JobLoop(
-    createJobs(instance, { responders, trustBundles, alerting, renewCertificate, signCheckpoint, logger }),
+    createJobs(instance, { access, responders, trustBundles, alerting, renewCertificate, signCheckpoint, logger }),
     {
       changeMarker: () => store.read.changeMarker(),
       logger,
@@ -135,13 +138,14 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       clock,
       version: packageVersion(),
       elapsed: () => performance.now(),
-      // Nobody is known until sign-in is wired here.
-      authenticate: async () => undefined,
+      access,
+      authenticate: request => authenticate(request, { store, clock }),
     }),
     ...createConsoleRoutes(),
     ...health,
   ]
-  if (!isConsoleBuilt()) warnings.push('The web console is not built: npm run console builds it, and the next start serves it.')
+  if (!isConsoleBuilt())
+    warnings.push('The web console is not built: npm run console builds it, and the next start serves it.')
   const https = stack.use(
     await openListener({
       host,
@@ -167,7 +171,8 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   })
   const place = metricsPlace(configuration.metrics, options.metricsPort)
   const metricsListener =
-    place && stack.use(await openListener({ ...place, routes: [createMetricsRoute(metrics, gauges), ...health], logger }))
+    place &&
+    stack.use(await openListener({ ...place, routes: [createMetricsRoute(metrics, gauges), ...health], logger }))
 
   await record(instance, 'server.started')
   stack.defer(async () => {
@@ -187,6 +192,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
 }
 
 interface JobPorts {
+  readonly access: Access
   readonly responders: OcspResponders
   readonly trustBundles: TrustBundles
   readonly alerting: Alerting
@@ -197,7 +203,7 @@ interface JobPorts {
 
 /** Everything that goes on beside the requests, and when. */
 function createJobs(instance: Instance, ports: JobPorts): Job[] {
-  const { responders, trustBundles, alerting, renewCertificate, signCheckpoint, logger } = ports
+  const { access, responders, trustBundles, alerting, renewCertificate, signCheckpoint, logger } = ports
   const { store, clock, authorities, registration } = instance
   // A new authority has its CRL and its OCSP signer within seconds, however busy the store is otherwise.
   const onConfiguration = { atMostEverySeconds: 1, marker: () => store.read.configurationMarker() }
@@ -246,6 +252,12 @@ function createJobs(instance: Instance, ports: JobPorts): Job[] {
       run: async signal => void (await retireDue({ store, clock }, signal)),
     },
     { name: 'transfers', everySeconds: 30, run: async () => void (await completeDueTransfers({ store, clock })) },
+    { name: 'approvals', everySeconds: 60, run: () => access.fourEyes.expire() },
+    {
+      name: 'old sessions',
+      everySeconds: 3600,
+      run: async () => void (await store.commit({ writes: [{ kind: 'access.sweep', now: clock.now() }], audit: [] })),
+    },
     { name: 'counted refusals', everySeconds: 60, run: () => registration.refusals.flush() },
     { name: 'server certificate', everySeconds: 3600, run: renewCertificate },
     {

@@ -3,6 +3,9 @@
 import { EMPTY } from '../../src/core/bytes/bytes.ts'
 import { toUtf8 } from '../../src/core/bytes/utf8.ts'
 import { asTouchmarkError } from '../../src/core/errors.ts'
+import { sha256 } from '../../src/crypto/digest.ts'
+import { type Access, createAccess } from '../../src/domain/access/access.ts'
+import { Passwords } from '../../src/domain/access/password.ts'
 import { type Permission, permissionNames } from '../../src/domain/access/permissions.ts'
 import type { Grant, Principal, Scope } from '../../src/domain/access/principal.ts'
 import { type ApiPorts, createApiRoutes } from '../../src/protocols/api/routes.ts'
@@ -44,10 +47,17 @@ export interface ApiReply extends HttpReply {
 
 export type ApiDoor = (path: string, request?: ApiRequest) => Promise<ApiReply>
 
+/** Access of a test instance; its passwords cost little. */
+export function testAccess({ store, clock, random }: TestInstance): Access {
+  const passwords = new Passwords(random, { memoryKiB: 64, passes: 1, lanes: 1 })
+  return createAccess({ store, clock, random, passwords, secretFor: purpose => sha256(toUtf8(`test ${purpose}`)) })
+}
+
 export function apiPorts(instance: TestInstance, caller: () => Principal | undefined): ApiPorts {
   let elapsed = 0
   return {
     ...instance,
+    access: testAccess(instance),
     version: '0.0.0',
     // Nobody is limited here, but where a test asks for it.
     elapsed: () => (elapsed += 1000),
