@@ -492,6 +492,9 @@ export interface StoreReader {
   /** Those that wait and whose time is over, at most `limit`. */
   approvalsOverdue(now: UnixSeconds, limit: number): Promise<Approval[]>
 
+  /** Work that waits to be done, by topic: how much, and since when the first is due; topics without any are left out. */
+  workWaiting(): Promise<{ readonly topic: Work['topic']; readonly count: number; readonly dueSince: UnixSeconds }[]>
+
   alert(id: AlertId): Promise<Alert | undefined>
   /** Alerts that are not resolved, in order of key; at most `limit`. */
   openAlerts(limit: number): Promise<Alert[]>

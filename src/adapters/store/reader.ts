@@ -55,6 +55,7 @@ import { readSelectedDevices } from './tables/selection.ts'
 import { readLinkByHash, readSessionByHash, readSessionsOfOperator } from './tables/session.ts'
 import { readSuspension } from './tables/suspension.ts'
 import { readAllTokens, readOpenTokensOfDevice, readToken, readTokenByHash } from './tables/token.ts'
+import { readWorkWaiting } from './tables/work.ts'
 
 export function storeReader(queries: Queries): StoreReader {
   return {
@@ -140,6 +141,8 @@ export function storeReader(queries: Queries): StoreReader {
     approval: id => readApproval(queries, id),
     approvals: page => readApprovals(queries, page),
     approvalsOverdue: (now, limit) => readApprovalsOverdue(queries, now, limit),
+
+    workWaiting: () => readWorkWaiting(queries),
 
     alert: id => readAlert(queries, id),
     openAlerts: limit => readOpenAlerts(queries, limit),
