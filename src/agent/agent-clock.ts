@@ -16,20 +16,28 @@ export class AgentClock {
   readonly #device: () => number
   /** Server's time minus device's, since an authenticated server told it in this run of the program. */
   #offset: number | undefined
-  #evident = RELEASED_AT
+  /** What an authority signed: it never goes back. */
+  #signed = RELEASED_AT
+  /** What an authenticated server told last. */
+  #told = 0
 
   constructor(device: () => number) {
     this.#device = device
   }
 
-  /** Takes evidence: notBefore of an own certificate, the time that a server told earlier. */
+  /** Takes evidence: notBefore of an own certificate. */
   notBefore(time: number): void {
-    this.#evident = Math.max(this.#evident, time)
+    this.#signed = Math.max(this.#signed, time)
+  }
+
+  /** Takes the time that a server told in an earlier run; what one told in this run counts more. */
+  toldBefore(time: number): void {
+    if (this.#offset === undefined) this.#told = Math.max(this.#told, time)
   }
 
   /** The newest time that there is evidence of. */
   get evident(): number {
-    return this.#evident
+    return Math.max(this.#signed, this.#told)
   }
 
   /** The device's own clock as it is, for reports; within what RFC 3339 can say. */
@@ -39,7 +47,7 @@ export class AgentClock {
 
   /** The time to judge certificates by, in whole seconds; never before the evidence. */
   now(): number {
-    return Math.max(this.#evident, this.device() + (this.#offset ?? 0))
+    return Math.max(this.evident, this.device() + (this.#offset ?? 0))
   }
 
   /** The device's clock minus the time of the server, or `undefined` before the first answer. */
@@ -49,17 +57,17 @@ export class AgentClock {
 
   /** Whether TLS cannot judge certificates by the device's clock. */
   get isWrong(): boolean {
-    return this.device() < this.#evident
+    return this.device() < this.evident
   }
 
   /**
-   * Takes the time of an authenticated server, if its certificate lets it speak of that time. It may correct a clock that is ahead, but the
-   * evidence never goes back.
+   * Takes the time of an authenticated server, if its certificate lets it speak of that time. It corrects a clock that is ahead, and what a
+   * server told before: one whose clock was wrong for an hour must not cost a device its identity. What was signed it does not take back.
    */
   heard(time: number | undefined, tls: TlsFacts): void {
     const believed = time === undefined ? undefined : believableTime(time, tls)
     if (believed === undefined) return
     this.#offset = believed - this.device()
-    this.notBefore(believed)
+    this.#told = believed
   }
 }

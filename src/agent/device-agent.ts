@@ -686,7 +686,7 @@ export class DeviceAgent {
 
   /** What the files prove of the time. */
   #takeEvidence(state: AgentState): void {
-    this.#clock.notBefore(state.lastServerTime)
+    this.#clock.toldBefore(state.lastServerTime)
     if (state.current) this.#clock.notBefore(state.current.notBefore)
   }
 

@@ -13,8 +13,9 @@ import { p256Key } from '../support/certificates.ts'
 
 const OTHERS = hierarchy('Others')
 
-async function enrolled() {
+async function enrolled(lifeSeconds = 90 * DAY) {
   const server = new AgentServer()
+  server.lifeSeconds = lifeSeconds
   server.tokens.set('secret', undefined)
   const storage = memoryStorage()
   const agent = new DeviceAgent({ storage, ...server.options() })
@@ -237,6 +238,31 @@ test('a server cannot move the time beyond the end of its own certificate', asyn
   await agent.tick()
   assert.equal(agent.now(), server.now)
   assert.equal((await agent.status()).valid, true)
+})
+
+test('a server whose clock was ahead for an hour costs nobody their identity: its later word counts', async () => {
+  const { server, agent, storage, status } = await enrolled(20 * DAY)
+  const ahead = 55 * DAY
+  server.onAnswer = (_, answer) => ({
+    ...answer,
+    headers: { ...answer.headers, date: new Date((server.now + ahead) * 1000).toUTCString() },
+  })
+  server.now += 2 * DAY
+  // What it is given in that hour looks ended, and is not taken.
+  await agent.tick()
+  assert.equal(agent.now(), server.now + ahead)
+  assert.equal((await agent.status()).serialNumber, status.serialNumber)
+  server.onAnswer = (_, answer) => answer
+  server.now += 5 * DAY
+  const restarted = new DeviceAgent({ storage, ...server.options() })
+  await restarted.tick({ atOnce: true })
+  assert.equal(restarted.now(), server.now)
+  assert.equal((await new DeviceAgent({ storage, ...server.options() }).status()).clockIsWrong, false)
+  server.now += 8 * DAY
+  await restarted.tick({ atOnce: true })
+  const after = await restarted.status()
+  assert.equal(after.valid, true)
+  assert.equal(Date.parse(after.notAfter!) / 1000, server.now + 20 * DAY)
 })
 
 test('a report that is answered with an order that nobody knows is refused', async () => {
