@@ -81,9 +81,19 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./campaign.ts')).campaignCommand(),
   },
   {
+    name: 'alert',
+    summary: 'Alerts: what is wrong, who has it in hand, and who is told',
+    load: async () => (await import('./alert.ts')).alertCommand(),
+  },
+  {
     name: 'simulate',
     summary: 'Simulate a fleet, to size an installation and to see what a renewal policy does',
     load: async () => (await import('./simulate.ts')).simulateCommand(),
+  },
+  {
+    name: 'operator',
+    summary: 'Operators: who may sign in, and what they may do',
+    load: async () => (await import('./operator-command.ts')).operatorCommand(),
   },
   {
     name: 'settings',

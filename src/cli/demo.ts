@@ -9,6 +9,7 @@ import { DEFAULT_PUBLIC_HTTP_URL } from './init.ts'
 import { OPERATOR } from './operator.ts'
 import { facts } from './output.ts'
 import { passphraseSources } from './passphrase-sources.ts'
+import { FIRST_SIGN_IN } from './serve.ts'
 import { systemClock } from './store.ts'
 
 interface DemoOptions {
@@ -75,12 +76,20 @@ async function runDemoCommand({ out, data, options, signal }: Context<DemoOption
     logger: { ...logger, info: () => undefined },
     ...(options.port === undefined ? {} : { httpsPort: options.port }),
   })
-  const { url, httpUrl } = server
+  const { url, httpUrl, firstSignIn } = server
   const folders = { device: join(data.path, 'demo-device'), service: join(data.path, 'demo-service') }
   const story = await runDemo({ instance, url, folders, tell })
   const milliseconds = performance.now() - started
-  out.result({ url, httpUrl, milliseconds: Math.round(milliseconds), steps, ...story }, () =>
-    ending(out, data, story, server, milliseconds),
+  out.result(
+    {
+      url,
+      httpUrl,
+      ...(firstSignIn === null ? {} : { firstSignIn }),
+      milliseconds: Math.round(milliseconds),
+      steps,
+      ...story,
+    },
+    () => ending(out, data, story, server, milliseconds),
   )
   if (options.once || signal.aborted) return
   out.note('\nServing until Ctrl-C.')
@@ -91,7 +100,12 @@ function ending(
   out: Context<DemoOptions>['out'],
   data: DataFolder,
   story: DemoStory,
-  server: { readonly url: string; readonly httpUrl: string; readonly warnings: readonly string[] },
+  server: {
+    readonly url: string
+    readonly httpUrl: string
+    readonly firstSignIn: string | null
+    readonly warnings: readonly string[]
+  },
   milliseconds: number,
 ): string {
   const heading = (text: string) => out.style('bold', text)
@@ -105,6 +119,7 @@ function ending(
       ['instance', data.path],
       ['device', `${story.folders.device}: roots.pem, birth.pem, birth.key, device.pem, device.key`],
     ]),
+    ...(server.firstSignIn === null ? [] : ['', FIRST_SIGN_IN, server.firstSignIn]),
     ...server.warnings.map(warning => out.style('yellow', `! ${warning}`)),
     '',
     heading('The same by hand, with the files of this device (paste into another terminal)'),

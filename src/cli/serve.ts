@@ -46,9 +46,16 @@ export function serveCommand(): Command {
       ...(options.httpPort === undefined ? {} : { httpPort: options.httpPort }),
       ...(options.metricsPort === undefined ? {} : { metricsPort: options.metricsPort }),
     })
-    const { url, httpUrl, metricsUrl } = server
+    const { url, httpUrl, metricsUrl, firstSignIn } = server
     const warnings = [...warningsOf(data, instance.passphraseSource), ...server.warnings]
-    const ready = { ready: true, url, httpUrl, ...(metricsUrl === null ? {} : { metricsUrl }), warnings }
+    const ready = {
+      ready: true,
+      url,
+      httpUrl,
+      ...(metricsUrl === null ? {} : { metricsUrl }),
+      ...(firstSignIn === null ? {} : { firstSignIn }),
+      warnings,
+    }
     out.result(ready, () =>
       [
         facts([
@@ -58,6 +65,7 @@ export function serveCommand(): Command {
           ['log', `${url}/log/checkpoint`],
           ...(metricsUrl === null ? [] : [['metrics', metricsUrl] as const]),
         ]),
+        ...(firstSignIn === null ? [] : [FIRST_SIGN_IN, firstSignIn]),
         ...warnings.map(warning => out.style('yellow', `! ${warning}`)),
         'Ctrl-C stops it.',
       ].join('\n'),
@@ -65,3 +73,6 @@ export function serveCommand(): Command {
     if (!signal.aborted) await once(signal, 'abort')
   })
 }
+
+export const FIRST_SIGN_IN =
+  'There is no operator yet. Sign in here to be the first administrator; the link works once, within a day:'

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net'
 import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
 import { type Access, createAccess } from '../domain/access/access.ts'
+import { createFirstLink } from '../domain/access/operators.ts'
 import type { AuditAction } from '../domain/audit/actions.ts'
 import { crlUrl } from '../domain/ca/distribution-urls.ts'
 import { advanceCampaigns } from '../domain/campaign/advance-campaigns.ts'
@@ -43,6 +44,7 @@ import { observedKeyStore } from './observation.ts'
 import type { Instance } from './open-instance.ts'
 import { packageVersion } from './package-version.ts'
 import { serverCertificate, type TlsMaterial } from './server-certificate.ts'
+import { signInUrl } from './sign-in-url.ts'
 import { createWhoamiRoute } from './whoami.ts'
 
 export interface ServerOptions {
@@ -62,6 +64,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly httpUrl: string
   /** `http://localhost:9464/metrics`; `null`: nowhere. */
   readonly metricsUrl: string | null
+  /** Where the first administrator signs in, once; `null` where there is an operator. */
+  readonly firstSignIn: string | null
   /** What an operator should know and nobody asked: each one sentence. */
   readonly warnings: readonly string[]
 }
@@ -184,11 +188,13 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   stack.use(jobs)
   const url = `https://${urlHost(host)}:${https.port}`
   const httpUrl = `http://${urlHost(host)}:${http.port}`
+  const firstSecret = await createFirstLink(access)
+  const firstSignIn = firstSecret === undefined ? null : signInUrl(url, firstSecret)
   const metricsUrl = metricsListener && place ? `http://${urlHost(place.host)}:${metricsListener.port}/metrics` : null
   logger.info('server.listening', { url, httpUrl, metricsUrl, warnings })
   const running = stack.move()
   const open = [https, http, ...(metricsListener ? [metricsListener] : [])]
-  return { url, httpUrl, metricsUrl, warnings, [Symbol.asyncDispose]: () => stop(running, open, logger) }
+  return { url, httpUrl, firstSignIn, metricsUrl, warnings, [Symbol.asyncDispose]: () => stop(running, open, logger) }
 }
 
 interface JobPorts {

@@ -29,6 +29,11 @@ export interface ApiTokenRequest {
   readonly lifetimeSeconds: number
 }
 
+export interface ApiTokenPorts extends Pick<AccessPorts, 'store' | 'clock' | 'random'> {
+  /** Who acts, where it is not the principal. */
+  readonly actor?: AuditEntry['actor']
+}
+
 /**
  * A token in the name of the principal, with no permission that it does not have itself. The secret is in the answer only. Throws
  * `api_token.invalid`, `access.forbidden`.
@@ -36,7 +41,7 @@ export interface ApiTokenRequest {
 export async function createApiToken(
   { name, permissions, scope, lifetimeSeconds }: ApiTokenRequest,
   principal: Principal,
-  { store, clock, random }: Pick<AccessPorts, 'store' | 'clock' | 'random'>,
+  { store, clock, random, actor = actorOf(principal) }: ApiTokenPorts,
 ): Promise<{ readonly token: ApiToken; readonly secret: string }> {
   const invalid = (message: string) => new TouchmarkError('api_token.invalid', 'malformed', message)
   if (!NAME.test(name)) throw invalid('A token has a name: one line of 1 to 100 characters.')
@@ -70,7 +75,7 @@ export async function createApiToken(
   }
   await store.commit({
     writes: [{ kind: 'api_token.insert', token }],
-    audit: [entry('api_token.created', token, actorOf(principal), now, { expiresAt: token.expiresAt })],
+    audit: [entry('api_token.created', token, actor, now, { expiresAt: token.expiresAt })],
   })
   return { token, secret }
 }
