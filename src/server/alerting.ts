@@ -1,9 +1,7 @@
 // Alerts of the running process: it gathers the facts that only a process knows, looks at the rules, and sends what people are to be told beside
 // everything else, so that a channel that hangs holds nothing up.
 import { statfs } from 'node:fs/promises'
-import { join } from 'node:path'
 import { createNotifier } from '../adapters/notify/notifier.ts'
-import { type Secrets, secretsIn } from '../adapters/notify/secrets.ts'
 import { advanceAlerts } from '../domain/alerts/advance-alerts.ts'
 import { AlertRulesInForce } from '../domain/alerts/alert-rules-in-force.ts'
 import { deliverNotices } from '../domain/alerts/deliver-notices.ts'
@@ -12,6 +10,7 @@ import type { Notifier } from '../domain/alerts/notice.ts'
 import { RecentCounts } from '../domain/alerts/recent-counts.ts'
 import { CLONE_SUSPECTED } from '../domain/renewal/refused-renewal.ts'
 import type { OcspResponders } from '../domain/revocation/ocsp-responders.ts'
+import { channelSecrets } from './channel-secrets.ts'
 import type { DataFolder } from './data-folder.ts'
 import type { JobLoop } from './jobs.ts'
 import { errorFields, type Logger } from './logger.ts'
@@ -27,12 +26,6 @@ export interface AlertingPorts {
   jobs(): Pick<JobLoop, 'failingFor'>
   /** In place of the one that sends; for tests. */
   readonly notifier?: Notifier
-}
-
-/** Where channels find their secrets: the folder of the instance, and what the service manager hands over. */
-export function channelSecrets(folder: DataFolder): Secrets {
-  const handed = process.env['CREDENTIALS_DIRECTORY']
-  return secretsIn(join(folder.path, 'secrets'), ...(handed === undefined ? [] : [handed]))
 }
 
 export class Alerting implements AsyncDisposable {
