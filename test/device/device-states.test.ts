@@ -125,16 +125,27 @@ test('the end of a suspension gives back exactly what it took', async t => {
 
 test('what was decided while a device was suspended stands when it is resumed', async t => {
   const instance = await testInstance(t)
-  const { id, idevid, ldevid } = await fieldDevice(instance)
+  const { id, ldevid } = await fieldDevice(instance)
   await suspendDevice(id, BY, instance)
   instance.clock.advance(10)
   await revokeCertificate(ldevid, 'keyCompromise', OPERATOR, instance)
-  await releaseCertificate(idevid, OPERATOR, instance)
-  instance.clock.advance(10)
-  await revokeCertificate(idevid, 'certificateHold', OPERATOR, instance)
   await resumeDevice(id, BY, instance)
-  assert.deepEqual(await statuses(instance, id), { idevid: 'held', ldevid: 'revoked' })
+  assert.deepEqual(await statuses(instance, id), { idevid: 'good', ldevid: 'revoked' })
   assert.deepEqual(await keyStates(instance, id), ['compromised', 'established'])
+})
+
+test('no certificate of a suspended device is released by itself', async t => {
+  const instance = await testInstance(t)
+  const { id, idevid, ldevid } = await fieldDevice(instance)
+  await revokeCertificate(idevid, 'certificateHold', OPERATOR, instance)
+  await suspendDevice(id, BY, instance)
+  for (const held of [idevid, ldevid]) {
+    await assert.rejects(releaseCertificate(held, OPERATOR, instance), { code: 'certificate.device_suspended' })
+  }
+  assert.deepEqual(await statuses(instance, id), { idevid: 'held', ldevid: 'held' })
+  await resumeDevice(id, BY, instance)
+  await releaseCertificate(idevid, OPERATOR, instance)
+  assert.deepEqual(await statuses(instance, id), { idevid: 'good', ldevid: 'good' })
 })
 
 test('a retirement revokes every slot and ends keys, tokens and requests that wait', async t => {

@@ -11,6 +11,7 @@ import { ChangeBuilder } from '../change-builder.ts'
 import { addKeyMove } from '../device/key-changes.ts'
 import type { AuthorityId, DeviceId, KeyId, SerialNumber } from '../ids.ts'
 import type { Clock, Store } from '../ports.ts'
+import { standingDevice } from '../ra/standing-facts.ts'
 import { addCredentialEnds } from '../renewal/end-credentials.ts'
 import { untilNothingIsLeft } from '../rounds.ts'
 import { addStatusChanges } from './status-changes.ts'
@@ -152,7 +153,10 @@ async function changeAll(
   return { changed: rounds.flat(), unchanged: unchanged ?? 0 }
 }
 
-/** Ends a hold. Throws `certificate.not_held`. */
+/**
+ * Ends a hold. Throws `certificate.not_held`, and `certificate.device_suspended`: as long as a device is suspended, all that speaks for it is
+ * on hold.
+ */
 export async function releaseCertificate(
   selector: CertificateSelector,
   actor: AuditEntry['actor'],
@@ -168,6 +172,19 @@ export async function releaseCertificate(
   const now = ports.clock.now()
   const status: CertificateStatus = { kind: 'good' }
   const change = new ChangeBuilder()
+  const device = record.deviceId === null ? undefined : await ports.store.read.device(record.deviceId)
+  if (device?.state === 'suspended') {
+    throw new TouchmarkError(
+      'certificate.device_suspended',
+      'conflict',
+      'The device of the certificate is suspended.',
+      {
+        next: `Resume the device first: touchmark device resume ${device.serialNumber}`,
+        evidence: { deviceId: device.id },
+      },
+    )
+  }
+  if (device) change.write(standingDevice(device))
   addStatusChanges(change, [record], { to: status, actor, now })
   await ports.store.commit(change)
   return { changed: [{ authorityId: record.authorityId, serialNumber: record.serialNumber, status }], unchanged: 0 }
