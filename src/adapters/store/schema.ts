@@ -444,7 +444,7 @@ const ACCESS: Migration = {
     )`,
     'CREATE INDEX approval_requested ON approval (requested_at, id)',
     'CREATE INDEX approval_state ON approval (state, requested_at, id)',
-    "CREATE INDEX approval_overdue ON approval (expires_at, id) WHERE state = 'waiting'",
+    'CREATE INDEX approval_expiry ON approval (state, expires_at, id)',
   ],
 }
 

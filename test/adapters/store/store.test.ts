@@ -11,6 +11,7 @@ import type { Store } from '../../../src/domain/ports.ts'
 import { assertInvariants } from '../../support/invariants.ts'
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts'
 import { aDevice, aUnit, only } from '../../support/store-fixtures.ts'
+import { accessContract } from './access-contract.ts'
 import { type StoreEngine, storeContract } from './contract.ts'
 import { fieldContract } from './field-contract.ts'
 
@@ -32,7 +33,7 @@ const sqlite: StoreEngine = {
   },
 }
 const postgres: StoreEngine = { newLocation: async () => ({ url: await server.createDatabase() }) }
-for (const contract of [storeContract, fieldContract]) {
+for (const contract of [storeContract, fieldContract, accessContract]) {
   contract('SQLite', sqlite)
   contract('PostgreSQL', postgres)
 }
