@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { text as wholeText } from 'node:stream/consumers'
 import { TouchmarkError } from '../core/errors.ts'
 import type { AuditAction } from '../domain/audit/actions.ts'
-import { documentDetail } from '../domain/audit/document-detail.ts'
 import type { DocumentVersion } from '../domain/document.ts'
-import type { ChangeSet, Store } from '../domain/ports.ts'
+import type { Store } from '../domain/ports.ts'
+import { putDocument as putVersion } from '../domain/put-document.ts'
 import { usageError } from './command.ts'
 import { OPERATOR } from './operator.ts'
 
@@ -41,35 +41,6 @@ export async function putDocument(
   now: number,
   subject: Readonly<Record<string, string>> = {},
 ): Promise<number> {
-  const current = await store.read.document(document.kind, document.name)
-  const version = (current?.version ?? 0) + 1
-  const body = document.body(version)
-  const change: ChangeSet = {
-    writes: [
-      {
-        kind: 'document.insert',
-        document: { kind: document.kind, name: document.name, version, body, createdAt: now },
-      },
-    ],
-    audit: [
-      {
-        at: now,
-        actor: OPERATOR,
-        action,
-        outcome: 'done',
-        subject: { name: document.name, ...subject },
-        detail: documentDetail({ version, body }),
-      },
-    ],
-  }
-  try {
-    await store.commit(change)
-  } catch (cause) {
-    if (!(cause instanceof TouchmarkError && cause.code === 'document.version_exists')) throw cause
-    throw new TouchmarkError('document.version_exists', 'conflict', 'Somebody else changed the document meanwhile.', {
-      next: 'Look at the version that is in force now, and run the command again.',
-      cause,
-    })
-  }
-  return version
+  const ports = { store, clock: { now: () => now } }
+  return (await putVersion({ ...document, action, subject }, OPERATOR, ports)).version
 }

@@ -3,34 +3,21 @@ import { readFile } from 'node:fs/promises'
 import { text as wholeText } from 'node:stream/consumers'
 import { parsePem } from '../core/asn1/pem.ts'
 import { TouchmarkError } from '../core/errors.ts'
-import { parseCertificate } from '../core/pki/certificate.ts'
 import { type CertificationRequest, parseCertificationRequest } from '../core/pki/csr.ts'
-import { isKeyAlgorithmName, keyAlgorithmOfSpki } from '../crypto/algorithms.ts'
-import { sha256 } from '../crypto/digest.ts'
+import { isKeyAlgorithmName } from '../crypto/algorithms.ts'
 import { systemRandom } from '../crypto/random.ts'
-import { keyId, serialNumber } from '../domain/ids.ts'
+import { serialNumber } from '../domain/ids.ts'
 import type { StoreReader } from '../domain/ports.ts'
-import {
-  type Decision,
-  type DecisionInput,
-  explain,
-  type KeyFacts,
-  quotaCounters,
-  type Step,
-} from '../domain/ra/decide.ts'
-import type { Evidence } from '../domain/ra/evidence.ts'
 import { type EvidenceFinding, EvidenceReader } from '../domain/ra/evidence-reader.ts'
-import { readRenewalFacts } from '../domain/ra/renewal-evidence.ts'
-import { compareNames, NO_NAMES } from '../domain/ra/requested-names.ts'
 import {
   defaultRules,
   OPERATIONS,
   type Operation,
   parseRules,
   RULES_NAME,
-  type Rules,
   rulesJsonSchema,
 } from '../domain/ra/rules.ts'
+import { rulesInForce, whatIf } from '../domain/ra/what-if.ts'
 import { act, type Command, command, group, usageError } from './command.ts'
 import { putDocument, readJsonFile } from './documents.ts'
 import { EXIT } from './exit-codes.ts'
@@ -146,18 +133,24 @@ function explainCommand(): Command {
     withStore(data, async ({ read }) => {
       const finding = await findEvidence(read, options)
       const profile = await storedProfile(read, options.profile)
+      if (!isKeyAlgorithmName(options.keyAlgorithm)) throw usageError(`${options.keyAlgorithm} is no key algorithm.`)
       const rules =
         options.rules === undefined ? await rulesInForce(read) : parseRules(await readJsonFile(options.rules))
-      const explained =
-        finding.kind === 'refused' ? null : explain(await decisionInput(read, options, finding, profile, rules))
-      const document = explained
-        ? documentOf(explained.decision, explained.trace)
-        : {
-            outcome: 'denied',
-            code: finding.kind === 'refused' ? finding.refusal.code : '',
-            because: 'the evidence is not acceptable',
-            trace: [],
-          }
+      const csr = await readCsr(options.csr)
+      const document = await whatIf(
+        {
+          operation: operationOf(options.operation),
+          profile,
+          finding,
+          ...(csr === undefined ? {} : { csr }),
+          keyAlgorithm: options.keyAlgorithm,
+          serverKey: options.serverKey === true,
+          channelBinding: options.channelBinding === true,
+          rules,
+        },
+        systemClock.now(),
+        { read, random: systemRandom, profile: name => storedProfile(read, name) },
+      )
       out.result(document, () =>
         [
           facts([
@@ -178,16 +171,6 @@ function explainCommand(): Command {
 }
 
 const MARKS = { passed: '✓', failed: '✗', noted: '·' } as const
-
-function documentOf(decision: Decision, trace: readonly Step[]) {
-  return {
-    outcome: decision.outcome as string,
-    code: decision.outcome === 'denied' ? decision.refusal.code : null,
-    rule: decision.rule?.name ?? null,
-    because: decision.because,
-    trace,
-  }
-}
 
 async function findEvidence(read: StoreReader, options: ExplainOptions): Promise<EvidenceFinding> {
   const reader = new EvidenceReader(read)
@@ -237,56 +220,10 @@ async function readPemOrDer(file: string, ...labels: readonly string[]): Promise
   return blocks.map(block => block.der)
 }
 
-async function rulesInForce(read: StoreReader): Promise<Rules> {
-  const stored = await read.document('rules', RULES_NAME)
-  return parseRules(stored ? JSON.parse(stored.body) : defaultRules)
-}
-
-async function decisionInput(
-  read: StoreReader,
-  options: ExplainOptions,
-  finding: Exclude<EvidenceFinding, { kind: 'refused' }>,
-  profile: DecisionInput['profile'],
-  rules: Rules,
-): Promise<DecisionInput> {
-  const now = systemClock.now()
-  const evidence: readonly Evidence[] = finding.kind === 'none' ? [] : [finding.evidence]
-  const [csrDer] =
-    options.csr === undefined ? [] : await readPemOrDer(options.csr, 'CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST')
-  const csr = csrDer && parseCertificationRequest(csrDer)
-  const counters = await Promise.all(
-    quotaCounters(rules, evidence, now).map(async counter => [counter, await read.quotaTaken(counter)] as const),
-  )
-  const shown =
-    finding.kind === 'evidence' && finding.evidence.kind === 'own-certificate' ? finding.evidence.record : undefined
-  return {
-    operation: operationOf(options.operation),
-    profile,
-    evidence,
-    key: await keyFacts(read, options, csr),
-    names: csr && shown ? compareNames(csr, parseCertificate(shown.der)) : NO_NAMES,
-    channelBinding: options.channelBinding === true,
-    approved: false,
-    quotaTaken: Object.fromEntries(counters),
-    ...(shown && { renewal: await readRenewalFacts(shown, read, { profile: name => storedProfile(read, name) }) }),
-    rules,
-    now,
-  }
-}
-
-async function keyFacts(
-  read: StoreReader,
-  options: ExplainOptions,
-  csr: CertificationRequest | undefined,
-): Promise<KeyFacts> {
-  const origin = options.serverKey ? 'server' : 'device'
-  if (!csr) {
-    if (!isKeyAlgorithmName(options.keyAlgorithm)) throw usageError(`${options.keyAlgorithm} is no key algorithm.`)
-    return { id: keyId(systemRandom.bytes(32)), algorithm: options.keyAlgorithm, origin, known: null }
-  }
-  const spki = csr.subjectPublicKeyInfo.raw
-  const id = keyId(sha256(spki))
-  return { id, algorithm: keyAlgorithmOfSpki(spki), origin, known: (await read.key(id)) ?? null }
+async function readCsr(file: string | undefined): Promise<CertificationRequest | undefined> {
+  if (file === undefined) return undefined
+  const [der] = await readPemOrDer(file, 'CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST')
+  return der && parseCertificationRequest(der)
 }
 
 function operationOf(text: string): Operation {

@@ -449,6 +449,8 @@ export interface StoreReader {
   tokenByHash(secretHash: string): Promise<Token | undefined>
   /** Of the device, those that were neither used nor cancelled, expired or not; oldest first, at most 1,000. */
   openTokensOfDevice(id: DeviceId): Promise<Token[]>
+  /** Newest first. */
+  tokens(page: { after?: string; limit: number }): Promise<Page<Token>>
   /** All tokens, streamed in order of id: for verification, never for a request. */
   allTokens(): AsyncIterable<Token>
   enrolment(digest: RequestDigest): Promise<Enrolment | undefined>

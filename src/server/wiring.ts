@@ -139,6 +139,8 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       ...registration,
       store,
       authorities,
+      keyStore: instance.keyStore,
+      log: configuration.log,
       clock,
       version: packageVersion(),
       elapsed: () => performance.now(),

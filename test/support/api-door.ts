@@ -58,6 +58,7 @@ export function apiPorts(instance: TestInstance, caller: () => Principal | undef
   return {
     ...instance,
     access: testAccess(instance),
+    log: { origin: 'log.example.test', verifierKeys: [] },
     version: '0.0.0',
     // Nobody is limited here, but where a test asks for it.
     elapsed: () => (elapsed += 1000),

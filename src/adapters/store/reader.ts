@@ -2,10 +2,10 @@
 import type { StoreReader } from '../../domain/ports.ts'
 import type { Queries } from './engine.ts'
 import { readActivity, readDeviceCounts } from './tables/activity.ts'
+import { readAlert, readAlerts, readAlertsResolvedSince, readOpenAlerts } from './tables/alert.ts'
 import { readAnswer } from './tables/answer.ts'
 import { readApiToken, readApiTokenByHash, readApiTokens } from './tables/api-token.ts'
 import { readApproval, readApprovals, readApprovalsOverdue } from './tables/approval.ts'
-import { readAlert, readAlerts, readAlertsResolvedSince, readOpenAlerts } from './tables/alert.ts'
 import { readAuthorities } from './tables/authority.ts'
 import { readBatch, readBatchByInput, readBatches } from './tables/batch.ts'
 import { readCampaign, readCampaignByName, readCampaigns, readCampaignsAtWork } from './tables/campaign.ts'
@@ -27,6 +27,7 @@ import {
   readCredentialsOverdue,
   readCredentialsToRetire,
 } from './tables/credential.ts'
+import { readDeadDeliveries, readDeliveriesDue, readDelivery } from './tables/delivery.ts'
 import {
   readDevice,
   readDeviceBySerial,
@@ -36,7 +37,6 @@ import {
   readDevicesBySerial,
 } from './tables/device.ts'
 import { readEntriesOfDevice } from './tables/device-entry.ts'
-import { readDeadDeliveries, readDeliveriesDue, readDelivery } from './tables/delivery.ts'
 import { readHealth } from './tables/device-health.ts'
 import { readKey, readKeysAmong, readKeysOfDevice } from './tables/device-key.ts'
 import { readAllProperties, readPropertiesOfDevice } from './tables/device-property.ts'
@@ -54,7 +54,7 @@ import { readPlanned } from './tables/renewal-plan.ts'
 import { readSelectedDevices } from './tables/selection.ts'
 import { readLinkByHash, readSessionByHash, readSessionsOfOperator } from './tables/session.ts'
 import { readSuspension } from './tables/suspension.ts'
-import { readAllTokens, readOpenTokensOfDevice, readToken, readTokenByHash } from './tables/token.ts'
+import { readAllTokens, readOpenTokensOfDevice, readToken, readTokenByHash, readTokens } from './tables/token.ts'
 import { readWorkWaiting } from './tables/work.ts'
 
 export function storeReader(queries: Queries): StoreReader {
@@ -111,6 +111,7 @@ export function storeReader(queries: Queries): StoreReader {
 
     token: id => readToken(queries, id),
     tokenByHash: secretHash => readTokenByHash(queries, secretHash),
+    tokens: page => readTokens(queries, page),
     allTokens: () => readAllTokens(queries),
     openTokensOfDevice: id => readOpenTokensOfDevice(queries, id),
     enrolment: digest => readEnrolment(queries, digest),

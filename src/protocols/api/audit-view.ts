@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { auditActionRow } from '../../domain/audit/actions.ts'
 import type { AuditEntry } from '../../domain/audit/entry.ts'
+import { timestamp } from '../../domain/timestamp.ts'
 import { timestampText } from './endpoint.ts'
-import { timestamp } from './views.ts'
 
 export const auditEntrySchema = z
   .object({

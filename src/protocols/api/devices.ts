@@ -6,6 +6,7 @@ import type { Device } from '../../domain/device/device.ts'
 import type { DeviceQuery } from '../../domain/device/device-query.ts'
 import { type DeviceId, deviceId } from '../../domain/ids.ts'
 import type { Page, StoreReader } from '../../domain/ports.ts'
+import { timestamp } from '../../domain/timestamp.ts'
 import { auditEntrySchema, auditEntryView } from './audit-view.ts'
 import { factsOf, onlyScope, readDeviceFor } from './device-facts.ts'
 import { deviceConditions, deviceQueryOf } from './device-query.ts'
@@ -27,7 +28,6 @@ import {
   propertyView,
   statementSchema,
   statementView,
-  timestamp,
   transferSchema,
   transferView,
 } from './views.ts'

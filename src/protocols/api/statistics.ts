@@ -11,8 +11,8 @@ import type { StoreReader } from '../../domain/ports.ts'
 import { expiryHorizon, HORIZON_PERIODS } from '../../domain/renewal/expiry-horizon.ts'
 import { crlPublicationName } from '../../domain/revocation/publish-crl.ts'
 import { type Activity, HOUR } from '../../domain/statistics/activity.ts'
+import { timestamp } from '../../domain/timestamp.ts'
 import { type Endpoint, endpoint, nameText, timestampText } from './endpoint.ts'
-import { timestamp } from './views.ts'
 
 export interface StatisticsPorts {
   readonly read: StoreReader

@@ -1,7 +1,7 @@
 // Values of the registry as the API shows them: schemas and the functions that make what fits them. Times are RFC 3339, bytes PEM or base64,
 // `null` is "there is none". The names are those of the JSON of the command line.
 import { z } from 'zod'
-import { keyAlgorithms } from '../../crypto/algorithms.ts'
+import { type KeyAlgorithmName, keyAlgorithms } from '../../crypto/algorithms.ts'
 import type { CertificateRecord } from '../../domain/ca/certificate-record.ts'
 import { DEVICE_STATES, type Device } from '../../domain/device/device.ts'
 import type { DeviceHealth } from '../../domain/device/device-health.ts'
@@ -12,18 +12,16 @@ import type { OwnershipTransfer } from '../../domain/device/ownership.ts'
 import type { Statement } from '../../domain/device/statement.ts'
 import type { UnixSeconds } from '../../domain/ids.ts'
 import type { Credential } from '../../domain/renewal/credential.ts'
+import { timestamp } from '../../domain/timestamp.ts'
 import { timestampText } from './endpoint.ts'
-
-/** RFC 3339 in UTC, whole seconds. */
-export function timestamp(seconds: UnixSeconds): string {
-  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
-}
 
 export const optionalTimestamp = (seconds: UnixSeconds | null): string | null =>
   seconds === null ? null : timestamp(seconds)
 
 export const deviceState = z.enum(DEVICE_STATES)
-export const keyAlgorithmName = z.enum(keyAlgorithms.map(({ name }) => name) as [string, ...string[]])
+export const keyAlgorithmName = z.enum(
+  keyAlgorithms.map(({ name }) => name) as [KeyAlgorithmName, ...KeyAlgorithmName[]],
+)
 
 export const deviceSchema = z
   .object({

@@ -1,5 +1,6 @@
 // One-time tokens: by the hash of their secret, and spent at most once.
 import { type DeviceId, deviceId, type TokenId, tokenId, type UnixSeconds } from '../../../domain/ids.ts'
+import type { Page } from '../../../domain/ports.ts'
 import type { Token } from '../../../domain/ra/token.ts'
 import { first, type Queries } from '../engine.ts'
 import {
@@ -74,6 +75,20 @@ export async function readTokenByHash(queries: Queries, secretHash: string): Pro
 export async function readOpenTokensOfDevice(queries: Queries, id: DeviceId): Promise<Token[]> {
   const octets = octetsOf(id)
   return octets === undefined ? [] : (await queries.all(OPEN_OF_DEVICE, [octets])).map(tokenOf)
+}
+
+const NEWEST_FIRST = query(`SELECT ${COLUMNS} FROM token WHERE id < ? ORDER BY id DESC LIMIT ?`)
+/** Behind every id. */
+const LAST_ID = new Uint8Array(17).fill(0xff)
+
+export async function readTokens(
+  queries: Queries,
+  { after, limit }: { after?: string; limit: number },
+): Promise<Page<Token>> {
+  const before = after === undefined ? LAST_ID : octetsOf(after)
+  if (before === undefined) return { items: [], next: null }
+  const items = (await queries.all(NEWEST_FIRST, [before, limit])).map(tokenOf)
+  return { items, next: items.length < limit ? null : (items.at(-1)?.id ?? null) }
 }
 
 export async function* readAllTokens(queries: Queries): AsyncGenerator<Token> {

@@ -1,11 +1,11 @@
 // A certificate in words: every field of RFC 5280, every extension that we know by its name, the others by their octets.
 
-import { toPem } from '../core/asn1/pem.ts'
-import { toHex } from '../core/bytes/hex.ts'
-import { TouchmarkError } from '../core/errors.ts'
-import { type Certificate, parseCertificate } from '../core/pki/certificate.ts'
-import { parseCRLDistributionPoints } from '../core/pki/distribution-point.ts'
-import type { Extension } from '../core/pki/extension.ts'
+import { toPem } from '../../core/asn1/pem.ts'
+import { toHex } from '../../core/bytes/hex.ts'
+import { TouchmarkError } from '../../core/errors.ts'
+import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
+import { parseCRLDistributionPoints } from '../../core/pki/distribution-point.ts'
+import type { Extension } from '../../core/pki/extension.ts'
 import {
   parseAuthorityInfoAccess,
   parseAuthorityKeyIdentifier,
@@ -14,15 +14,15 @@ import {
   parseKeyUsage,
   parseSubjectAltName,
   parseSubjectKeyIdentifier,
-} from '../core/pki/extensions.ts'
-import { type GeneralName, parseHardwareModuleName, parsePermanentIdentifier } from '../core/pki/general-name.ts'
-import { formatName } from '../core/pki/name.ts'
-import { parseNameConstraints } from '../core/pki/name-constraints.ts'
-import { OID } from '../core/pki/oids.ts'
-import { parseCertificatePolicies } from '../core/pki/policies.ts'
-import { findSignatureAlgorithm, keyAlgorithmOfSpki } from '../crypto/algorithms.ts'
-import { sha256 } from '../crypto/digest.ts'
-import { timestamp } from './output.ts'
+} from '../../core/pki/extensions.ts'
+import { type GeneralName, parseHardwareModuleName, parsePermanentIdentifier } from '../../core/pki/general-name.ts'
+import { formatName } from '../../core/pki/name.ts'
+import { parseNameConstraints } from '../../core/pki/name-constraints.ts'
+import { OID } from '../../core/pki/oids.ts'
+import { parseCertificatePolicies } from '../../core/pki/policies.ts'
+import { findSignatureAlgorithm, keyAlgorithmOfSpki } from '../../crypto/algorithms.ts'
+import { sha256 } from '../../crypto/digest.ts'
+import { timestamp } from '../timestamp.ts'
 
 export interface ExtensionDescription {
   readonly oid: string
@@ -56,7 +56,7 @@ export function describeCertificate(der: Uint8Array): CertificateDescription {
     issuer: formatName(certificate.issuer),
     notBefore: timestamp(certificate.notBefore),
     notAfter: timestamp(certificate.notAfter),
-    keyAlgorithm: keyAlgorithmName(certificate),
+    keyAlgorithm: keyAlgorithmText(certificate),
     signatureAlgorithm:
       findSignatureAlgorithm(certificate.signatureAlgorithm)?.name ?? certificate.signatureAlgorithm.oid,
     sha256: toHex(sha256(der)),
@@ -66,16 +66,16 @@ export function describeCertificate(der: Uint8Array): CertificateDescription {
   }
 }
 
-function keyAlgorithmName(certificate: Certificate): string {
+export function keyAlgorithmText({ subjectPublicKeyInfo }: Pick<Certificate, 'subjectPublicKeyInfo'>): string {
   try {
-    return keyAlgorithmOfSpki(certificate.subjectPublicKeyInfo)
+    return keyAlgorithmOfSpki(subjectPublicKeyInfo)
   } catch (thrown) {
-    if (thrown instanceof TouchmarkError) return certificate.subjectPublicKeyInfo.algorithm.oid
+    if (thrown instanceof TouchmarkError) return subjectPublicKeyInfo.algorithm.oid
     throw thrown
   }
 }
 
-function describeExtension(extension: Extension): ExtensionDescription {
+export function describeExtension(extension: Extension): ExtensionDescription {
   const { oid, critical, value } = extension
   const describe = DESCRIBERS[oid]
   const name = NAMES.get(oid) ?? null
