@@ -35,7 +35,7 @@ export class SqliteConnection implements Queries {
     this.#database = new DatabaseSync(`${pathToFileURL(path).href}?mode=rw`, { timeout: BUSY_MS })
     try {
       // synchronous=FULL: a commit has returned from fsync. The page size counts only where the file is still empty.
-      // secure_delete=FAST: what is erased is overwritten in its page, which is written anyway.
+      // secure_delete: what is erased is overwritten, in its page and in pages that become free.
       this.exec(
         `PRAGMA page_size = ${PAGE_OCTETS};
          PRAGMA journal_mode = WAL;
@@ -44,7 +44,7 @@ export class SqliteConnection implements Queries {
          PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
          PRAGMA journal_size_limit = ${JOURNAL_OCTETS};
          PRAGMA temp_store = MEMORY;
-         PRAGMA secure_delete = FAST;
+         PRAGMA secure_delete = ON;
          PRAGMA trusted_schema = OFF;`,
       )
       if (options.role === 'reader') this.exec('PRAGMA query_only = ON')
@@ -69,6 +69,18 @@ export class SqliteConnection implements Queries {
   /** How many rows the statement changed. */
   change(query: Query, values: readonly Value[]): number {
     return Number(this.#prepare(query).run(...values).changes)
+  }
+
+  /** Moves the write-ahead log into the database and cuts it to nothing. False where a reader or writer stood in the way for so long. */
+  emptyLog(waitMs: number): boolean {
+    try {
+      this.exec(`PRAGMA busy_timeout = ${waitMs}`)
+      return this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0
+    } catch {
+      return false
+    } finally {
+      this.exec(`PRAGMA busy_timeout = ${BUSY_MS}`)
+    }
   }
 
   #prepare(query: Query): StatementSync {

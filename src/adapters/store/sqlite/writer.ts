@@ -10,6 +10,7 @@ import { LogTree, logDamaged } from '../log-tree.ts'
 import { copyTally, emptyTally, type Tally, tally, WRITE_STATEMENTS } from '../plan.ts'
 import type { Value, WriteStatement } from '../sql.ts'
 import { ADD_DEVICES } from '../tables/activity.ts'
+import { deleteProperty } from '../tables/device-property.ts'
 import {
   DROP_OLDER_CHECKPOINTS,
   type Head,
@@ -39,6 +40,8 @@ export interface LeaseRequest {
 
 /** How often a transaction is begun, each time with the connection's own patience, before a lock counts as a fault. */
 const ATTEMPTS = 4
+/** How long an erasure waits for readers who still look at what was there; where they look for longer, each later change tries again. */
+const SCRUB_MS = 1000
 
 export class SqliteWriter {
   readonly #open: () => SqliteConnection
@@ -47,6 +50,12 @@ export class SqliteWriter {
   /** What the transaction under way adds to the log. */
   #added: { readonly first: number; readonly entry: Uint8Array; readonly tree: Appended } | undefined
 
+  /**
+   * Whether the write-ahead log may hold what was erased: in the database it is overwritten, in the log it stands until that is emptied. At
+   * first nobody knows: whoever erased may have been killed.
+   */
+  #unscrubbed: 'just_erased' | 'since_before' | undefined = 'since_before'
+
   constructor(path: string, options: { readonly maxOctets?: number | undefined } = {}) {
     this.#open = () => new SqliteConnection(path, { role: 'writer', maxOctets: options.maxOctets })
     this.#connection = this.#open()
@@ -54,13 +63,20 @@ export class SqliteWriter {
 
   /** Durable when it returns. Throws a `TouchmarkError` where nothing of the group could be made durable. */
   apply(group: PackedGroup): GroupResult {
-    return this.#transaction(head => {
+    const outcome = this.#transaction(head => {
       const result = this.#runTogether(group, head)
       if (result !== undefined) return result
       this.#connection.exec('ROLLBACK')
       this.#connection.exec('BEGIN IMMEDIATE')
       return this.#runEach(group, this.#head())
     })
+    if (this.#unscrubbed !== undefined) this.#scrub(this.#unscrubbed === 'just_erased' ? SCRUB_MS : 0)
+    return outcome
+  }
+
+  /** Empties the write-ahead log, so that what was erased stands in no file. What cannot be done now is done after a later change. */
+  #scrub(waitMs: number): void {
+    this.#unscrubbed = this.#connection.emptyLog(waitMs) ? undefined : 'since_before'
   }
 
   lease({ topic, now, leaseSeconds, limit }: LeaseRequest): Work[] {
@@ -180,6 +196,7 @@ export class SqliteWriter {
 
   /** False where the statement, or a row that waited, found something else than it expects. */
   #runStatement(statement: WriteStatement, values: readonly Value[], bundles: RowBundles): boolean {
+    if (statement === deleteProperty) this.#unscrubbed = 'just_erased'
     if (statement.columns !== undefined) return bundles.add(statement, values)
     // It may look for rows that still wait.
     return bundles.flush() && (this.#connection.change(statement, values) > 0 || statement.changes === 'any')
@@ -202,6 +219,7 @@ export class SqliteWriter {
         const statement = WRITE_STATEMENTS[position]!
         const values = input.values(position, head.logSize + leaves.length)
         if (failure !== undefined) continue
+        if (statement === deleteProperty) this.#unscrubbed = 'just_erased'
         try {
           const changes = connection.change(statement, values)
           if (changes === 0 && statement.changes === 'one') failure = { set, step, refused: undefined }
