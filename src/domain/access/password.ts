@@ -84,8 +84,10 @@ export class Passwords {
 export function checkPassword(password: string, about: readonly string[]): void {
   const small = password.toLowerCase()
   const known = [...about, 'touchmark', 'password', 'passwort']
-    .flatMap(word => word.toLowerCase().split('@', 1))
-    .filter(word => word.length > 3)
+    .map(word => word.toLowerCase())
+    .flatMap(word => [word, ...word.split(/[@\s]/)])
+    .filter(word => word.length > 2)
+    .sort((a, b) => b.length - a.length)
   const rest = known.reduce((text, word) => text.replaceAll(word, ''), small)
   const why =
     [...password].length < MIN_PASSWORD
