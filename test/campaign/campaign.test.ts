@@ -27,6 +27,7 @@ import { authorityId } from '../../src/domain/ids.ts'
 import type { Store } from '../../src/domain/ports.ts'
 import { enrol } from '../../src/domain/ra/enrol.ts'
 import { orderRenewal } from '../../src/domain/renewal/order-renewal.ts'
+import { useProfile } from '../domain/renewal/fixture.ts'
 import {
   auditLog,
   certify,
@@ -199,6 +200,18 @@ for (const [engine, open] of ENGINES) {
       assert.equal(await renew(instance, second, 'P-384'), undefined)
       assert.equal((await advance(instance)).campaign.state, 'finished')
       await assertInvariants(instance.store)
+    })
+
+    test('passes over devices that hold something under the new profile already', async t => {
+      const instance = await open(t)
+      const [first, second] = (await fleet(instance, 2)) as [Unit, Unit]
+      await useProfile(instance, 'ldevid', { name: 'ldevid-2' })
+      await certify(instance, first.device, await generateKeyPair('P-256'), 'ldevid-2')
+      await plan(instance, { target: { newProfile: 'ldevid-2' }, pace: { canary: 0 } })
+      await startCampaign('rekey', OPERATOR, instance)
+      const { total } = await advance(instance)
+      assert.deepEqual([total.skipped, total.asked], [1, 1])
+      assert.deepEqual(await asked(instance, [first, second]), [second])
     })
 
     test('a pause asks nobody more; cancelling takes back what was asked and not done', async t => {

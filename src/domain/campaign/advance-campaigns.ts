@@ -139,13 +139,16 @@ async function askChange(
   { store }: ControlPorts,
 ): Promise<ChangeSet> {
   const { target } = campaign
-  const [registered, credential] = await Promise.all([
+  const [registered, credential, held] = await Promise.all([
     store.read.device(device.deviceId),
     store.read.credential(device.deviceId, target.profile),
+    target.newProfile === null ? undefined : store.read.credential(device.deviceId, target.newProfile),
   ])
   const skipped = (reason: string) => moved(device, 'skipped', now, reason)
   if (registered === undefined || !mayEnrol(registered.state)) return skipped('campaign.device_not_active')
   if (credential === undefined) return skipped('campaign.no_credential')
+  // What it holds there would end before its successor was seen.
+  if (held !== undefined) return skipped('campaign.profile_held')
   if (isAsWanted(credential, target)) return skipped('campaign.already_so')
   if (credential.order !== null) return skipped('campaign.other_order')
   const { profile, authorityId, keyAlgorithm } = credential
@@ -335,6 +338,8 @@ async function goBackChange(
   if (credential === undefined || device.before === null) return stays('campaign.no_credential')
   if (credential.order !== null) return stays('campaign.other_order')
   const { before } = device
+  const leaves = before.profile !== credential.profile
+  if (leaves && (await store.read.credential(device.deviceId, before.profile))) return stays('campaign.profile_held')
   const order = orderOf(campaign, now, {
     newKey: before.keyAlgorithm !== credential.keyAlgorithm,
     keyAlgorithm: before.keyAlgorithm === credential.keyAlgorithm ? null : before.keyAlgorithm,

@@ -21,7 +21,8 @@ const MAX_ATTEMPTS = 4
 
 /**
  * Orders the device to renew. Throws `credential.not_found`, `renewal.order_contradicts` (another order wishes otherwise),
- * `renewal.order_too_late` (its time lies in the past).
+ * `renewal.order_too_late` (its time lies in the past), `renewal.profile_held` (it has a certificate under the profile that it is to move to,
+ * which would end before its successor was seen).
  */
 export async function orderRenewal(
   deviceId: DeviceId,
@@ -30,6 +31,18 @@ export async function orderRenewal(
   actor: AuditEntry['actor'],
   ports: OrderPorts,
 ): Promise<Credential> {
+  const target = order.profile ?? profile
+  if (target !== profile && (await ports.store.read.credential(deviceId, target)) !== undefined) {
+    throw new TouchmarkError(
+      'renewal.profile_held',
+      'conflict',
+      `The device holds a certificate under ${target} already.`,
+      {
+        evidence: { deviceId, profile: target },
+        next: 'Revoke that one first, or let it renew by itself.',
+      },
+    )
+  }
   return changeCredential(deviceId, profile, ports, credential =>
     orderWrites(credential, { ...order, at: ports.clock.now() }, actor),
   )

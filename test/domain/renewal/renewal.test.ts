@@ -498,6 +498,18 @@ describe('an order', () => {
     assert.equal((await credentialOf(instance, first)).keyAlgorithm, 'P-384')
   })
 
+  test('does not move a device to a profile under which it holds something: that would end before its successor was seen', async t => {
+    const instance = await testInstance(t)
+    await useProfile(instance, 'ldevid', { name: 'ldevid-2' })
+    const first = await fieldDevice(instance)
+    const other = await certify(instance, first.device, await generateKeyPair('P-256'), 'ldevid-2')
+    const wish = order(instance, { profile: 'ldevid-2' })
+    await assert.rejects(orderRenewal(first.device.id, 'ldevid', wish, OPERATOR, instance), {
+      code: 'renewal.profile_held',
+    })
+    assert.deepEqual(await goodCertificates(instance, first, 'ldevid-2'), [other.serialNumber])
+  })
+
   test('moves the device to another profile, and nothing else does', async t => {
     const instance = await testInstance(t)
     await useProfile(instance, 'ldevid', { name: 'ldevid-2' })
