@@ -12,7 +12,7 @@ import { fraction } from './back-off.ts'
  */
 export function planFrom(
   info: RenewalInfoMessage,
-  { serialNumber }: IdentityRecord,
+  { serialNumber, notBefore, notAfter }: IdentityRecord,
   before: RenewalPlan | null,
   random: Random,
 ): RenewalPlan {
@@ -20,9 +20,13 @@ export function planFrom(
   const { start: windowStart, end: windowEnd } = info.suggestedWindow
   const same =
     before?.serialNumber === serialNumber && before.windowStart === windowStart && before.windowEnd === windowEnd
-  const renewAt = order ? windowStart : same ? before.renewAt : draw(windowStart, windowEnd, random)
+  const suggested = order ? windowStart : same ? before.renewAt : draw(windowStart, windowEnd, random)
+  const renewAt = Math.min(suggested, notAfter - Math.floor((notAfter - notBefore) * LAST_SHARE))
   return { serialNumber, windowStart, windowEnd, renewAt, reason, order: order && wishOf(order) }
 }
+
+/** A server that errs may name a time behind the end of the certificate: the last twentieth of the life is never waited for. */
+const LAST_SHARE = 1 / 20
 
 /** An algorithm that this agent does not have is left out: the server refuses what does not do, and says why. */
 function wishOf({ newKey, keyAlgorithm, profile }: NonNullable<RenewalInfoMessage['order']>): RenewalWish {

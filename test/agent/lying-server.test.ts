@@ -265,6 +265,17 @@ test('a server whose clock was ahead for an hour costs nobody their identity: it
   assert.equal(Date.parse(after.notAfter!) / 1000, server.now + 20 * DAY)
 })
 
+test('a server that suggests a time after the end of the certificate is not waited for', async () => {
+  const { server, agent } = await enrolled()
+  const { notAfter } = server.last
+  server.window = { start: notAfter + DAY, end: notAfter + 2 * DAY }
+  server.now += 2 * DAY
+  await agent.tick()
+  server.now = notAfter - 2 * DAY
+  await agent.tick()
+  assert.ok(server.last.notAfter > notAfter, 'it has renewed')
+})
+
 test('a report that is answered with an order that nobody knows is refused', async () => {
   const { server, agent } = await enrolled()
   answering(server, 'health', answer => ({
