@@ -111,15 +111,8 @@ export class HomeOpener {
    */
   async open(): Promise<Home | undefined> {
     const state = await this.peek()
-    if (!state) {
-      const { storage } = this.#ports
-      await clear(
-        storage,
-        () => false,
-        name => storage.destroy(name),
-      )
-      return undefined
-    }
+    // Without a state nobody knows what the rest is worth: it stays until somebody enrols.
+    if (!state) return undefined
     const home = new Home(
       state,
       this.#ports,
@@ -139,6 +132,12 @@ export class HomeOpener {
   /** A new home with its first request, not sent yet. What was there before goes. */
   async create(given: NewHome): Promise<Home> {
     const { passphrase, storage, sealParameters = PASSPHRASE_KEY_PARAMETERS } = this.#ports
+    if (!(await this.peek()))
+      await clear(
+        storage,
+        () => false,
+        name => storage.destroy(name),
+      )
     const seal = passphrase ? await this.#newSeal(passphrase, sealParameters) : null
     const keyPorts = await this.#keyPlacePorts(seal)
     const place = (this.#ports.keyPlace ?? openKeyPlace)(given.keyPlace, keyPorts)

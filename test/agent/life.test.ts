@@ -396,6 +396,30 @@ test('a copy of the files gives itself away by the number of its report', async 
   )
 })
 
+test('a folder that lost its state loses nothing else: only an enrolment clears it', async () => {
+  const { server, storage, agent } = await enrolled()
+  const before = (await storage.list()).filter(name => name.startsWith('identities/'))
+  await storage.destroy('state.json')
+  await assert.rejects(agent.tick(), { code: 'agent.not_enrolled' })
+  await assert.rejects(agent.identity(), { code: 'agent.not_enrolled' })
+  await assert.rejects(agent.wipe(), { code: 'agent.not_enrolled' })
+  assert.equal(before.length, 2)
+  assert.deepEqual(
+    (await storage.list()).filter(name => name.startsWith('identities/')),
+    before,
+  )
+  await agent
+    .enrol({
+      model: 'gateway',
+      serialNumber: 'SN-1',
+      servers: ['https://a.test'],
+      trustAnchors: server.roots,
+      evidence: { kind: 'token', token: 'secret' },
+    })
+    .catch(() => undefined)
+  assert.ok((await storage.list()).filter(name => name.startsWith('identities/')).length <= 2)
+})
+
 test('without what it needs, it says so', async () => {
   const storage: MemoryStorage = memoryStorage()
   const agent = new DeviceAgent({ storage })
