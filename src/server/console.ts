@@ -6,21 +6,17 @@ import type { HttpReply, HttpRequest, Route } from '../protocols/http.ts'
 
 /** First segments of the console's addresses; the rest below them is the console's own. `console/src/pages.ts` has a page for each. */
 export const CONSOLE_SECTIONS = [
-  'sign-in',
-  'first-administrator',
+  'approvals',
   'devices',
   'campaigns',
   'authorities',
   'certificates',
-  'audit',
-  'approvals',
-  'factory',
-  'rules',
   'profiles',
-  'revocation',
+  'rules',
+  'audit',
   'operators',
-  'alerts',
   'settings',
+  'account',
 ] as const
 
 /** Where `scripts/build-console.ts` puts it. */
@@ -49,7 +45,8 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'referrer-policy': 'no-referrer',
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
-  'permissions-policy': 'camera=(), microphone=(), geolocation=(), usb=(), payment=(), publickey-credentials-get=(self)',
+  'permissions-policy':
+    'camera=(), microphone=(), geolocation=(), usb=(), payment=(), publickey-credentials-get=(self)',
 }
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -1,0 +1,16 @@
+// Who is signed in, as the pages need to know it. The server decides everything by itself; this is for leaving out what it would refuse.
+import { createContext, useContext } from 'react'
+
+export interface SessionInfo {
+  readonly name: string
+  readonly note: string | undefined
+  readonly permissions: { has(name: string): boolean }
+}
+
+const NOBODY: SessionInfo = { name: '', note: undefined, permissions: new Set() }
+
+export const SessionContext = createContext<SessionInfo>(NOBODY)
+
+export function useSession(): SessionInfo {
+  return useContext(SessionContext)
+}

@@ -1,0 +1,42 @@
+// The console as a whole: theme, questions to the server, who is signed in, and the page that the address names.
+import { createTheme, MantineProvider } from '@mantine/core'
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { asProblem } from './api/problem.ts'
+import { Toasts } from './parts/toasts.tsx'
+import { Door } from './shell/door.tsx'
+
+/** Modals do not lock the page by a style element, which the content security policy would refuse: the page scrolls in a frame of its own. */
+const theme = createTheme({
+  cursorType: 'pointer',
+  respectReducedMotion: true,
+  components: {
+    Modal: { defaultProps: { lockScroll: false, transitionProps: { duration: 100 } } },
+    Menu: { defaultProps: { transitionProps: { duration: 80 } } },
+    Tooltip: { defaultProps: { transitionProps: { duration: 80 } } },
+    ScrollArea: { defaultProps: { type: 'auto' } },
+  },
+})
+
+const RETRIES = 2
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      refetchOnWindowFocus: true,
+      // What was refused is refused again; what was unreachable may come back.
+      retry: (count, thrown) => count < RETRIES && [0, 429, 503].includes(asProblem(thrown).status),
+    },
+  },
+})
+
+export function App() {
+  return (
+    <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
+      <QueryClientProvider client={queries}>
+        <Door />
+        <Toasts />
+      </QueryClientProvider>
+    </MantineProvider>
+  )
+}

@@ -1,0 +1,353 @@
+// A million devices: rows are fetched as one scrolls, and only those on the screen exist. The question stands in the address, so that a view
+// can be kept, shared and gone back to.
+import { Button, Checkbox, Select, TextInput } from '@mantine/core'
+import { useDebouncedCallback } from '@mantine/hooks'
+import { useInfiniteQuery } from '@tanstack/react-query'
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { useEffect, useMemo, useRef, useState } from 'react'
+import { call, type Input } from '../api/client.ts'
+import type { ListedDevice } from '../api/schema.ts'
+import { EmptyState } from '../parts/empty-state.tsx'
+import { Icon } from '../parts/icon.tsx'
+import { Skeleton } from '../parts/loading.tsx'
+import { Moment } from '../parts/moment.tsx'
+import { PageHead } from '../parts/page-head.tsx'
+import { ProblemPanel } from '../parts/problem-panel.tsx'
+import { DeviceState } from '../parts/state-badge.tsx'
+import { Link, useSearch } from '../shell/address.tsx'
+import { texts } from '../texts/texts.ts'
+import { BulkActions } from './bulk-actions.tsx'
+
+const t = texts.devices
+
+type DeviceQuery = NonNullable<Input<'listDevices'>['query']>
+
+const DAY = 86_400
+const PAGE = 100
+const ROW = 44
+const STATES = ['active', 'shipped', 'manufactured', 'suspended', 'retired', 'destroyed'] as const
+const COLUMNS = '28px minmax(190px, 1.6fr) minmax(110px, 1fr) 132px minmax(90px, 0.8fr) minmax(90px, 0.8fr) 120px 120px'
+
+/** Questions that people ask every day. */
+const VIEWS: readonly { readonly id: keyof typeof t.views; readonly query: DeviceQuery }[] = [
+  { id: 'newest', query: { sort: '-registered' } },
+  { id: 'ending', query: { expiresWithin: 30 * DAY, sort: 'expiry' } },
+  { id: 'silent', query: { state: ['active'], notSeenFor: 30 * DAY } },
+  { id: 'suspended', query: { state: ['suspended'] } },
+]
+
+const FIELDS = ['model', 'owner', 'site', 'group', 'batch', 'firmware', 'profile', 'authority'] as const
+
+/** The question of the address as parameters of the API. */
+function queryOf(search: URLSearchParams): DeviceQuery {
+  const view = VIEWS.find(({ id }) => id === search.get('view'))
+  const state = search.get('state')
+  const text = search.get('q')?.trim()
+  const fields = Object.fromEntries(FIELDS.flatMap(name => (search.get(name) ? [[name, search.get(name)!]] : [])))
+  // How a serial number begins is a question of its own; the API takes the model, owner and site with it.
+  if (text) {
+    const { model, owner, site } = fields
+    return { search: text, ...(model ? { model } : {}), ...(owner ? { owner } : {}), ...(site ? { site } : {}) }
+  }
+  const query: DeviceQuery = {
+    ...view?.query,
+    ...fields,
+    ...(state ? { state: [state as (typeof STATES)[number]] } : {}),
+  }
+  const conditions = Object.keys(query).filter(name => name !== 'sort')
+  if (conditions.length === 0) return { sort: '-registered' }
+  return query
+}
+
+export function Devices() {
+  const [search, change] = useSearch()
+  const text = search.toString()
+  const query = useMemo(() => queryOf(new URLSearchParams(text)), [text])
+  const [chosen, setChosen] = useState<ReadonlyMap<string, ListedDevice>>(new Map())
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another question is another choice
+  useEffect(() => setChosen(new Map()), [text])
+
+  const devices = useInfiniteQuery({
+    queryKey: ['devices', query],
+    queryFn: ({ pageParam, signal }) =>
+      call('listDevices', { query: { ...query, limit: PAGE, ...(pageParam ? { after: pageParam } : {}) }, signal }),
+    initialPageParam: '',
+    getNextPageParam: last => last.next ?? undefined,
+    placeholderData: before => before,
+  })
+  const rows = useMemo(() => devices.data?.pages.flatMap(({ items }) => items) ?? [], [devices.data])
+  const toggle = (device: ListedDevice) => {
+    const next = new Map(chosen)
+    if (!next.delete(device.id)) next.set(device.id, device)
+    setChosen(next)
+  }
+
+  return (
+    <div className="tm-page tm-page-fill">
+      <PageHead title={texts.sections.devices} lead={t.lead} />
+      <Toolbar search={search} change={change} />
+      {chosen.size > 0 && <BulkActions chosen={[...chosen.values()]} onClear={() => setChosen(new Map())} />}
+      <div className="tm-card tm-list">
+        {devices.isError && rows.length === 0 ? (
+          <div className="tm-card-body">
+            <ProblemPanel thrown={devices.error} retry={() => void devices.refetch()} />
+          </div>
+        ) : devices.isPending ? (
+          <div className="tm-card-body">
+            <Skeleton lines={12} />
+          </div>
+        ) : rows.length === 0 ? (
+          <NoDevices asked={text !== ''} onClear={() => clear(search, change)} />
+        ) : (
+          <>
+            <Rows
+              rows={rows}
+              chosen={chosen}
+              toggle={toggle}
+              fetchMore={() => {
+                if (devices.hasNextPage && !devices.isFetchingNextPage) void devices.fetchNextPage()
+              }}
+            />
+            <div className="tm-list-foot" role="status">
+              {t.shown(rows.length, devices.hasNextPage)}
+              {devices.isFetching && ` ${texts.loading}`}
+            </div>
+          </>
+        )}
+      </div>
+    </div>
+  )
+}
+
+function clear(search: URLSearchParams, change: (members: Record<string, undefined>) => void): void {
+  change(Object.fromEntries([...search.keys()].map(name => [name, undefined])))
+}
+
+interface ToolbarProps {
+  readonly search: URLSearchParams
+  readonly change: (members: Readonly<Record<string, string | undefined>>) => void
+}
+
+function Toolbar({ search, change }: ToolbarProps) {
+  const [typed, setTyped] = useState(search.get('q') ?? '')
+  const settle = useDebouncedCallback((text: string) => change({ q: text }), 150)
+  const asked = search.get('q') ?? ''
+  useEffect(() => setTyped(asked), [asked])
+  const state = search.get('state')
+  const view = search.get('view')
+  const [field, setField] = useState<(typeof FIELDS)[number]>('model')
+  const active = FIELDS.filter(name => search.get(name))
+  return (
+    <>
+      <div className="tm-toolbar">
+        <TextInput
+          className="tm-toolbar-grow"
+          aria-label={t.searchLabel}
+          placeholder={t.searchPlaceholder}
+          leftSection={<Icon name="search" size={16} />}
+          value={typed}
+          onChange={event => {
+            setTyped(event.currentTarget.value)
+            settle(event.currentTarget.value)
+          }}
+        />
+        <Select
+          aria-label={t.fieldLabel}
+          data={FIELDS.map(name => ({ value: name, label: t.fields[name] }))}
+          value={field}
+          onChange={value => value && setField(value as (typeof FIELDS)[number])}
+          allowDeselect={false}
+          w={150}
+        />
+        <FieldValue
+          key={field}
+          name={field}
+          value={search.get(field) ?? ''}
+          onChange={value => change({ [field]: value })}
+        />
+      </div>
+      <div className="tm-toolbar">
+        <div className="tm-chips">
+          {VIEWS.map(({ id }) => (
+            <button
+              key={id}
+              type="button"
+              className="tm-chip"
+              aria-pressed={view === id}
+              onClick={() => change({ view: view === id ? undefined : id, q: undefined, state: undefined })}
+            >
+              {t.views[id]}
+            </button>
+          ))}
+          <span className="tm-chip-gap" />
+          {STATES.map(each => (
+            <button
+              key={each}
+              type="button"
+              className="tm-chip"
+              aria-pressed={state === each}
+              onClick={() => change({ state: state === each ? undefined : each, q: undefined, view: undefined })}
+            >
+              {texts.deviceStates[each]}
+            </button>
+          ))}
+          {active.map(name => (
+            <button
+              key={name}
+              type="button"
+              className="tm-chip"
+              aria-pressed="true"
+              aria-label={t.removeFilter(t.fields[name], search.get(name) ?? '')}
+              onClick={() => change({ [name]: undefined })}
+            >
+              {t.fields[name]}: {search.get(name)} <Icon name="close" size={12} />
+            </button>
+          ))}
+        </div>
+      </div>
+    </>
+  )
+}
+
+interface FieldValueProps {
+  readonly name: (typeof FIELDS)[number]
+  readonly value: string
+  readonly onChange: (value: string) => void
+}
+
+function FieldValue({ name, value, onChange }: FieldValueProps) {
+  const [typed, setTyped] = useState(value)
+  return (
+    <form
+      onSubmit={event => {
+        event.preventDefault()
+        onChange(typed.trim())
+      }}
+    >
+      <TextInput
+        aria-label={t.valueLabel(t.fields[name])}
+        placeholder={t.valuePlaceholder}
+        value={typed}
+        onChange={event => setTyped(event.currentTarget.value)}
+        rightSection={<Icon name="filter" size={15} />}
+        w={190}
+      />
+    </form>
+  )
+}
+
+interface RowsProps {
+  readonly rows: readonly ListedDevice[]
+  readonly chosen: ReadonlyMap<string, ListedDevice>
+  readonly toggle: (device: ListedDevice) => void
+  readonly fetchMore: () => void
+}
+
+function Rows({ rows, chosen, toggle, fetchMore }: RowsProps) {
+  const frame = useRef<HTMLDivElement>(null)
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => frame.current,
+    estimateSize: () => ROW,
+    overscan: 12,
+  })
+  const visible = virtual.getVirtualItems()
+  const last = visible.at(-1)?.index ?? 0
+  useEffect(() => {
+    if (last >= rows.length - 30) fetchMore()
+  })
+  return (
+    <div
+      className="tm-list-scroll"
+      ref={frame}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard
+      tabIndex={0}
+      role="table"
+      aria-label={texts.sections.devices}
+      aria-rowcount={-1}
+    >
+      <div role="rowgroup">
+        <div className="tm-list-head" role="row" style={{ gridTemplateColumns: COLUMNS }}>
+          <span role="columnheader">
+            <span className="tm-hidden">{t.columns.choose}</span>
+          </span>
+          <span role="columnheader">{t.columns.serialNumber}</span>
+          <span role="columnheader">{t.columns.model}</span>
+          <span role="columnheader">{t.columns.state}</span>
+          <span role="columnheader">{t.columns.owner}</span>
+          <span role="columnheader">{t.columns.site}</span>
+          <span role="columnheader">{t.columns.expires}</span>
+          <span role="columnheader">{t.columns.seen}</span>
+        </div>
+      </div>
+      <div role="rowgroup" className="tm-list-body" style={{ height: virtual.getTotalSize() }}>
+        {visible.map(item => {
+          const device = rows[item.index]!
+          return (
+            <div
+              key={device.id}
+              className="tm-list-row"
+              role="row"
+              aria-rowindex={item.index + 2}
+              data-chosen={chosen.has(device.id)}
+              style={{ transform: `translateY(${item.start}px)`, gridTemplateColumns: COLUMNS }}
+            >
+              <span role="cell">
+                <Checkbox
+                  size="xs"
+                  aria-label={t.choose(device.serialNumber)}
+                  checked={chosen.has(device.id)}
+                  onChange={() => toggle(device)}
+                />
+              </span>
+              <span role="cell">
+                <Link to={`/devices/${device.id}`} className="tm-row-link tm-mono">
+                  {device.serialNumber}
+                </Link>
+              </span>
+              <span role="cell">{device.model}</span>
+              <span role="cell">
+                <DeviceState state={device.state} label={texts.deviceStates[device.state]} />
+              </span>
+              <span role="cell">{device.owner ?? <Nothing />}</span>
+              <span role="cell">{device.site ?? <Nothing />}</span>
+              <span role="cell">{device.expiresAt ? <Moment at={device.expiresAt} /> : <Nothing />}</span>
+              <span role="cell">{device.lastSeenAt ? <Moment at={device.lastSeenAt} /> : <Nothing />}</span>
+            </div>
+          )
+        })}
+      </div>
+    </div>
+  )
+}
+
+function Nothing() {
+  return (
+    <span className="tm-dim">
+      –<span className="tm-hidden"> {texts.nothing}</span>
+    </span>
+  )
+}
+
+function NoDevices({ asked, onClear }: { readonly asked: boolean; readonly onClear: () => void }) {
+  if (!asked) {
+    return (
+      <EmptyState icon="devices" title={t.none}>
+        {t.noneHelp}
+      </EmptyState>
+    )
+  }
+  return (
+    <EmptyState
+      icon="search"
+      title={t.noneFound}
+      action={
+        <Button variant="default" onClick={onClear}>
+          {t.clear}
+        </Button>
+      }
+    >
+      {t.noneFoundHelp}
+    </EmptyState>
+  )
+}
