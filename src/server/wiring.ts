@@ -1,6 +1,7 @@
 // The process, wired by hand: every use case gets the ports that it needs, every route its listeners, every job its time. What is
 // opened here is closed here, in the opposite order.
 import { isIP } from 'node:net'
+import { passkeyVerifier } from '../adapters/passkey-verifier.ts'
 import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
 import { type Access, createAccess } from '../domain/access/access.ts'
 import { createFirstLink } from '../domain/access/operators.ts'
@@ -83,7 +84,11 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   const keyStore = observedKeyStore(instance.keyStore, instance.observation)
   const responders = new OcspResponders({ ...instance, keyStore })
   const trustBundles = new TrustBundles(instance)
-  const access = createAccess({ ...instance, secretFor: purpose => instance.keyStore.secretFor(purpose) })
+  const access = createAccess({
+    ...instance,
+    passkeys: passkeyVerifier,
+    secretFor: purpose => instance.keyStore.secretFor(purpose),
+  })
   const eventLoopDelay = stack.use(new EventLoopDelay())
   const admission = new Admission(configuration.admission, { delayMs: () => eventLoopDelay.ms })
   const hostNames = namesOf(configuration.publicUrl, host)

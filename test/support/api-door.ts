@@ -1,5 +1,6 @@
 // The REST API of a test instance without a socket: requests go through the router and the gate as they would from a listener, and whoever asks
 // is who the test says. Answers are held against the OpenAPI document by `openapi-check.ts`.
+import { passkeyVerifier } from '../../src/adapters/passkey-verifier.ts'
 import { EMPTY } from '../../src/core/bytes/bytes.ts'
 import { toUtf8 } from '../../src/core/bytes/utf8.ts'
 import { asTouchmarkError } from '../../src/core/errors.ts'
@@ -50,7 +51,14 @@ export type ApiDoor = (path: string, request?: ApiRequest) => Promise<ApiReply>
 /** Access of a test instance; its passwords cost little. */
 export function testAccess({ store, clock, random }: TestInstance): Access {
   const passwords = new Passwords(random, { memoryKiB: 64, passes: 1, lanes: 1 })
-  return createAccess({ store, clock, random, passwords, secretFor: purpose => sha256(toUtf8(`test ${purpose}`)) })
+  return createAccess({
+    store,
+    clock,
+    random,
+    passwords,
+    passkeys: passkeyVerifier,
+    secretFor: purpose => sha256(toUtf8(`test ${purpose}`)),
+  })
 }
 
 export function apiPorts(instance: TestInstance, caller: () => Principal | undefined): ApiPorts {

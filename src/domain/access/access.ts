@@ -30,11 +30,12 @@ const rolesAct = z.object({ operatorId: z.string(), roles: z.array(roleGrantSche
 const documentAct = z.object({ config: z.unknown(), from: z.int() })
 
 export function createAccess(
-  given: Pick<AccessPorts, 'store' | 'clock' | 'random' | 'secretFor'> & Partial<Pick<AccessPorts, 'passwords'>>,
+  given: Pick<AccessPorts, 'store' | 'clock' | 'random' | 'secretFor' | 'passkeys'> &
+    Partial<Pick<AccessPorts, 'passwords'>>,
 ): Access {
-  const { store, clock, random, secretFor } = given
+  const { store, clock, random, secretFor, passkeys } = given
   const passwords = given.passwords ?? new Passwords(random)
-  const ports: AccessPorts = { store, clock, random, secretFor, passwords, slowDown: new SlowDown() }
+  const ports: AccessPorts = { store, clock, random, secretFor, passwords, passkeys, slowDown: new SlowDown() }
   const fourEyes = new FourEyes(ports)
   fourEyes.define('operator.roles', async (parameters, { actor }) => {
     const { operatorId, roles, from } = rolesAct.parse(parameters)

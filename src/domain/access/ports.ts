@@ -1,6 +1,7 @@
 // What the recipes of access ask for.
 import type { Bytes } from '../../core/bytes/bytes.ts'
 import type { Clock, Random, Store } from '../ports.ts'
+import type { PasskeyVerifier } from './passkey-verifier.ts'
 import type { Passwords } from './password.ts'
 import type { SlowDown } from './slow-down.ts'
 
@@ -10,6 +11,7 @@ export interface AccessPorts {
   readonly random: Random
   readonly passwords: Passwords
   readonly slowDown: SlowDown
+  readonly passkeys: PasskeyVerifier
   /** 32 octets that only holders of the key store can compute, the same in every process. */
   secretFor(purpose: string): Bytes
 }

@@ -1,6 +1,6 @@
 // Passkeys (WebAuthn level 3): registration and sign-in, user verification required. The options are made here; what the authenticator
-// signed is checked by SimpleWebAuthn, which is loaded when the first passkey is used. A challenge carries its own proof that we made it and
-// when, so that strangers who ask for one leave nothing behind; it is written down when it is spent.
+// signed is checked behind a port (passkey-verifier.ts). A challenge carries its own proof that we made it and when, so that strangers who ask
+// for one leave nothing behind; it is written down when it is spent.
 import { fromBase64url, toBase64url } from '../../core/bytes/base64url.ts'
 import { type Bytes, concat } from '../../core/bytes/bytes.ts'
 import { fromHex, toHex } from '../../core/bytes/hex.ts'
@@ -14,6 +14,7 @@ import type { Operator } from './operator.ts'
 import { activeOperator } from './operator.ts'
 import { credentialEntry } from './operators.ts'
 import type { Passkey } from './passkey.ts'
+import type { AuthenticationAnswer, ExpectedAnswer, RegistrationAnswer } from './passkey-verifier.ts'
 import { type AccessPorts, CHALLENGE_KEY } from './ports.ts'
 import { openSession, type SignedIn, type SignInFrom, signInFailed } from './sign-in.ts'
 
@@ -21,31 +22,6 @@ import { openSession, type SignedIn, type SignInFrom, signInFailed } from './sig
 export interface RelyingParty {
   readonly origin: string
   readonly name: string
-}
-
-/** What `navigator.credentials.create()` gave, in the JSON form of WebAuthn level 3 (§5.1.8). */
-export interface RegistrationAnswer {
-  readonly id: string
-  readonly rawId: string
-  readonly type: string
-  readonly response: {
-    readonly clientDataJSON: string
-    readonly attestationObject: string
-    readonly transports?: readonly string[] | undefined
-  }
-}
-
-/** What `navigator.credentials.get()` gave. */
-export interface AuthenticationAnswer {
-  readonly id: string
-  readonly rawId: string
-  readonly type: string
-  readonly response: {
-    readonly clientDataJSON: string
-    readonly authenticatorData: string
-    readonly signature: string
-    readonly userHandle?: string | undefined
-  }
 }
 
 /** COSE algorithms (RFC 9053): ES256, EdDSA, RS256. */
@@ -83,7 +59,7 @@ export async function registerPasskey(
   party: RelyingParty,
   ports: AccessPorts,
 ): Promise<Passkey> {
-  const { store, clock } = ports
+  const { store, clock, passkeys } = ports
   if (!NAME.test(name)) {
     throw new TouchmarkError(
       'passkey.name_invalid',
@@ -100,7 +76,8 @@ export async function registerPasskey(
   const now = clock.now()
   const challenge = challengeOf(answer.response.clientDataJSON)
   const spend = spending(challenge, 'create', operatorId, ports, now)
-  const verified = spend && (await verifyRegistration(answer, challenge, party))
+  const verified =
+    spend && (await passkeys.registration(answer, { ...expectedOf(party, challenge), algorithms: ALGORITHMS }))
   if (!spend || verified === undefined) {
     throw new TouchmarkError('passkey.refused', 'forbidden', 'What the authenticator answered does not hold.', {
       next: 'Begin again; the passkey must check who uses it, by PIN or finger.',
@@ -157,7 +134,7 @@ export async function signInWithPasskey(
   from: SignInFrom,
   ports: AccessPorts,
 ): Promise<SignedIn> {
-  const { store, clock, slowDown } = ports
+  const { store, clock, slowDown, passkeys } = ports
   const now = clock.now()
   const attempt = slowDown.attempt(null, from.address, now)
   const challenge = challengeOf(answer.response.clientDataJSON)
@@ -166,7 +143,7 @@ export async function signInWithPasskey(
   const operator = passkey && (await store.read.operator(passkey.operatorId))
   if (!spend || passkey === undefined || operator?.state !== 'active') throw signInFailed()
   if (!isHandleOf(answer, operator)) throw signInFailed()
-  const to = await verifyAuthentication(answer, challenge, passkey, party)
+  const to = await passkeys.authentication(answer, expectedOf(party, challenge), passkey)
   if (to === undefined) throw signInFailed()
   const signedIn = await openSession(operator, 'passkey', from, ports, change => {
     change.write(spend, { kind: 'passkey.use', id: passkey.id, from: passkey.signCount, to, at: now })
@@ -181,60 +158,12 @@ function isHandleOf(answer: AuthenticationAnswer, operator: Operator): boolean {
   return userHandle === undefined || userHandle === toBase64url(toUtf8(operator.id))
 }
 
-async function verifyRegistration(answer: RegistrationAnswer, challenge: string, party: RelyingParty) {
-  const { verifyRegistrationResponse } = await import('@simplewebauthn/server')
-  const { clientDataJSON, attestationObject } = answer.response
-  try {
-    const { verified, registrationInfo } = await verifyRegistrationResponse({
-      response: {
-        id: answer.id,
-        rawId: answer.rawId,
-        type: 'public-key',
-        response: { clientDataJSON, attestationObject },
-        clientExtensionResults: {},
-      },
-      expectedChallenge: challenge,
-      expectedOrigin: party.origin,
-      expectedRPID: rpIdOf(party),
-      requireUserVerification: true,
-      supportedAlgorithmIDs: ALGORITHMS,
-    })
-    return verified && answer.type === 'public-key' ? registrationInfo.credential : undefined
-  } catch {
-    // The library throws for whatever does not hold; which it was is nothing that a forger needs to know.
-    return undefined
-  }
-}
-
-/** The new count of signatures, or `undefined` where the assertion does not hold. */
-async function verifyAuthentication(
-  answer: AuthenticationAnswer,
-  challenge: string,
-  passkey: Passkey,
-  party: RelyingParty,
-): Promise<number | undefined> {
-  const { verifyAuthenticationResponse } = await import('@simplewebauthn/server')
-  const { clientDataJSON, authenticatorData, signature } = answer.response
-  try {
-    const { verified, authenticationInfo } = await verifyAuthenticationResponse({
-      response: {
-        id: answer.id,
-        rawId: answer.rawId,
-        type: 'public-key',
-        response: { clientDataJSON, authenticatorData, signature },
-        clientExtensionResults: {},
-      },
-      expectedChallenge: challenge,
-      expectedOrigin: party.origin,
-      expectedRPID: rpIdOf(party),
-      credential: { id: answer.id, publicKey: new Uint8Array(passkey.publicKey), counter: passkey.signCount },
-      requireUserVerification: true,
-    })
-    return verified && answer.type === 'public-key' ? authenticationInfo.newCounter : undefined
-  } catch {
-    return undefined
-  }
-}
+/** What an answer must be about that holds for this page. */
+const expectedOf = (party: RelyingParty, challenge: string): ExpectedAnswer => ({
+  challenge,
+  origin: party.origin,
+  rpId: rpIdOf(party),
+})
 
 const rpIdOf = ({ origin }: RelyingParty): string => new URL(origin).hostname
 
