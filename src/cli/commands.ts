@@ -86,11 +86,6 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./alert.ts')).alertCommand(),
   },
   {
-    name: 'alert',
-    summary: 'Alerts: what is wrong, who has it in hand, and who is told',
-    load: async () => (await import('./alert.ts')).alertCommand(),
-  },
-  {
     name: 'simulate',
     summary: 'Simulate a fleet, to size an installation and to see what a renewal policy does',
     load: async () => (await import('./simulate.ts')).simulateCommand(),
