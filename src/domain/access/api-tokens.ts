@@ -5,6 +5,7 @@ import type { AuditEntry } from '../audit/entry.ts'
 import type { UnixSeconds } from '../ids.ts'
 import type { StoreReader } from '../ports.ts'
 import type { ApiToken } from './api-token.ts'
+import { apiTokenDigest } from './commitments.ts'
 import { mayGive, tokenPrincipal } from './grants.ts'
 import type { Permission } from './permissions.ts'
 import type { AccessPorts } from './ports.ts'
@@ -75,7 +76,12 @@ export async function createApiToken(
   }
   await store.commit({
     writes: [{ kind: 'api_token.insert', token }],
-    audit: [entry('api_token.created', token, actor, now, { expiresAt: token.expiresAt })],
+    audit: [
+      entry('api_token.created', token, actor, now, {
+        expiresAt: token.expiresAt,
+        tokenSha256: apiTokenDigest(token),
+      }),
+    ],
   })
   return { token, secret }
 }

@@ -4,12 +4,12 @@
 import { toHex } from '../../core/bytes/hex.ts'
 import { toUtf8 } from '../../core/bytes/utf8.ts'
 import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
-import { sha256Hex } from '../../crypto/digest.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import type { UnixSeconds } from '../ids.ts'
 import type { Clock, Random, Store } from '../ports.ts'
 import { type AccessSettings, readAccessSettings } from './access-settings.ts'
 import type { Approval, ApprovalState } from './approval.ts'
+import { approvalDigest } from './commitments.ts'
 import { grantsOf, operatorPrincipal } from './grants.ts'
 import { GUARDED_ACTS, type GuardedAct } from './guarded-acts.ts'
 import { activeOperators } from './operators.ts'
@@ -86,7 +86,7 @@ export class FourEyes {
       writes: [{ kind: 'approval.put', approval, from: null }],
       audit: [
         entry('approval.requested', approval, actorOf(principal), now, {
-          parametersSha256: sha256Hex(toUtf8(text)),
+          approvalSha256: approvalDigest(approval),
           quorum,
           expiresAt: approval.expiresAt,
         }),
@@ -116,7 +116,7 @@ export class FourEyes {
     const actor = actorOf(principal)
     await store.commit({
       writes: [{ kind: 'approval.put', approval: given, from: approval.revision }],
-      audit: [entry('approval.given', given, actor, now)],
+      audit: [entry('approval.given', given, actor, now, { state: given.state })],
     })
     return complete ? this.#execute(given) : { kind: 'waiting', approval: given }
   }

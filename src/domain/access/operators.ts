@@ -1,12 +1,11 @@
 // Admitting operators, changing what they may do and how they sign in, and removing them. A removed operator is erased: what remains is the
 // opaque id that the log knows.
-import { toUtf8 } from '../../core/bytes/utf8.ts'
 import { TouchmarkError } from '../../core/errors.ts'
-import { sha256Hex } from '../../crypto/digest.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import { ChangeBuilder } from '../change-builder.ts'
 import type { UnixSeconds } from '../ids.ts'
 import type { StoreReader } from '../ports.ts'
+import { passwordDigest, rolesDigest, totpDigest } from './commitments.ts'
 import {
   activeOperator,
   checkOperatorName,
@@ -160,7 +159,7 @@ function addLink(
   const secret = newSecret(random)
   const link = { name, secretHash: hashSecret(secret), createdAt: now, expiresAt: now + LINK_SECONDS }
   change.write({ kind: 'link.put', link })
-  change.record(credentialEntry(name, 'link', 'set', actor, now))
+  change.record(credentialEntry({ operatorId: name, credential: 'link', sha256: link.secretHash }, actor, now))
   return secret
 }
 
@@ -172,10 +171,8 @@ export async function setPassword(
   const operator = await activeOperator(operatorId, store.read)
   const about = [operator.name, operator.email ?? '']
   const passwordHash = password === null ? null : await passwords.hash(password, about)
-  await changeCredential(operator, { passwordHash }, 'password', password === null ? 'removed' : 'set', {
-    store,
-    clock,
-  })
+  const changed = { ...operator, passwordHash }
+  await changeCredential(changed, 'password', password === null ? null : passwordDigest(changed), { store, clock })
 }
 
 /** Throws `operator.not_found`, `totp.offer_invalid`, `totp.code_wrong`, `operator.changed`. `null` takes the second factor away. */
@@ -185,43 +182,43 @@ export async function setTotp(
 ): Promise<void> {
   const operator = await activeOperator(operatorId, store.read)
   const totp = proof && acceptTotp({ operatorId, ...proof }, clock.now(), secretFor(TOTP_KEY), random)
-  await changeCredential(operator, { totp }, 'totp', proof === null ? 'removed' : 'set', { store, clock })
+  const changed = { ...operator, totp }
+  await changeCredential(changed, 'totp', proof === null ? null : totpDigest(changed), { store, clock })
 }
 
 async function changeCredential(
-  operator: Operator,
-  to: Partial<Pick<Operator, 'passwordHash' | 'totp' | 'oidc'>>,
-  credential: string,
-  change: 'set' | 'removed',
+  changed: Operator,
+  credential: 'password' | 'totp',
+  sha256: string | null,
   { store, clock }: Pick<AccessPorts, 'store' | 'clock'>,
 ): Promise<void> {
-  const { id, revision } = operator
+  const { id, revision } = changed
   await store.commit({
-    writes: [{ kind: 'operator.put', operator: { ...operator, ...to, revision: revision + 1 }, from: revision }],
-    audit: [credentialEntry(id, credential, change, { kind: 'operator', id }, clock.now())],
+    writes: [{ kind: 'operator.put', operator: { ...changed, revision: revision + 1 }, from: revision }],
+    audit: [credentialEntry({ operatorId: id, credential, sha256 }, { kind: 'operator', id }, clock.now())],
   })
 }
 
+/** What the log says where somebody gets a means to sign in, or loses one; `sha256` of `commitments.ts` where it is set. */
 export function credentialEntry(
-  operatorId: string,
-  credential: string,
-  change: 'set' | 'removed',
+  of: {
+    readonly operatorId: string
+    readonly credential: 'link' | 'passkey' | 'password' | 'totp' | 'oidc'
+    readonly sha256: string | null
+    readonly change?: 'removed'
+  },
   actor: Actor,
   at: UnixSeconds,
 ): AuditEntry {
+  const { operatorId, credential, sha256, change = sha256 === null ? 'removed' : 'set' } = of
   return {
     at,
     actor,
     action: 'operator.credential_changed',
     outcome: 'done',
     subject: { name: operatorId },
-    detail: { credential, change },
+    detail: { credential, change, ...(sha256 === null ? {} : { credentialSha256: sha256 }) },
   }
-}
-
-/** What the log says of roles: a digest that commits to every letter of them. */
-export function rolesDigest(roles: readonly RoleGrant[]): string {
-  return sha256Hex(toUtf8(JSON.stringify(roles)))
 }
 
 /** Somebody who can admit others and give them roles, everywhere. */

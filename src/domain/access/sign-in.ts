@@ -152,7 +152,9 @@ export async function openSession(
   const change = new ChangeBuilder()
   also(change, now)
   change.write({ kind: 'session.insert', session })
-  change.record(entry(now, actor, 'session.started', { name: operator.id }, { method }))
+  change.record(
+    entry(now, actor, 'session.started', { name: operator.id }, { method, secretSha256: session.secretHash }),
+  )
   const own = await store.read.sessionsOfOperator(operator.id)
   const live = own.filter(each => sessionState(each, now) === 'live')
   const previous = from.previous === undefined ? undefined : hashSecret(from.previous)

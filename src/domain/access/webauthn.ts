@@ -10,6 +10,7 @@ import { equalSecrets } from '../../crypto/constant-time.ts'
 import { hmacSha256, sha256Hex } from '../../crypto/digest.ts'
 import type { UnixSeconds } from '../ids.ts'
 import type { Write } from '../ports.ts'
+import { passkeyDigest } from './commitments.ts'
 import type { Operator } from './operator.ts'
 import { activeOperator } from './operator.ts'
 import { credentialEntry } from './operators.ts'
@@ -96,7 +97,7 @@ export async function registerPasskey(
   const actor = { kind: 'operator', id: operatorId } as const
   await store.commit({
     writes: [spend, { kind: 'passkey.insert', passkey }],
-    audit: [credentialEntry(operatorId, 'passkey', 'set', actor, now)],
+    audit: [credentialEntry({ operatorId, credential: 'passkey', sha256: passkeyDigest(passkey) }, actor, now)],
   })
   return passkey
 }
@@ -106,10 +107,13 @@ export async function removePasskey(
   { operatorId, id }: { operatorId: string; id: string },
   { store, clock }: Pick<AccessPorts, 'store' | 'clock'>,
 ): Promise<void> {
+  const passkey = (await store.read.passkeysOfOperator(operatorId)).find(each => each.id === id)
+  if (passkey === undefined) throw new TouchmarkError('passkey.not_found', 'not_found', 'There is no such passkey.')
   const actor = { kind: 'operator', id: operatorId } as const
+  const removed = { operatorId, credential: 'passkey', sha256: passkeyDigest(passkey), change: 'removed' } as const
   await store.commit({
     writes: [{ kind: 'passkey.remove', id, operatorId }],
-    audit: [credentialEntry(operatorId, 'passkey', 'removed', actor, clock.now())],
+    audit: [credentialEntry(removed, actor, clock.now())],
   })
 }
 

@@ -121,6 +121,17 @@ export const AUDIT_ACTIONS = {
     detail: ['profile', 'outcome'],
   },
 
+  'job.started': {
+    meaning: 'An act on many things is asked for, and begins. The entry commits to all of it.',
+    subject: ['name'],
+    detail: ['act', 'parametersSha256'],
+  },
+  'job.ended': {
+    meaning: 'An act on many things ends: each has entries of its own.',
+    subject: ['name'],
+    detail: ['act', 'state', 'done', 'changed', 'failed'],
+  },
+
   'campaign.planned': {
     meaning: 'A campaign is written down, with its devices.',
     subject: ['name'],
@@ -212,20 +223,24 @@ export const AUDIT_ACTIONS = {
     detail: ['credential', 'change'],
   },
   'role.changed': { meaning: 'A role gets a new version.', subject: ['name'], detail: ['version'] },
-  'session.started': { meaning: 'An operator signs in.', subject: ['name'], detail: ['method'] },
+  'session.started': { meaning: 'An operator signs in.', subject: ['name'], detail: ['method', 'secretSha256'] },
   'session.ended': { meaning: 'A session is ended before its time.', subject: ['name'] },
   'api_token.created': {
     meaning: 'An API token is made, in the name of an operator.',
     subject: ['tokenId', 'name'],
-    detail: ['expiresAt'],
+    detail: ['expiresAt', 'tokenSha256'],
   },
   'api_token.revoked': { meaning: 'An API token is revoked.', subject: ['tokenId', 'name'] },
   'approval.requested': {
-    meaning: 'An operator asks for an act that others must approve. The entry commits to its parameters.',
+    meaning: 'An operator asks for an act that others must approve. The entry commits to all of it.',
     subject: ['approvalId'],
-    detail: ['act', 'parametersSha256', 'quorum'],
+    detail: ['act', 'approvalSha256', 'quorum'],
   },
-  'approval.given': { meaning: 'A second operator approves an act.', subject: ['approvalId'], detail: ['act'] },
+  'approval.given': {
+    meaning: 'A second operator approves an act.',
+    subject: ['approvalId'],
+    detail: ['act', 'state'],
+  },
   'approval.ended': {
     meaning: 'An act that waited for approval was carried out, failed, was rejected or withdrawn, or its time ran out.',
     subject: ['approvalId'],

@@ -67,6 +67,10 @@ export type AuditFindingCode =
   | 'audit.document_altered'
   | 'audit.document_missing'
   | 'audit.document_unlogged'
+  /** An operator, what they sign in with, a session, an API token, or an act that waits for approval is not what the log says. */
+  | 'audit.access_altered'
+  | 'audit.access_missing'
+  | 'audit.access_unlogged'
   /** A CRL that is given out is not the last one that was signed. */
   | 'audit.publication_altered'
 

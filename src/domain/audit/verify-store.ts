@@ -2,6 +2,7 @@
 // anything. What the log does not speak of, and what is therefore not verified: docs/operate/log-does-not-verify.md.
 import { toUtf8 } from '../../core/bytes/utf8.ts'
 import type { StoreReader } from '../ports.ts'
+import { accessCheck } from './access-check.ts'
 import { certificateCheck } from './certificate-check.ts'
 import { configurationCheck } from './configuration-check.ts'
 import { deviceCheck } from './device-check.ts'
@@ -35,6 +36,7 @@ export async function verifyStore(read: StoreReader, options: VerifyOptions): Pr
         devices,
         deviceFactsCheck(read, report),
         tokenCheck(read, report),
+        accessCheck(read, report),
         ...(options.crossChecks?.(report) ?? []),
       ]
     },
