@@ -38,6 +38,7 @@ import type {
   TransferId,
   UnixSeconds,
 } from './ids.ts'
+import type { StoredJob } from './jobs/job.ts'
 import type { KeptAnswer } from './kept-answer.ts'
 import type { Enrolment, EnrolmentState } from './ra/enrolment.ts'
 import type { Token } from './ra/token.ts'
@@ -236,6 +237,8 @@ export type Write =
     }
   /** Fails with `document.version_exists`: somebody else changed it meanwhile. */
   | { readonly kind: 'document.insert'; readonly document: DocumentVersion }
+  /** Inserts (`from` `null`) or replaces; fails with `job.changed` where the stored revision is not `from`. */
+  | { readonly kind: 'job.put'; readonly job: StoredJob; readonly from: number | null }
   /** Notes that a request is under way. Fails with `answer.begun` where it was noted before. */
   | { readonly kind: 'answer.begin'; readonly answer: KeptAnswer }
   /** Fails with `answer.begun` where the request was answered before, or forgotten. */
@@ -299,7 +302,7 @@ export type Write =
 
 /**
  * One transaction: every write, every audit entry, or nothing. Never without an audit entry, but for what decides nothing: publications,
- * work, health reports, alerts and their notices, the renewal plan, what a credential says of its use and its failures, the progress of a campaign, answers that are kept.
+ * work, health reports, alerts and their notices, the renewal plan, what a credential says of its use and its failures, the progress of a campaign or a job, answers that are kept.
  */
 export interface ChangeSet {
   readonly writes: readonly Write[]
@@ -524,6 +527,11 @@ export interface StoreReader {
   activity(from: UnixSeconds, until: UnixSeconds): Promise<Activity[]>
   /** How many devices there are in each state; states without any are left out. */
   deviceCounts(): Promise<Partial<Readonly<Record<DeviceState, number>>>>
+  job(id: string): Promise<StoredJob | undefined>
+  /** Newest first. */
+  jobs(page: { after?: string; limit: number }): Promise<Page<StoredJob>>
+  /** Jobs that are running, oldest first, at most 100. */
+  jobsAtWork(): Promise<StoredJob[]>
   keptAnswer(id: string): Promise<KeptAnswer | undefined>
 
   counts(): Promise<{ readonly devices: number; readonly certificates: number; readonly auditEntries: number }>

@@ -1,6 +1,7 @@
 // The process, wired by hand: every use case gets the ports that it needs, every route its listeners, every job its time. What is
 // opened here is closed here, in the opposite order.
 import { isIP } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { passkeyVerifier } from '../adapters/passkey-verifier.ts'
 import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
 import { type Access, createAccess } from '../domain/access/access.ts'
@@ -31,11 +32,13 @@ import { createLogRoutes } from '../protocols/log/routes.ts'
 import { createOcspRoutes } from '../protocols/ocsp/routes.ts'
 import { Admission, EventLoopDelay } from './admission.ts'
 import { Alerting } from './alerting.ts'
+import { FolderBatchDesk } from './batch-desk.ts'
 import { checkpointSigner } from './checkpoint-signer.ts'
 import type { Configuration } from './configuration.ts'
 import { createConsoleRoutes, isConsoleBuilt } from './console.ts'
 import { Gauges } from './gauges.ts'
 import { createHealthRoutes, type ReadinessCheck } from './health.ts'
+import { JobRunner } from './job-runner.ts'
 import { type Job, JobLoop } from './jobs.ts'
 import { type Listener, type ListenerOptions, openListener } from './listener.ts'
 import { errorFields, type Logger } from './logger.ts'
@@ -105,8 +108,19 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   const signCheckpoint = await checkpointSigner(instance)
   const alerting = stack.use(new Alerting({ instance, responders, metrics, logger, jobs: () => jobs }))
   stack.use(instance.observation.subscribe(alerting.observer))
+  const desk = new FolderBatchDesk(instance, signCheckpoint)
+  const runner = new JobRunner({ ...instance, logger, runBatch: (job, signal) => desk.run(job, signal) })
   const jobs: JobLoop = new JobLoop(
-    createJobs(instance, { access, responders, trustBundles, alerting, renewCertificate, signCheckpoint, logger }),
+    createJobs(instance, {
+      access,
+      runner,
+      responders,
+      trustBundles,
+      alerting,
+      renewCertificate,
+      signCheckpoint,
+      logger,
+    }),
     {
       changeMarker: () => store.read.changeMarker(),
       logger,
@@ -146,6 +160,8 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       authorities,
       keyStore: instance.keyStore,
       log: configuration.log,
+      desk,
+      wait: signal => sleep(1000, undefined, { signal }).catch(() => undefined),
       clock,
       version: packageVersion(),
       elapsed: () => performance.now(),
@@ -192,6 +208,8 @@ export async function startServer(instance: Instance, options: ServerOptions): P
     await signCheckpoint()
   })
   jobs.start()
+  // Ended first of all: what they have begun they write down.
+  stack.use(runner)
   stack.use(jobs)
   const url = `https://${urlHost(host)}:${https.port}`
   const httpUrl = `http://${urlHost(host)}:${http.port}`
@@ -205,6 +223,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
 }
 
 interface JobPorts {
+  readonly runner: JobRunner
   readonly access: Access
   readonly responders: OcspResponders
   readonly trustBundles: TrustBundles
@@ -216,7 +235,7 @@ interface JobPorts {
 
 /** Everything that goes on beside the requests, and when. */
 function createJobs(instance: Instance, ports: JobPorts): Job[] {
-  const { access, responders, trustBundles, alerting, renewCertificate, signCheckpoint, logger } = ports
+  const { access, runner, responders, trustBundles, alerting, renewCertificate, signCheckpoint, logger } = ports
   const { store, clock, authorities, registration } = instance
   // A new authority has its CRL and its OCSP signer within seconds, however busy the store is otherwise.
   const onConfiguration = { atMostEverySeconds: 1, marker: () => store.read.configurationMarker() }
@@ -273,6 +292,12 @@ function createJobs(instance: Instance, ports: JobPorts): Job[] {
     },
     { name: 'counted refusals', everySeconds: 60, run: () => registration.refusals.flush() },
     { name: 'server certificate', everySeconds: 3600, run: renewCertificate },
+    {
+      name: 'acts on many',
+      onChange: { atMostEverySeconds: 1 },
+      everySeconds: 5,
+      run: () => runner.takeOn(),
+    },
     {
       name: 'campaigns',
       onChange: { atMostEverySeconds: 1 },

@@ -3,12 +3,13 @@
 import { passkeyVerifier } from '../../src/adapters/passkey-verifier.ts'
 import { EMPTY } from '../../src/core/bytes/bytes.ts'
 import { toUtf8 } from '../../src/core/bytes/utf8.ts'
-import { asTouchmarkError } from '../../src/core/errors.ts'
+import { asTouchmarkError, TouchmarkError } from '../../src/core/errors.ts'
 import { sha256 } from '../../src/crypto/digest.ts'
 import { type Access, createAccess } from '../../src/domain/access/access.ts'
 import { Passwords } from '../../src/domain/access/password.ts'
 import { type Permission, permissionNames } from '../../src/domain/access/permissions.ts'
 import type { Grant, Principal, Scope } from '../../src/domain/access/principal.ts'
+import type { BatchDesk } from '../../src/domain/factory/batch-desk.ts'
 import { type ApiPorts, createApiRoutes } from '../../src/protocols/api/routes.ts'
 import type { HttpReply, HttpRequest, Route } from '../../src/protocols/http.ts'
 import { createRouter } from '../../src/server/router.ts'
@@ -61,11 +62,21 @@ export function testAccess({ store, clock, random }: TestInstance): Access {
   })
 }
 
+/** For tests without files. */
+const NO_FILES: BatchDesk = {
+  upload: () => Promise.reject(new TouchmarkError('factory.input_unknown', 'malformed', 'No files here.')),
+  find: () => Promise.reject(new TouchmarkError('batch.upload_not_found', 'not_found', 'No files here.')),
+  tryOut: () => Promise.reject(new TouchmarkError('batch.upload_not_found', 'not_found', 'No files here.')),
+  result: () => undefined,
+}
+
 export function apiPorts(instance: TestInstance, caller: () => Principal | undefined): ApiPorts {
   let elapsed = 0
   return {
     ...instance,
     access: testAccess(instance),
+    desk: NO_FILES,
+    wait: async () => undefined,
     log: { origin: 'log.example.test', verifierKeys: [] },
     version: '0.0.0',
     // Nobody is limited here, but where a test asks for it.

@@ -59,6 +59,7 @@ import {
 import { insertStatement, putStatement } from './tables/device-statement.ts'
 import { insertDocument, putDocument } from './tables/document.ts'
 import { insertEnrolment, moveEnrolment, putEnrolment, updateEnrolmentState } from './tables/enrolment.ts'
+import { insertJob, putJob, updateJob } from './tables/job.ts'
 import { putHolding, upsertHolding } from './tables/key-holding.ts'
 import { insertOperator, putOperator, updateOperator } from './tables/operator.ts'
 import {
@@ -162,6 +163,8 @@ export const WRITE_STATEMENTS: readonly WriteStatement[] = [
   finishAnswer,
   dropAnswer,
   dropOldAnswers,
+  insertJob,
+  updateJob,
   insertOperator,
   updateOperator,
   insertPasskey,
@@ -329,6 +332,9 @@ export function planWrite(write: Write, out: StepSink): void {
       break
     case 'document.insert':
       putDocument(write.document, out)
+      break
+    case 'job.put':
+      putJob(write.job, write.from, out)
       break
     case 'answer.begin':
       putAnswer(write.answer, out)
@@ -619,6 +625,10 @@ export function conflictOf(write: Write): TouchmarkError {
         'Somebody else changed the document meanwhile.',
         { evidence: { name: write.document.name, version: write.document.version } },
       )
+    case 'job.put':
+      return new TouchmarkError('job.changed', 'conflict', 'Somebody else changed the job meanwhile.', {
+        evidence: { jobId: write.job.id, from: write.from ?? 'none' },
+      })
     case 'answer.begin':
     case 'answer.finish':
       return new TouchmarkError('answer.begun', 'conflict', 'The same request is under way, or was answered.')

@@ -43,6 +43,7 @@ import { readAllProperties, readPropertiesOfDevice } from './tables/device-prope
 import { readStatementsOfDevice } from './tables/device-statement.ts'
 import { readDocument, readDocuments } from './tables/document.ts'
 import { readEnrolment, readEnrolments, readOpenEnrolmentsOfDevice } from './tables/enrolment.ts'
+import { readJob, readJobs, readJobsAtWork } from './tables/job.ts'
 import { readHolding } from './tables/key-holding.ts'
 import { readEntries, readEntry, readHead, readLatestCheckpoint, readLogHead, readTile } from './tables/log.ts'
 import { readOperator, readOperatorByEmail, readOperatorByOidc, readOperators } from './tables/operator.ts'
@@ -163,6 +164,9 @@ export function storeReader(queries: Queries): StoreReader {
       readEntriesOfDevice(queries, id, before, limit),
     activity: (from, until) => readActivity(queries, from, until),
     deviceCounts: () => readDeviceCounts(queries),
+    job: id => readJob(queries, id),
+    jobs: page => readJobs(queries, page),
+    jobsAtWork: () => readJobsAtWork(queries),
     keptAnswer: id => readAnswer(queries, id),
 
     counts: async () => {

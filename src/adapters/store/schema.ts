@@ -479,6 +479,25 @@ const REST_API: Migration = {
       expires_at BIGINT NOT NULL
     )`,
     'CREATE INDEX kept_answer_expiry ON kept_answer (expires_at)',
+    `CREATE TABLE job (
+      id BYTES NOT NULL PRIMARY KEY,
+      act TEXT NOT NULL,
+      parameters TEXT NOT NULL,
+      requested_by TEXT NOT NULL,
+      state TEXT NOT NULL,
+      done BIGINT NOT NULL,
+      changed BIGINT NOT NULL,
+      failed BIGINT NOT NULL,
+      total BIGINT,
+      place TEXT,
+      failures TEXT NOT NULL,
+      outcome TEXT,
+      lease_until BIGINT NOT NULL,
+      created_at BIGINT NOT NULL,
+      finished_at BIGINT,
+      revision BIGINT NOT NULL
+    )`,
+    "CREATE INDEX job_at_work ON job (id) WHERE state = 'running'",
   ],
 }
 

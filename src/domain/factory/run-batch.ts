@@ -107,6 +107,32 @@ export async function runBatch(request: BatchRequest, ports: BatchPorts): Promis
   return { ...(await run.finish()), batch: batch.id, resumed }
 }
 
+/**
+ * Decides every unit as `runBatch` would, prepares its certificate and lints it, and signs and stores nothing: what it calls issued would be. A unit
+ * that stands in the input twice is found where the two are within a thousand lines; the run itself finds all.
+ */
+export async function tryBatch(
+  request: Omit<BatchRequest, 'inputDigest'>,
+  ports: Omit<BatchPorts, 'progress'>,
+): Promise<BatchCounts> {
+  const at = ports.clock.now()
+  const batch: Batch = { ...NOT_BEGUN, id: newBatchId(at, ports.random), profile: request.profile.name, createdAt: at }
+  const run = new BatchRun(batch, { ...request, inputDigest: '' }, ports)
+  await using reader = new RequestReader()
+  for await (const chunk of reader.ahead(inChunks(request.units))) await run.tryOut(chunk)
+  return run.counts
+}
+
+const NOT_BEGUN = {
+  inputDigest: '',
+  state: 'running',
+  done: 0,
+  issued: 0,
+  existing: 0,
+  rejected: 0,
+  finishedAt: null,
+} as const
+
 async function openBatch(request: BatchRequest, ports: BatchPorts): Promise<{ batch: Batch; resumed: boolean }> {
   const { store, clock, random } = ports
   const known = await store.read.batchByInput(request.inputDigest)
@@ -242,6 +268,24 @@ class BatchRun {
         this.#inFlight.splice(this.#inFlight.indexOf(tracked), 1)
       })
     this.#inFlight.push(tracked)
+  }
+
+  get counts(): BatchCounts {
+    return { ...this.#counts }
+  }
+
+  /** As `take`, up to the signature. */
+  async tryOut({ inputs, requests }: ReadChunk): Promise<void> {
+    const results: (UnitResult | undefined)[] = new Array(inputs.length).fill(undefined)
+    const granted = await this.#decide(inputs, await requests, results)
+    const { units, prepared } = await this.#prepare(granted, results)
+    for (const [i, { checked }] of units.entries()) {
+      const { notAfter } = prepared[i]!.facts
+      results[checked.slot] = certified('issued', checked.unit, '', notAfter, NOTHING)
+    }
+    const done = results.filter(result => result !== undefined)
+    for (const result of done) this.#counts[result.outcome]++
+    await this.#ports.sink.write(done)
   }
 
   async finish(): Promise<BatchCounts> {
@@ -614,6 +658,7 @@ class BatchRun {
 }
 
 const NOTHING_TAKEN = {}
+const NOTHING = new Uint8Array(0)
 
 /** One entry tells the whole birth of a unit: device, key and certificate come to be in one act. The same object for the same words. */
 function birthDetail(deviceRegistered: boolean, keyRegistered: boolean, keyOrigin: KeyOrigin): BirthDetail {

@@ -182,7 +182,10 @@ class Gate {
     if (answer.version !== undefined) {
       headers['etag'] = etagOf(answer.version)
       headers['cache-control'] = 'private, no-cache'
-      if (request.method === 'GET' && isNotModified(request, answer.version)) return { status: 304, headers, body: '' }
+      if (request.method === 'GET' && isNotModified(request, answer.version)) {
+        const { 'content-type': _, ...unchanged } = headers
+        return { status: 304, headers: unchanged, body: '' }
+      }
     }
     const value = this.#endpoint.paged
       ? pageOf(answer.body as { items: readonly unknown[]; next: string | null }, list, wanted)

@@ -3,11 +3,13 @@ import type { KeyStore } from '../../crypto/key-store.ts'
 import type { Access } from '../../domain/access/access.ts'
 import type { AuthorityDirectory } from '../../domain/ca/authorities.ts'
 import type { CertificateIssuer } from '../../domain/ca/issuer.ts'
+import type { BatchDesk } from '../../domain/factory/batch-desk.ts'
 import type { Random, Store } from '../../domain/ports.ts'
 import type { Route } from '../http.ts'
 import { accessEndpoints } from './access-endpoints.ts'
 import { auditEndpoints } from './audit.ts'
 import { authorityEndpoints } from './authorities.ts'
+import { batchEndpoints } from './batches.ts'
 import { campaignEndpoints } from './campaigns.ts'
 import { certificateEndpoints } from './certificates.ts'
 import { descriptionEndpoints } from './description.ts'
@@ -16,8 +18,10 @@ import { deviceEndpoints } from './devices.ts'
 import { documentEndpoints } from './documents.ts'
 import type { Endpoint } from './endpoint.ts'
 import { enrolmentEndpoints } from './enrolments.ts'
+import { type EventPorts, eventEndpoints } from './events.ts'
 import { type GatePorts, gatedRoute } from './gate.ts'
 import { IdempotentAnswers } from './idempotency.ts'
+import { jobEndpoints } from './jobs.ts'
 import { openApiDocument } from './openapi.ts'
 import { profileEndpoints } from './profiles.ts'
 import { RateLimiter } from './rate-limit.ts'
@@ -33,6 +37,9 @@ export interface ApiPorts extends Omit<GatePorts, 'limiter' | 'answers'> {
   readonly keyStore: KeyStore
   /** Operators and how they sign in; the four eyes over what cannot be undone. */
   readonly access: Access
+  /** Where factory files come in. */
+  readonly desk: BatchDesk
+  readonly wait: EventPorts['wait']
   /** The audit log's name and public keys. */
   readonly log: { readonly origin: string; readonly verifierKeys: readonly string[] }
   /** Of the program, for the description. */
@@ -57,6 +64,9 @@ export function apiEndpoints(ports: ApiPorts): Endpoint[] {
     ...documentEndpoints(ports),
     ...renewalEndpoints({ read }),
     ...campaignEndpoints(ports),
+    ...batchEndpoints(ports),
+    ...eventEndpoints({ ...ports, read }),
+    ...jobEndpoints({ ...ports, fourEyes }),
     ...auditEndpoints({ ...ports, read }),
     ...accessEndpoints(ports.access),
   ]

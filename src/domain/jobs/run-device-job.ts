@@ -1,0 +1,132 @@
+// An act on every device that a query finds, one after the other, a page at a time: each is the recipe that acts on one device, in its own change
+// set, so that one that fails takes nothing from the others. Done again after a crash, it changes nothing twice.
+import { z } from 'zod'
+import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
+import type { AuditEntry } from '../audit/entry.ts'
+import { changeProperties } from '../device/change-properties.ts'
+import { parsePropertyName } from '../device/device-property-name.ts'
+import type { DeviceQuery } from '../device/device-query.ts'
+import { retireDevice } from '../device/retire-device.ts'
+import { shipDevice } from '../device/ship-device.ts'
+import { resumeDevice, suspendDevice } from '../device/suspend-device.ts'
+import type { DeviceId } from '../ids.ts'
+import type { Clock, Random, Store } from '../ports.ts'
+import { REVOCATION_REASONS, revokeDevice } from '../revocation/revoke.ts'
+import { type JobAct, type JobFailure, LEASE_SECONDS, MAX_FAILURES, movedJob, type StoredJob } from './job.ts'
+import { endOf } from './start-job.ts'
+
+export interface DeviceJobPorts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** Devices of one step: between two steps the job can be called off, and what it has done is written down. */
+const STEP = 50
+
+const base = z.object({
+  /** As `DeviceQuery`, its times fixed when the job was asked for. */
+  query: z.record(z.string(), z.unknown()),
+  because: z.string().optional(),
+})
+export const revokeParameters = base.extend({ reason: z.enum(REVOCATION_REASONS) })
+export const propertyParameters = base.extend({
+  changes: z.array(z.object({ name: z.string(), value: z.string().nullable(), personal: z.boolean() })),
+})
+
+/** Whether the device was changed. */
+type Act = (id: DeviceId, actor: AuditEntry['actor'], ports: DeviceJobPorts) => Promise<boolean>
+
+function actOf(act: JobAct, parameters: unknown): Act {
+  const { because } = base.parse(parameters)
+  const by = (actor: AuditEntry['actor']) => ({ actor, ...(because === undefined ? {} : { because }) })
+  switch (act) {
+    case 'devices.revoke': {
+      const { reason } = revokeParameters.parse(parameters)
+      return async (id, actor, ports) => (await revokeDevice(id, reason, actor, ports)).changed.length > 0
+    }
+    case 'devices.ship':
+      return async (id, actor, ports) => moved(await shipDevice(id, by(actor), ports))
+    case 'devices.suspend':
+      return async (id, actor, ports) => moved(await suspendDevice(id, by(actor), ports))
+    case 'devices.resume':
+      return async (id, actor, ports) => moved(await resumeDevice(id, by(actor), ports))
+    case 'devices.retire':
+      return async (id, actor, ports) => moved(await retireDevice(id, by(actor), ports))
+    case 'devices.properties': {
+      const changes = propertyParameters
+        .parse(parameters)
+        .changes.map(({ name, ...rest }) => ({ name: parsePropertyName(name), ...rest }))
+      return async (id, actor, ports) => {
+        await changeProperties(id, changes, actor, ports)
+        return true
+      }
+    }
+    case 'batch.run':
+      throw new TypeError('A batch is no act on devices')
+    default:
+      return act satisfies never
+  }
+}
+
+const moved = ({ device, from }: { readonly device: { readonly state: string }; readonly from: string }) =>
+  device.state !== from
+
+/**
+ * Takes the job on until it ends, the signal says stop, or another process works on it. Answers it as it stands then. Throws what stops the whole:
+ * the store; it goes on from there when it is called again.
+ */
+export async function runDeviceJob(taken: StoredJob, ports: DeviceJobPorts, signal: AbortSignal): Promise<StoredJob> {
+  const { store, clock } = ports
+  const parameters: unknown = JSON.parse(taken.parameters)
+  const act = actOf(taken.act, parameters)
+  const query = base.parse(parameters).query as DeviceQuery
+  const actor = { kind: 'operator', id: taken.requestedBy } as const
+  let job = taken
+  for (;;) {
+    if (signal.aborted) return job
+    const after = job.place === null ? {} : { after: job.place }
+    const page = await store.read.selectDevices(query, { limit: STEP, ...after })
+    let { changed, failed, done } = job
+    const failures: JobFailure[] = [...job.failures]
+    let last: DeviceId | undefined
+    for (const { deviceId } of page.items) {
+      // Who holds several credentials that the query means stands there for each of them.
+      if (deviceId === last) continue
+      last = deviceId
+      done++
+      try {
+        if (await act(deviceId, actor, ports)) changed++
+      } catch (thrown) {
+        const error = asTouchmarkError(thrown)
+        if (error.kind === 'internal' || (error.kind === 'unavailable' && error.code.startsWith('store.'))) throw error
+        failed++
+        if (failures.length < MAX_FAILURES) failures.push({ what: deviceId, code: error.code })
+      }
+    }
+    const now = clock.now()
+    const ended = page.next === null
+    const next = movedJob(job, {
+      done,
+      changed,
+      failed,
+      failures,
+      place: page.next,
+      ...(ended ? { state: 'finished', finishedAt: now } : { leaseUntil: now + LEASE_SECONDS }),
+    })
+    try {
+      await store.commit(
+        ended
+          ? endOf(next, job.revision, actor, now)
+          : { writes: [{ kind: 'job.put', job: next, from: job.revision }], audit: [] },
+      )
+    } catch (thrown) {
+      // It was called off, or another process took it.
+      if (thrown instanceof TouchmarkError && thrown.code === 'job.changed')
+        return (await store.read.job(job.id)) ?? job
+      throw thrown
+    }
+    job = next
+    if (ended) return job
+  }
+}

@@ -1,0 +1,245 @@
+// Acts on many devices as jobs: asked for with a query whose blast radius was shown, carried out beside the requests, watched, called off.
+import { z } from 'zod'
+import { TouchmarkError } from '../../core/errors.ts'
+import { readAccessSettings } from '../../domain/access/access-settings.ts'
+import type { FourEyes } from '../../domain/access/four-eyes.ts'
+import { blastRadius } from '../../domain/campaign/blast-radius.ts'
+import { becauseDetail } from '../../domain/device/device-act.ts'
+import { queryAt, standingQuerySchema } from '../../domain/device/device-group.ts'
+import { parsePropertyName } from '../../domain/device/device-property-name.ts'
+import { JOB_ACTS, type StoredJob } from '../../domain/jobs/job.ts'
+import { revokeParameters } from '../../domain/jobs/run-device-job.ts'
+import { cancelJob, readJob, startJob } from '../../domain/jobs/start-job.ts'
+import type { Clock, Random, Store } from '../../domain/ports.ts'
+import { REVOCATION_REASONS } from '../../domain/revocation/revoke.ts'
+import { timestamp } from '../../domain/timestamp.ts'
+import { radiusSchema, radiusView } from './campaigns.ts'
+import { type Endpoint, endpoint, hexId, timestampText } from './endpoint.ts'
+import { forbidden } from './gate.ts'
+import { guarded, guardedResult } from './guarded.ts'
+import { optionalTimestamp } from './views.ts'
+
+export interface JobEndpointPorts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly fourEyes: FourEyes
+}
+
+export const jobSchema = z
+  .object({
+    id: z.string(),
+    act: z.enum(JOB_ACTS),
+    parameters: z.record(z.string(), z.unknown()),
+    requestedBy: z.string(),
+    state: z.enum(['running', 'finished', 'failed', 'cancelled']),
+    done: z.int(),
+    changed: z.int(),
+    failed: z.int(),
+    total: z.int().nullable(),
+    failures: z.array(z.object({ what: z.string(), code: z.string() })).meta({ description: 'The first hundred.' }),
+    outcome: z.string().nullable(),
+    createdAt: timestampText,
+    finishedAt: timestampText.nullable(),
+  })
+  .meta({ id: 'Job' })
+
+export const jobView = (job: StoredJob): z.input<typeof jobSchema> => ({
+  id: job.id,
+  act: job.act,
+  parameters: JSON.parse(job.parameters) as Record<string, unknown>,
+  requestedBy: job.requestedBy,
+  state: job.state,
+  done: job.done,
+  changed: job.changed,
+  failed: job.failed,
+  total: job.total,
+  failures: job.failures.map(each => ({ ...each })),
+  outcome: job.outcome,
+  createdAt: timestamp(job.createdAt),
+  finishedAt: optionalTimestamp(job.finishedAt),
+})
+
+/** Whoever may see what a job is about. */
+const READ = {
+  'devices.revoke': 'certificate.read',
+  'devices.ship': 'device.read',
+  'devices.suspend': 'device.read',
+  'devices.resume': 'device.read',
+  'devices.retire': 'device.read',
+  'devices.properties': 'device.read',
+  'batch.run': 'batch.read',
+} as const satisfies Record<StoredJob['act'], string>
+
+const WRITE = {
+  'devices.revoke': 'certificate.revoke_many',
+  'devices.ship': 'device.write',
+  'devices.suspend': 'device.write',
+  'devices.resume': 'device.write',
+  'devices.retire': 'device.end',
+  'devices.properties': 'device.write',
+  'batch.run': 'batch.run',
+} as const satisfies Record<StoredJob['act'], string>
+
+const devices = standingQuerySchema.meta({ description: 'Which devices: every condition must hold.' })
+const revokeMany = revokeParameters.extend({ total: z.int() })
+
+export function jobEndpoints(ports: JobEndpointPorts): Endpoint[] {
+  const { store, fourEyes } = ports
+  const { read } = store
+  const revoke = guarded(fourEyes, 'certificate.revoke_many', revokeMany, async ({ total, ...parameters }, actor) =>
+    jobView(await startJob({ act: 'devices.revoke', parameters, total }, actor, ports)),
+  )
+  return [
+    endpoint({
+      method: 'POST',
+      path: '/revocations/preview',
+      id: 'previewRevocation',
+      tag: 'Revocations',
+      summary: 'Whom a revocation by query would meet, and until when they are believed offline',
+      permission: 'certificate.read',
+      question: true,
+      body: z.strictObject({ devices }),
+      answer: radiusSchema,
+      async handle({ body, now }) {
+        return { body: radiusView(await blastRadius(queryAt(body.devices, now), now, read)) }
+      },
+    }),
+    endpoint({
+      method: 'POST',
+      path: '/revocations',
+      id: 'revokeMany',
+      tag: 'Revocations',
+      summary: 'Revoke or hold everything that is live of the devices that a query finds, as a job',
+      permission: 'certificate.revoke_many',
+      body: z.strictObject({
+        devices,
+        reason: z.enum(REVOCATION_REASONS),
+        expectedDevices: z
+          .int()
+          .min(0)
+          .meta({ description: 'How many devices the preview showed: where there are more now, nothing happens.' }),
+      }),
+      answer: guardedResult(jobSchema),
+      async handle(call) {
+        const { reason, expectedDevices } = call.body
+        const query = queryAt(call.body.devices, call.now)
+        const { devices: total } = await blastRadius(query, call.now, read)
+        assertExpected(total, expectedDevices)
+        const parameters = { query: { ...query }, reason, total }
+        const { revokeManyAbove } = (await readAccessSettings(read)).fourEyes
+        if (total <= revokeManyAbove) {
+          const { total: _, ...own } = parameters
+          const job = await startJob({ act: 'devices.revoke', parameters: own, total }, call.actor, ports)
+          return { body: { outcome: 'done' as const, result: jobView(job), approval: null } }
+        }
+        return revoke.ask(parameters, `Revoke ${total} devices (${reason}): ${JSON.stringify(call.body.devices)}`, call)
+      },
+    }),
+    endpoint({
+      method: 'POST',
+      path: '/devices/actions',
+      id: 'actOnDevices',
+      tag: 'Devices',
+      summary: 'Ship, suspend, resume or retire the devices that a query finds, or say something of them, as a job',
+      permission: 'device.write',
+      body: z
+        .strictObject({
+          act: z.enum(['ship', 'suspend', 'resume', 'retire', 'properties']),
+          devices,
+          because: z.string().min(1).max(64).optional(),
+          changes: z
+            .array(
+              z.strictObject({
+                name: z.string().max(80),
+                value: z.string().max(256).nullable(),
+                personal: z.boolean().default(false),
+              }),
+            )
+            .min(1)
+            .max(64)
+            .optional()
+            .meta({ description: 'Of properties.' }),
+          expectedDevices: z.int().min(0),
+        })
+        .refine(body => (body.act === 'properties') === (body.changes !== undefined), {
+          path: ['changes'],
+          message: 'belongs to properties, and has to be there',
+        }),
+      answer: jobSchema,
+      async handle(call) {
+        const { act, because, changes, expectedDevices } = call.body
+        if (act === 'retire' && !call.may({}, 'device.end')) throw forbidden('device.end')
+        becauseDetail({ actor: call.actor, ...(because === undefined ? {} : { because }) })
+        for (const { name } of changes ?? []) parsePropertyName(name)
+        const query = queryAt(call.body.devices, call.now)
+        const { devices: total } = await blastRadius(query, call.now, read)
+        assertExpected(total, expectedDevices)
+        const parameters = {
+          query,
+          ...(because === undefined ? {} : { because }),
+          ...(changes === undefined ? {} : { changes }),
+        }
+        const job = await startJob({ act: `devices.${act}`, parameters, total }, call.actor, ports)
+        return { body: jobView(job), status: 202 }
+      },
+    }),
+    endpoint({
+      method: 'GET',
+      path: '/jobs',
+      id: 'listJobs',
+      tag: 'Jobs',
+      summary: 'Jobs, newest first',
+      permission: 'signed-in',
+      answer: jobSchema,
+      paged: true,
+      async handle(call) {
+        const { items, next } = await read.jobs(call.page)
+        return { body: { items: items.filter(({ act }) => call.may({}, READ[act])).map(jobView), next } }
+      },
+    }),
+    endpoint({
+      method: 'GET',
+      path: '/jobs/:id',
+      id: 'showJob',
+      tag: 'Jobs',
+      summary: 'How far a job is',
+      permission: 'signed-in',
+      params: { id: hexId('a job') },
+      answer: jobSchema,
+      async handle(call) {
+        const job = await readJob(call.params.id, store)
+        if (!call.may({}, READ[job.act])) throw forbidden(READ[job.act])
+        return { body: jobView(job) }
+      },
+    }),
+    endpoint({
+      method: 'POST',
+      path: '/jobs/:id/cancel',
+      id: 'cancelJob',
+      tag: 'Jobs',
+      summary: 'Begin nothing more; what is done stays done',
+      permission: 'signed-in',
+      params: { id: hexId('a job') },
+      answer: jobSchema,
+      async handle(call) {
+        const { id, act } = await readJob(call.params.id, store)
+        if (!call.may({}, WRITE[act])) throw forbidden(WRITE[act])
+        return { body: jobView(await cancelJob(id, call.actor, ports)) }
+      },
+    }),
+  ]
+}
+
+function assertExpected(found: number, expected: number): void {
+  if (found <= expected) return
+  throw new TouchmarkError(
+    'api.more_than_expected',
+    'conflict',
+    `The query means ${found} devices now, not ${expected}.`,
+    {
+      next: 'Look at the preview again.',
+      evidence: { devices: found, expectedDevices: expected },
+    },
+  )
+}
