@@ -338,6 +338,26 @@ for (const [engine, open] of ENGINES) {
       await assertInvariants(instance.store)
     })
 
+    test('who goes back late is back all the same, and not asked once more', async t => {
+      const instance = await open(t)
+      const units = (await fleet(instance, 2)) as [Unit, Unit]
+      await plan(instance, { target: { keyAlgorithm: 'P-384' }, pace: { canary: 2, patienceSeconds: 3600 } })
+      await startCampaign('rekey', OPERATOR, instance)
+      await advance(instance)
+      for (const unit of units) assert.equal(await renew(instance, unit, 'P-384'), undefined)
+      await rollBackCampaign('rekey', OPERATOR, instance)
+      await advance(instance)
+      instance.clock.advance(1800)
+      assert.equal(await renew(instance, units[0], 'P-256'), undefined)
+      instance.clock.advance(1801)
+      const { campaign, total } = await advance(instance)
+      assert.deepEqual([campaign.state, total.back, total.failed], ['rolled_back', 1, 1])
+      assert.equal(await renew(instance, units[1], 'P-256'), undefined)
+      const late = await advance(instance)
+      assert.deepEqual([late.total.back, late.total.done, late.total.failed], [2, 0, 0])
+      await assertInvariants(instance.store)
+    })
+
     test('two processes at the same campaign ask nobody twice', async t => {
       const instance = await open(t)
       const units = await fleet(instance, 8)

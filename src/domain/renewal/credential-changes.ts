@@ -93,7 +93,9 @@ export function credentialChanges(issue: CredentialIssue): ChangeSet {
   const outcome = ordered?.order ? orderOutcome(ordered.order, ordered, issue) : null
   if (ordered && outcome !== null && outcome !== 'open') {
     change.record(orderEnded(ordered, outcome, actor, now))
-    change.write(...campaignMove(holdings.campaign, outcome, now))
+    const had = holdings.campaign?.before ?? null
+    const wentBack = had !== null && !isOfKind(ordered, had) && isOfKind({ ...certificate, keyAlgorithm }, had)
+    change.write(...campaignMove(holdings.campaign, outcome, wentBack, now))
   }
   if (moved) change.write(...removeCredential(moved))
   const { authorityId, serialNumber, keyId, notBefore, notAfter, profile } = certificate
@@ -163,20 +165,39 @@ function carriedOrder({ order, windowStart, windowEnd }: Credential, scheduled: 
 }
 
 /** A device that comes late, after it counted as failed, is done all the same. */
-function campaignMove(campaign: CampaignDevice | null, outcome: 'fulfilled' | 'unmet', at: UnixSeconds): Write[] {
-  const to = campaign && nextState(campaign.state, outcome)
+function campaignMove(
+  campaign: CampaignDevice | null,
+  outcome: 'fulfilled' | 'unmet',
+  wentBack: boolean,
+  at: UnixSeconds,
+): Write[] {
+  const to = campaign && nextState(campaign.state, outcome, wentBack)
   if (campaign === null || to === undefined) return []
   const { campaignId: id, deviceId, wave, state: from } = campaign
   const reason = outcome === 'fulfilled' ? null : 'renewal.order_unmet'
   return [{ kind: 'campaign.device', id, deviceId, wave, from, to: to as CampaignDeviceState, at, reason }]
 }
 
-function nextState(state: CampaignDeviceState, outcome: 'fulfilled' | 'unmet'): CampaignDeviceState | null | undefined {
+/** What a roll-back brings back: of those who failed it tells who followed late from who went back late. */
+function isOfKind(
+  credential: Pick<Credential, 'profile' | 'authorityId' | 'keyAlgorithm'>,
+  { profile, authorityId, keyAlgorithm }: NonNullable<CampaignDevice['before']>,
+): boolean {
+  return (
+    credential.profile === profile && credential.authorityId === authorityId && credential.keyAlgorithm === keyAlgorithm
+  )
+}
+
+function nextState(
+  state: CampaignDeviceState,
+  outcome: 'fulfilled' | 'unmet',
+  wentBack: boolean,
+): CampaignDeviceState | null | undefined {
   switch (state) {
     case 'asked':
       return outcome === 'fulfilled' ? 'done' : 'failed'
     case 'failed':
-      return outcome === 'fulfilled' ? 'done' : undefined
+      return outcome === 'fulfilled' ? (wentBack ? 'back' : 'done') : undefined
     case 'going_back':
       return outcome === 'fulfilled' ? 'back' : undefined
     case 'planned':
