@@ -227,7 +227,7 @@ test('refuses an entry that is too large for a bundle (tlog-tiles, Log entries)'
 
 test('catalogues actions in one form, with what each means', () => {
   for (const [action, row] of Object.entries(AUDIT_ACTIONS)) {
-    assert.match(action, /^[a-z]+\.[a-z_]+$/)
+    assert.match(action, /^[a-z_]+\.[a-z_]+$/)
     assert.match(row.meaning, /^[A-Z].*\.$/, action)
   }
   assert.equal(auditActionRow('toString'), undefined)
