@@ -194,9 +194,9 @@ export function alertRulesJsonSchema(): unknown {
 
 /** The runbook of each kind, below `docs/operate/`. */
 export const RUNBOOKS: Readonly<Record<AlertRuleKind, string>> = {
-  credentials_overdue: 'renewals-behind.md',
-  credentials_ending: 'renewals-behind.md',
-  credentials_expired: 'renewals-behind.md',
+  credentials_overdue: 'devices-that-do-not-renew.md',
+  credentials_ending: 'devices-that-do-not-renew.md',
+  credentials_expired: 'devices-that-do-not-renew.md',
   renewals_refused: 'refusals.md',
   enrolments_refused: 'refusals.md',
   refusals_unusual: 'refusals.md',
