@@ -4,7 +4,10 @@
 import { globSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { LINT_RULES } from '../src/core/pki/lint/rules.ts'
+import { guardedActNames } from '../src/domain/access/guarded-acts.ts'
+import { permissionNames } from '../src/domain/access/permissions.ts'
 import { AUDIT_ACTIONS } from '../src/domain/audit/actions.ts'
+import { JOB_ACTS } from '../src/domain/jobs/job.ts'
 import { REFUSALS } from '../src/domain/ra/refusal.ts'
 
 interface Row {
@@ -165,9 +168,14 @@ function collect(): { readonly rows: ReadonlyMap<string, Row>; readonly unread: 
   const helpers: Helper[] = []
   for (const source of all) {
     const { file, text } = source
-    for (const { index, 0: call } of text.matchAll(/\bnew TouchmarkError\(/g)) {
+    // Also what a kind of error with more to say passes to TouchmarkError's constructor.
+    const construction = /extends TouchmarkError\b/.test(text)
+      ? /\b(?:new TouchmarkError|super)\(/g
+      : /\bnew TouchmarkError\(/g
+    for (const { index, 0: call } of text.matchAll(construction)) {
       const args = items(text, index + call.length - 1)
-      const codes = literalCodes(args[0]!)
+      const codes = literalCodes(args[0] ?? '')
+      if (call === 'super(' && codes.length === 0) continue
       for (const code of codes) {
         const kind = kindOf(code, args[1], text.slice(index, index + 400))
         add({ code, kind, message: textIn(args[2]), next: nextIn(args.slice(3).join()) })
@@ -232,18 +240,29 @@ function collect(): { readonly rows: ReadonlyMap<string, Row>; readonly unread: 
   return { rows, unread }
 }
 
-const NAMES = new Set([...Object.keys(AUDIT_ACTIONS), ...Object.keys(LINT_RULES)])
-/** Writes of a change set, and findings of `audit verify`. */
+const NAMES = new Set<string>([
+  ...Object.keys(AUDIT_ACTIONS),
+  ...Object.keys(LINT_RULES),
+  ...permissionNames,
+  ...guardedActNames,
+  ...JOB_ACTS,
+])
+/** Writes of a change set, findings of `audit verify`, and what alert rules count. */
 for (const [file, pattern] of [
   ['src/domain/ports.ts', /\bkind: '([a-z_]+\.[a-z_.]+)'/g],
   ['src/domain/audit/finding.ts', /^\s*\| '([a-z_.]+)'/gm],
   ['src/core/pki/path-check.ts', /^\s*\| '([a-z_.]+)'/gm],
+  ['src/domain/alerts/recent-counts.ts', /^\s*\| '([a-z_.]+)'/gm],
 ] as const) {
   for (const [, name] of readFileSync(`${ROOT}/${file}`, 'utf8').matchAll(pattern)) NAMES.add(name!)
 }
 
 /** Why something was recorded as it was: a word in an entry or a row, and no error. */
-const REASONS: ReadonlySet<string> = new Set(['ownership.owner_differs', 'renewal.order_unmet'])
+const REASONS: ReadonlySet<string> = new Set([
+  'campaign.too_many_failed',
+  'ownership.owner_differs',
+  'renewal.order_unmet',
+])
 
 /**
  * Where dotted names that are no errors are at home: why a campaign or one of its devices stands where it stands; columns of tables; what a
@@ -251,7 +270,8 @@ const REASONS: ReadonlySet<string> = new Set(['ownership.owner_differs', 'renewa
  */
 const OTHER_WORDS = ['src/domain/campaign/', 'src/adapters/store/', 'src/sim/']
 
-const FILE_NAME = /\.(?:cer|crl|crt|csr|csv|db|json|jsonl|key|lock|log|md|ndjson|p7s|part|pem|pid|sock|tar|tmp|ts|txt)$/
+const FILE_NAME =
+  /\.(?:cer|crl|crt|csr|csv|db|html|json|jsonl|key|lock|log|md|ndjson|p7s|part|pem|pid|sock|tar|tmp|ts|txt)$/
 
 /** What looks like a code and is the name of something else. */
 function isOther(name: string, { file, text }: Source): boolean {
@@ -259,9 +279,9 @@ function isOther(name: string, { file, text }: Source): boolean {
   if (REASONS.has(name) || OTHER_WORDS.some(folder => file.startsWith(folder))) return true
   const quoted = `'${name.replaceAll('.', String.raw`\.`)}'`
   // A line of the server's own log; a finding of the lint gate.
-  return new RegExp(String.raw`\.(?:debug|info|warning|error)\(\s*${quoted}|\b(?:object|report)\(\s*${quoted}`).test(
-    text,
-  )
+  return new RegExp(
+    String.raw`\.(?:debug|info|warning|error)\(\s*${quoted}|\[level\]\(\s*${quoted}|\b(?:object|report)\(\s*${quoted}`,
+  ).test(text)
 }
 
 /**
