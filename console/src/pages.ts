@@ -8,11 +8,13 @@ export type SectionId =
   | 'overview'
   | 'approvals'
   | 'devices'
+  | 'factory'
   | 'campaigns'
   | 'authorities'
   | 'certificates'
   | 'profiles'
   | 'rules'
+  | 'revocation'
   | 'audit'
   | 'operators'
   | 'settings'
@@ -33,6 +35,7 @@ export const SECTIONS: readonly Section[] = [
   { id: 'overview', path: '/', group: 'today', icon: 'overview', key: 'o', permission: 'statistics.read' },
   { id: 'approvals', path: '/approvals', group: 'today', icon: 'approvals', key: 'w', permission: 'enrolment.read' },
   { id: 'devices', path: '/devices', group: 'fleet', icon: 'devices', key: 'd', permission: 'device.read' },
+  { id: 'factory', path: '/factory', group: 'fleet', icon: 'factory', key: 'f', permission: 'batch.read' },
   { id: 'campaigns', path: '/campaigns', group: 'fleet', icon: 'campaigns', key: 'c', permission: 'campaign.read' },
   {
     id: 'authorities',
@@ -52,6 +55,7 @@ export const SECTIONS: readonly Section[] = [
   },
   { id: 'profiles', path: '/profiles', group: 'trust', icon: 'profiles', key: 'p', permission: 'profile.read' },
   { id: 'rules', path: '/rules', group: 'trust', icon: 'rules', key: 'r', permission: 'rule.read' },
+  { id: 'revocation', path: '/revocation', group: 'trust', icon: 'revocation', key: 'v', permission: 'authority.read' },
   { id: 'audit', path: '/audit', group: 'evidence', icon: 'audit', key: 'l', permission: 'audit.read' },
   {
     id: 'operators',
@@ -96,6 +100,7 @@ export const PAGES: readonly Page[] = [
   page('/approvals', 'approvals', () => import('./pages/approvals.tsx'), 'Approvals'),
   page('/devices', 'devices', () => import('./pages/devices.tsx'), 'Devices'),
   page('/devices/:id', 'devices', () => import('./pages/device.tsx'), 'Device'),
+  page('/factory', 'factory', () => import('./pages/factory.tsx'), 'Factory'),
   page('/campaigns', 'campaigns', () => import('./pages/campaigns.tsx'), 'Campaigns'),
   page('/campaigns/:name', 'campaigns', () => import('./pages/campaign.tsx'), 'Campaign'),
   page('/authorities', 'authorities', () => import('./pages/authorities.tsx'), 'Authorities'),
@@ -105,6 +110,7 @@ export const PAGES: readonly Page[] = [
   page('/profiles', 'profiles', () => import('./pages/profiles.tsx'), 'Profiles'),
   page('/profiles/:name', 'profiles', () => import('./pages/profile.tsx'), 'Profile'),
   page('/rules', 'rules', () => import('./pages/rules.tsx'), 'Rules'),
+  page('/revocation', 'revocation', () => import('./pages/revocation.tsx'), 'Revocation'),
   page('/audit', 'audit', () => import('./pages/audit.tsx'), 'Audit'),
   page('/audit/:index', 'audit', () => import('./pages/audit-entry.tsx'), 'AuditEntry'),
   page('/operators', 'operators', () => import('./pages/operators.tsx'), 'Operators'),

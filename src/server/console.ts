@@ -8,11 +8,13 @@ import type { HttpReply, HttpRequest, Route } from '../protocols/http.ts'
 export const CONSOLE_SECTIONS = [
   'approvals',
   'devices',
+  'factory',
   'campaigns',
   'authorities',
   'certificates',
   'profiles',
   'rules',
+  'revocation',
   'audit',
   'operators',
   'settings',

@@ -92,6 +92,11 @@ export class LiveServer implements AsyncDisposable {
     return this.#process
   }
 
+  /** What the running process wrote to standard output so far: its ready line. */
+  stdout(): string {
+    return this.#running.output().stdout
+  }
+
   /** Log lines of the running process so far. */
   stderr(): string {
     return this.#running.output().stderr

@@ -6,7 +6,7 @@ import { useEffect, useState } from 'react'
 export type LiveState = 'open' | 'waiting'
 
 /** Changes that come together are one refresh. */
-const SETTLE_MS = 700
+const SETTLE_MS = 1500
 
 export function useLiveUpdates(): LiveState {
   const queries = useQueryClient()
@@ -22,8 +22,7 @@ export function useLiveUpdates(): LiveState {
     }
     source.onopen = () => setState('open')
     source.onerror = () => setState('waiting')
-    source.onmessage = refresh
-    for (const name of ['changed', 'batch', 'campaign', 'job']) source.addEventListener(name, refresh)
+    source.addEventListener('change', refresh)
     return () => {
       source.close()
       clearTimeout(timer)

@@ -143,6 +143,27 @@ export type AuthorityHealth = {
   crl: { number: number; thisUpdate: string; nextUpdate: string; fresh: boolean } | null
 }
 
+export type Batch = {
+  id: string
+  profile: string
+  state: 'running' | 'finished'
+  done: number
+  issued: number
+  existing: number
+  rejected: number
+  createdAt: string
+  finishedAt: string | null
+}
+
+export type BatchTrial = {
+  units: number
+  more: boolean
+  issued: number
+  existing: number
+  rejected: number
+  rejects: readonly { line: number; model: string; serialNumber: string; code: string; message: string }[]
+}
+
 export type BlastRadius = {
   devices: number
   byState: Readonly<Record<string, number>>
@@ -511,6 +532,29 @@ export type InclusionProof = {
   tlogProof: string
 }
 
+export type Job = {
+  id: string
+  act:
+    | 'devices.revoke'
+    | 'devices.ship'
+    | 'devices.suspend'
+    | 'devices.resume'
+    | 'devices.retire'
+    | 'devices.properties'
+    | 'batch.run'
+  parameters: Readonly<Record<string, unknown>>
+  requestedBy: string
+  state: 'running' | 'finished' | 'failed' | 'cancelled'
+  done: number
+  changed: number
+  failed: number
+  total: number | null
+  failures: readonly { what: string; code: string }[]
+  outcome: string | null
+  createdAt: string
+  finishedAt: string | null
+}
+
 export type Key = {
   id: string
   algorithm:
@@ -749,6 +793,8 @@ export type Transfer = {
   agreements: readonly { party: 'from' | 'to'; by: 'signature' | 'rule' | 'operator'; at: string }[]
   createdAt: string
 }
+
+export type Upload = { id: string; octets: number; expectedUnits: number | null; at: string }
 
 export type Welcome = { operator: Operator }
 
@@ -1418,6 +1464,179 @@ export interface Operations {
       steps: readonly { what: string; command: string | null }[]
     }
   }
+  listBatches: {
+    params: Record<never, never>
+    query: { limit?: number | undefined; after?: string | undefined }
+    body: undefined
+    answer: { items: readonly Batch[]; next: string | null }
+  }
+  runBatch: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: { upload: string; profile: string; model?: string | undefined }
+    answer: Job
+  }
+  showBatch: {
+    params: { id: string }
+    query: Record<never, never>
+    body: undefined
+    answer: Batch
+  }
+  uploadBatch: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: Blob
+    answer: Upload
+  }
+  tryBatch: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: { upload: string; profile: string; model?: string | undefined; limit?: number | undefined }
+    answer: BatchTrial
+  }
+  downloadBatchFile: {
+    params: { id: string; file: 'results.csv' | 'rejects.csv' | 'manifest.json' | 'manifest.json.p7s' }
+    query: Record<never, never>
+    body: undefined
+    answer: Blob
+  }
+  listen: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: undefined
+    answer: Blob
+  }
+  previewRevocation: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: {
+      devices: {
+        states?: readonly ('manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed')[] | undefined
+        model?: string | undefined
+        batch?: string | undefined
+        owner?: string | undefined
+        site?: string | undefined
+        labels?: Readonly<Record<string, string>> | undefined
+        profile?: string | undefined
+        authority?: string | undefined
+        keyAlgorithm?:
+          | 'P-256'
+          | 'P-384'
+          | 'P-521'
+          | 'Ed25519'
+          | 'RSA-2048'
+          | 'RSA-3072'
+          | 'RSA-4096'
+          | 'ML-DSA-44'
+          | 'ML-DSA-65'
+          | 'ML-DSA-87'
+          | undefined
+        firmware?: string | undefined
+        expiresWithinSeconds?: number | undefined
+        seenWithinSeconds?: number | undefined
+        notSeenForSeconds?: number | undefined
+      }
+    }
+    answer: BlastRadius
+  }
+  revokeMany: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: {
+      devices: {
+        states?: readonly ('manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed')[] | undefined
+        model?: string | undefined
+        batch?: string | undefined
+        owner?: string | undefined
+        site?: string | undefined
+        labels?: Readonly<Record<string, string>> | undefined
+        profile?: string | undefined
+        authority?: string | undefined
+        keyAlgorithm?:
+          | 'P-256'
+          | 'P-384'
+          | 'P-521'
+          | 'Ed25519'
+          | 'RSA-2048'
+          | 'RSA-3072'
+          | 'RSA-4096'
+          | 'ML-DSA-44'
+          | 'ML-DSA-65'
+          | 'ML-DSA-87'
+          | undefined
+        firmware?: string | undefined
+        expiresWithinSeconds?: number | undefined
+        seenWithinSeconds?: number | undefined
+        notSeenForSeconds?: number | undefined
+      }
+      reason:
+        | 'unspecified'
+        | 'keyCompromise'
+        | 'cACompromise'
+        | 'affiliationChanged'
+        | 'superseded'
+        | 'cessationOfOperation'
+        | 'certificateHold'
+        | 'privilegeWithdrawn'
+      expectedDevices: number
+    }
+    answer: { outcome: 'done' | 'waiting'; result: Job | null; approval: Approval | null }
+  }
+  actOnDevices: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: {
+      act: 'ship' | 'suspend' | 'resume' | 'retire' | 'properties'
+      devices: {
+        states?: readonly ('manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed')[] | undefined
+        model?: string | undefined
+        batch?: string | undefined
+        owner?: string | undefined
+        site?: string | undefined
+        labels?: Readonly<Record<string, string>> | undefined
+        profile?: string | undefined
+        authority?: string | undefined
+        keyAlgorithm?:
+          | 'P-256'
+          | 'P-384'
+          | 'P-521'
+          | 'Ed25519'
+          | 'RSA-2048'
+          | 'RSA-3072'
+          | 'RSA-4096'
+          | 'ML-DSA-44'
+          | 'ML-DSA-65'
+          | 'ML-DSA-87'
+          | undefined
+        firmware?: string | undefined
+        expiresWithinSeconds?: number | undefined
+        seenWithinSeconds?: number | undefined
+        notSeenForSeconds?: number | undefined
+      }
+      because?: string | undefined
+      changes?: readonly { name: string; value: string | null; personal?: boolean | undefined }[] | undefined
+      expectedDevices: number
+    }
+    answer: Job
+  }
+  listJobs: {
+    params: Record<never, never>
+    query: { limit?: number | undefined; after?: string | undefined }
+    body: undefined
+    answer: { items: readonly Job[]; next: string | null }
+  }
+  showJob: {
+    params: { id: string }
+    query: Record<never, never>
+    body: undefined
+    answer: Job
+  }
+  cancelJob: {
+    params: { id: string }
+    query: Record<never, never>
+    body: undefined
+    answer: Job
+  }
   listAuditEntries: {
     params: Record<never, never>
     query: {
@@ -1962,6 +2181,19 @@ export const OPERATIONS = {
   cancelCampaign: ['POST', '/campaigns/{name}/cancel'],
   rollBackCampaign: ['POST', '/campaigns/{name}/roll-back'],
   showPlaybook: ['POST', '/campaigns/playbook'],
+  listBatches: ['GET', '/batches'],
+  runBatch: ['POST', '/batches'],
+  showBatch: ['GET', '/batches/{id}'],
+  uploadBatch: ['POST', '/batches/uploads'],
+  tryBatch: ['POST', '/batches/trials'],
+  downloadBatchFile: ['GET', '/jobs/{id}/files/{file}'],
+  listen: ['GET', '/events'],
+  previewRevocation: ['POST', '/revocations/preview'],
+  revokeMany: ['POST', '/revocations'],
+  actOnDevices: ['POST', '/devices/actions'],
+  listJobs: ['GET', '/jobs'],
+  showJob: ['GET', '/jobs/{id}'],
+  cancelJob: ['POST', '/jobs/{id}/cancel'],
   listAuditEntries: ['GET', '/audit/entries'],
   showAuditEntry: ['GET', '/audit/entries/{index}'],
   proveAuditEntry: ['GET', '/audit/entries/{index}/proof'],

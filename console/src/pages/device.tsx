@@ -169,7 +169,7 @@ function Identity({ detail }: { readonly detail: DeviceDetail }) {
               [
                 t.identity.batch,
                 device.batch && (
-                  <Link to={`/factory/${device.batch}`}>
+                  <Link key="b" to={`/devices?batch=${device.batch}`}>
                     <code>{device.batch.slice(0, 12)}…</code>
                   </Link>
                 ),

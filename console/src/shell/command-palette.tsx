@@ -118,7 +118,6 @@ function Palette({ sections, acts, find, onClose }: Omit<CommandPaletteProps, 'o
       <div role="listbox" id={`${id}-list`} className="tm-palette-list" aria-label={texts.palette.title}>
         {options.map((option, index) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: the keys belong to the combobox, which keeps the focus
-          // biome-ignore lint/a11y/useFocusableInteractive: see above
           <div
             key={option.id}
             id={`${id}-${index}`}

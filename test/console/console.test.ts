@@ -1,0 +1,188 @@
+// The console in Debian's Chromium against a live server: what an operator does on a first day, and what must hold on every page.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { AxeBuilder } from '@axe-core/playwright'
+import { addFleet, becomeFirstAdministrator, type OpenedConsole, openConsole } from '../support/console.ts'
+import { consolePages } from '../support/console-pages.ts'
+import { requireTool } from '../support/tools.ts'
+
+test('an operator of the first day', { timeout: 240_000 }, async t => {
+  if (!requireTool(t, 'chromium')) return
+  await using opened = await openConsole()
+  await firstDay(t, opened)
+})
+
+async function firstDay(t: TestContext, opened: OpenedConsole): Promise<void> {
+  const { page, server } = opened
+
+  await t.test('who has no session gets the door, and nothing else', async () => {
+    await opened.goto('/devices')
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+    assert.equal(await page.getByRole('navigation').count(), 0)
+    // The browser itself notes that it was told 401, once, by the one question that asks who is there.
+    assert.deepEqual(
+      opened.complaints.filter(each => !each.endsWith('/api/v1/session')),
+      [],
+    )
+    opened.complaints.length = 0
+  })
+
+  await t.test('the one-time link makes the first administrator, with a passkey, and leaves the address', async () => {
+    await becomeFirstAdministrator(opened)
+    assert.equal(new URL(page.url()).hash, '')
+  })
+
+  await t.test('the link works once', async () => {
+    const again = await opened.context.browser()!.newContext()
+    const other = await again.newPage()
+    await other.goto(opened.firstSignIn)
+    await other.getByRole('heading', { name: 'This link does not work' }).waitFor()
+    await again.close()
+  })
+
+  await t.test('without a device the lists teach how one gets there', async () => {
+    await opened.goto('/devices')
+    await page.getByRole('heading', { name: 'No device yet' }).waitFor()
+  })
+
+  await addFleet(server)
+
+  await t.test('the overview says how things are, with the numbers of the fleet', async () => {
+    await opened.goto('/')
+    await page.getByRole('region', { name: 'Is everything fine?' }).waitFor()
+    await page.getByRole('link', { name: /^Devices 84/ }).waitFor()
+  })
+
+  await t.test('a device is found by how its serial number begins, in the list and in the palette', async () => {
+    await opened.goto('/devices')
+    await page.getByLabel('How the serial number begins').fill('GA-26000028')
+    await page.waitForURL(/q=GA-26000028/)
+    await page.getByRole('link', { name: 'GA-26000028' }).waitFor()
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox', { name: 'Search or go to' }).fill('GA-26000028')
+    await page.getByRole('option', { name: /GA-26000028/ }).waitFor()
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'GA-26000028', level: 1 }).waitFor()
+  })
+
+  await t.test('suspending says what it does, does it, and the timeline has it', async () => {
+    await page.getByRole('button', { name: 'Act' }).click()
+    await page.getByRole('menuitem', { name: 'Suspend…' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Suspend: GA-26000028' })
+    await dialog.getByText('put 1 live certificate on hold').waitFor()
+    await dialog.getByRole('button', { name: 'Suspend' }).click()
+    await page.getByText('Suspend: done for GA-26000028.').waitFor()
+    await page.locator('.tm-title-row').getByText('Suspended').waitFor()
+    const { device } = await server.json<{ device: { state: string } }>(['device', 'show', 'GA-26000028'])
+    assert.equal(device.state, 'suspended')
+    await page.getByRole('tab', { name: 'Timeline' }).click()
+    await page.getByText('A certificate is put on hold and may be released.').waitFor()
+  })
+
+  await t.test('what cannot be undone wants the serial number typed', async () => {
+    await page.getByRole('button', { name: 'Act' }).click()
+    await page.getByRole('menuitem', { name: 'Retire…' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Retire: GA-26000028' })
+    const act = dialog.getByRole('button', { name: 'Retire' })
+    assert.equal(await act.isDisabled(), true)
+    await dialog.getByLabel('To go on, type GA-26000028').fill('GA-26000028')
+    assert.equal(await act.isEnabled(), true)
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
+  })
+
+  await t.test('an act on many devices shows whom it touches, and its progress', async () => {
+    await opened.goto('/devices?model=meter-e5')
+    for (const name of ['ME-26000021', 'ME-26000049']) await page.getByLabel(`Choose ${name}`).check()
+    await page.getByRole('button', { name: 'Act on them…' }).click()
+    await page.getByLabel('What shall be done?').click()
+    await page.getByRole('option', { name: 'Suspend' }).click()
+    await page.getByText('2 devices: live certificates go on hold').waitFor()
+    await page.getByRole('button', { name: 'Suspend: 2 devices' }).click()
+    await page.getByText('2 of 2').waitFor()
+    await page.getByRole('button', { name: 'Close', exact: true }).last().click()
+    const { items } = await server.json<{ items: { state: string }[] }>(['device', 'list', '--state', 'suspended'])
+    assert.equal(items.length, 3)
+  })
+
+  await t.test('a batch is tried before anything is signed, then run with progress', async () => {
+    await opened.goto('/factory')
+    const text = 'serial,model\nNEW-0001,sensor-t1\nNEW-0002,sensor-t1\n,sensor-t1\n'
+    await page
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'units.csv', mimeType: 'text/csv', buffer: Buffer.from(text) })
+    await page.getByText('units.csv').waitFor()
+    await page.getByRole('button', { name: 'Dry run' }).click()
+    await page.getByRole('region', { name: 'Dry run' }).waitFor()
+  })
+
+  await t.test('a campaign shows its blast radius, and its progress while it runs', async () => {
+    await opened.goto('/campaigns')
+    await page.getByRole('button', { name: 'Plan a campaign' }).click()
+    await page.getByLabel('Name').fill('fresh-keys')
+    await page.getByRole('button', { name: 'Plan it for 24 devices' }).click()
+    await page.getByRole('heading', { name: 'fresh-keys', level: 1 }).waitFor()
+    await page.getByRole('button', { name: 'Start' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Start' }).click()
+    await page.locator('.tm-title-row').getByText('Running').waitFor()
+    assert.equal(
+      (await page.getByRole('progressbar', { name: 'Progress' }).first().getAttribute('aria-valuemax')) !== null,
+      true,
+    )
+  })
+
+  await t.test('an entry of the log is proved in the browser', async () => {
+    await opened.goto('/audit/3')
+    await page.locator('[data-verified=true]').waitFor({ timeout: 20_000 })
+    await page.getByText('The root is that of a checkpoint signed by').waitFor()
+  })
+
+  await t.test('a pasted certificate is read, and known as ours', async () => {
+    await opened.goto('/certificates')
+    await page.getByLabel('Or paste').fill(readFileSync(server.roots, 'utf8'))
+    await page.getByRole('button', { name: 'Read it' }).click()
+    await page.getByText('basicConstraints').first().waitFor()
+  })
+
+  for (const scheme of ['light', 'dark'] as const) {
+    await t.test(`no page breaks a rule of axe, ${scheme}`, async () => {
+      await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' })
+      for (const { path, ready } of await consolePages(server)) {
+        await opened.goto(path)
+        await page.getByRole('heading', { name: ready, level: 1 }).waitFor()
+        await page.locator('.tm-skeleton').first().waitFor({ state: 'detached' })
+        const { violations } = await new AxeBuilder({ page })
+          .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
+          .analyze()
+        const told = violations.flatMap(({ id, nodes }) =>
+          nodes.map(node => `${path}: ${id}: ${node.target.join(' ')} ${node.failureSummary ?? ''}`),
+        )
+        assert.deepEqual(told, [])
+      }
+    })
+  }
+
+  await t.test('the browser had nothing to complain of, and asked nobody else', () => {
+    assert.deepEqual(opened.complaints, [])
+  })
+
+  await t.test('the first load stays under 350 kB compressed', async () => {
+    const dist = join(import.meta.dirname, '../../console/dist')
+    const loaded = new Set<string>()
+    page.on('response', response => void loaded.add(new URL(response.url()).pathname))
+    await opened.goto('/')
+    await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
+    const files = [...loaded].filter(path => path.startsWith('/assets/'))
+    const octets = files.map(path => readFileSync(join(dist, `${path}.gz`)).length).reduce((sum, each) => sum + each, 0)
+    assert.ok(files.length > 2, files.join())
+    assert.ok(octets < 350_000, `${octets} octets`)
+  })
+
+  await t.test('signing out leads to the door, and the passkey opens it again', async () => {
+    await page.getByRole('button', { name: 'Signed in as Ada Lovelace' }).click()
+    await page.getByRole('menuitem', { name: 'Sign out' }).click()
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
+    await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
+  })
+}
