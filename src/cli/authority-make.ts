@@ -264,7 +264,8 @@ async function readCertificates(file: string): Promise<Uint8Array[]> {
   return ders
 }
 
-async function readRequest(file: string): Promise<Uint8Array> {
+/** The PKCS#10 request in a file, PEM or DER. */
+export async function readRequest(file: string): Promise<Uint8Array> {
   const [request] = await readDers(file, 'CERTIFICATE REQUEST')
   if (!request) throw usageError(`${file} holds no certificate request.`)
   return request

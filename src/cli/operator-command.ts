@@ -1,5 +1,7 @@
 // `touchmark operator`: people who sign in on the console and programs that use the API. Whoever can run this at the machine can do it all, as
 // with every command; the log says that it was the command line.
+import { writeFile } from 'node:fs/promises'
+import { toPem } from '../core/asn1/pem.ts'
 import { TouchmarkError } from '../core/errors.ts'
 import { systemRandom } from '../crypto/random.ts'
 import { createApiToken, MAX_API_TOKEN_SECONDS } from '../domain/access/api-tokens.ts'
@@ -20,9 +22,10 @@ import { LINK_SECONDS } from '../domain/access/sign-in-link.ts'
 import type { Store } from '../domain/ports.ts'
 import { type DataFolder, readConfiguration } from '../server/data-folder.ts'
 import { signInUrl } from '../server/sign-in-url.ts'
-import { act, type Command, command, duration, group, usageError } from './command.ts'
+import { act, type Command, command, duration, group, usageError, withPassphrase } from './command.ts'
 import { OPERATOR } from './operator.ts'
 import { facts, table, time, timestamp } from './output.ts'
+import { passphraseSources } from './passphrase-sources.ts'
 import { systemClock, withStore } from './store.ts'
 
 export function operatorCommand(): Command {
@@ -32,6 +35,7 @@ export function operatorCommand(): Command {
     .addCommand(rolesCommand())
     .addCommand(linkCommand())
     .addCommand(tokenCommand())
+    .addCommand(certificateCommand())
     .addCommand(removeCommand())
 }
 
@@ -205,6 +209,42 @@ function tokenCommand(): Command {
       )
       if (!out.json) out.note('It is shown this once.')
     }),
+  )
+}
+
+function certificateCommand(): Command {
+  const certificate = withPassphrase(
+    command({
+      name: 'certificate',
+      summary: 'Certify the key of an operator, who then signs in with the certificate',
+      description:
+        'Of the request only the key counts; the subject is the opaque id. Prints the certificate in PEM. It signs in until it\n' +
+        'ends, is revoked, or the operator is removed.',
+      examples: [
+        ['operator certificate ada@example.test ada.csr --out ada.pem', 'Then: curl --cert ada.pem --key ada.key'],
+      ],
+    }),
+  )
+    .argument('<operator>', 'id or e-mail address')
+    .argument('<request>', 'PKCS#10, PEM or DER')
+    .option('--out <file>', 'write it to a file')
+  return act<{ readonly out?: string; readonly passphraseFile?: string }>(
+    certificate,
+    async ({ out, data, options }, who, file) => {
+      const [{ readRequest }, { openInstance }, { certifyOperator }] = await Promise.all([
+        import('./authority-make.ts'),
+        import('../server/open-instance.ts'),
+        import('../domain/access/operator-certificate.ts'),
+      ])
+      const request = await readRequest(file!)
+      await using instance = await openInstance(data, passphraseSources(options))
+      const { id } = await findOperator(who!, instance.store)
+      const record = await certifyOperator({ operatorId: id, request, actor: OPERATOR }, instance)
+      const pem = toPem('CERTIFICATE', record.der)
+      if (options.out !== undefined) await writeFile(options.out, pem)
+      if (out.json) out.line({ operatorId: id, serialNumber: record.serialNumber, certificate: pem })
+      else if (options.out === undefined) out.raw(pem)
+    },
   )
 }
 

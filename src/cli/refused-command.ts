@@ -39,6 +39,7 @@ export const CHANGING_COMMANDS: ReadonlySet<string> = new Set([
   'device transfer-cancel',
   'group save',
   'operator add',
+  'operator certificate',
   'operator link',
   'operator remove',
   'operator roles',

@@ -6,6 +6,7 @@ import { parseCertificate } from '../../core/pki/certificate.ts'
 import { ATTRIBUTE, attributeValue } from '../../core/pki/name.ts'
 import { API_TOKEN_PREFIX, principalOfApiToken } from '../../domain/access/api-tokens.ts'
 import { operatorPrincipal } from '../../domain/access/grants.ts'
+import { OPERATOR_PROFILE } from '../../domain/access/operator-certificate.ts'
 import type { Principal } from '../../domain/access/principal.ts'
 import { hashSecret, isWorthNoting, sessionState } from '../../domain/access/session.ts'
 import { isLive } from '../../domain/ca/certificate-record.ts'
@@ -22,9 +23,6 @@ export interface AuthenticationPorts {
 export const SESSION_COOKIE = '__Host-touchmark'
 /** Only a page of our own can send it: others would need a preflight, which nobody answers. */
 export const CSRF_HEADER = 'x-touchmark-csrf'
-/** Profile of the certificates by which operators sign in. */
-export const OPERATOR_PROFILE = 'operator'
-
 const UNSAFE: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 
 /**
