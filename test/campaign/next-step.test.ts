@@ -176,6 +176,7 @@ test('a campaign that ended does not begin again', () => {
   assert.equal(mayCampaignMove('rolled_back', 'running'), false)
   assert.equal(mayCampaignMove('cancelled', 'running'), false)
   assert.equal(mayCampaignMove('paused', 'running'), true)
+  assert.equal(mayCampaignMove('finished', 'cancelling'), true, 'the orders of those who failed can be taken back')
 })
 
 describe('the definition of a campaign', () => {

@@ -100,7 +100,8 @@ const MOVES: Readonly<Record<CampaignState, readonly CampaignState[]>> = {
   planned: ['running', 'cancelling'],
   running: ['paused', 'finished', 'cancelling', 'rolling_back'],
   paused: ['running', 'cancelling', 'rolling_back'],
-  finished: ['rolling_back'],
+  // Who failed may still be under an order: it can be taken back when everything else is over.
+  finished: ['rolling_back', 'cancelling'],
   cancelling: ['cancelled'],
   cancelled: ['rolling_back'],
   rolling_back: ['rolled_back', 'cancelling'],
