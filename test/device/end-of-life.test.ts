@@ -261,7 +261,7 @@ describe('groups and owners at the command line', () => {
     const narrowed = 'touchmark device list --group berlin --state manufactured --model gateway --json'
     assert.deepEqual(serials(await server.sh(narrowed)), ['SN-1', 'SN-2'])
     const contradiction = await server.cli(['device', 'list', '--group', 'berlin', '--site', 'paris', '--json'])
-    assert.equal(JSON.parse(contradiction.stdout).error.code, 'usage.invalid')
+    assert.equal(JSON.parse(contradiction.stdout).error.code, 'group.condition_differs')
     await server.sh('touchmark group save berlin --site berlin --state active')
     assert.equal((await server.sh('touchmark group devices berlin --json')).trim(), '')
     const [saved] = await server.json<{ name: string; version: number }[]>(['group', 'list'])
