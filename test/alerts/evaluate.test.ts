@@ -80,7 +80,7 @@ describe('expiry', () => {
   it('counts devices whose window closed before the grace time', () => {
     assert.deepEqual(found('credentials_overdue', { overdue: [NOW - DAY] }), [])
     assert.deepEqual(found('credentials_overdue', { overdue: [NOW - DAY - 1, NOW - 5] }), [
-      ': 1 devices should have renewed and have not.',
+      ': 1 device should have renewed and did not.',
     ])
   })
 

@@ -22,7 +22,9 @@ function findings(rule: AlertRule, facts: AlertFacts): AlertFinding[] {
   switch (rule.kind) {
     case 'credentials_overdue': {
       const count = facts.overdue.filter(windowEnd => windowEnd < now - rule.graceSeconds).length
-      return count > rule.moreThan ? [whole(`${countOf(count)} devices should have renewed and have not.`, count)] : []
+      return count > rule.moreThan
+        ? [whole(`${countOf(count)} ${count === 1 ? 'device' : 'devices'} should have renewed and did not.`, count)]
+        : []
     }
     case 'credentials_ending':
       return facts.profiles.flatMap(({ profile, lifetimeSeconds, ends }) => {
@@ -96,7 +98,7 @@ function findings(rule: AlertRule, facts: AlertFacts): AlertFinding[] {
     }
     case 'log_unsigned': {
       if (facts.logUnsignedSince === null || now - facts.logUnsignedSince < rule.afterSeconds) return []
-      return [whole(`Entries of the log are unsigned for ${duration(now - facts.logUnsignedSince)}.`, null)]
+      return [whole(`Entries of the log are unsigned since ${minute(facts.logUnsignedSince)}.`, null)]
     }
     case 'campaign_paused':
       return facts.campaigns
@@ -111,7 +113,7 @@ function findings(rule: AlertRule, facts: AlertFacts): AlertFinding[] {
         .filter(({ since }) => now - since >= rule.afterSeconds)
         .map(({ name, since }) => ({
           subject: name,
-          summary: `The job "${name}" fails for ${duration(now - since)}.`,
+          summary: `The job "${name}" fails since ${minute(since)}.`,
           value: null,
         }))
     case 'approvals_waiting': {
@@ -160,7 +162,9 @@ const countOf = (count: number) => (count >= MAX_LISTED ? `At least ${MAX_LISTED
 const percent = (share: number) => `${Math.round(share * 100)} %`
 const days = (seconds: number) => Math.floor(seconds / 86_400)
 
-/** What it says stays true for a while: an alert whose words change is no news. */
+const minute = (at: number) => `${new Date(at * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+
+/** What it says stays true for a while: words that change would be written down each time. */
 function ends(at: number, now: number): string {
   const date = new Date(at * 1000).toISOString().slice(0, 10)
   return at < now ? `ended on ${date}` : `ends on ${date}`
