@@ -11,6 +11,7 @@ const theme = createTheme({
   respectReducedMotion: true,
   components: {
     Modal: { defaultProps: { lockScroll: false, transitionProps: { duration: 100 } } },
+    ModalRoot: { defaultProps: { lockScroll: false, transitionProps: { duration: 100 } } },
     Menu: { defaultProps: { transitionProps: { duration: 80 } } },
     Tooltip: { defaultProps: { transitionProps: { duration: 80 } } },
     ScrollArea: { defaultProps: { type: 'auto' } },

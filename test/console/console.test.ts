@@ -8,6 +8,8 @@ import { addFleet, becomeFirstAdministrator, type OpenedConsole, openConsole } f
 import { consolePages } from '../support/console-pages.ts'
 import { requireTool } from '../support/tools.ts'
 
+const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+
 test('an operator of the first day', { timeout: 240_000 }, async t => {
   if (!requireTool(t, 'chromium')) return
   await using opened = await openConsole()
@@ -96,14 +98,14 @@ async function firstDay(t: TestContext, opened: OpenedConsole): Promise<void> {
     await opened.goto('/devices?model=meter-e5')
     for (const name of ['ME-26000021', 'ME-26000049']) await page.getByLabel(`Choose ${name}`).check()
     await page.getByRole('button', { name: 'Act on them…' }).click()
-    await page.getByLabel('What shall be done?').click()
+    await page.getByRole('combobox', { name: 'What shall be done?' }).click()
     await page.getByRole('option', { name: 'Suspend' }).click()
     await page.getByText('2 devices: live certificates go on hold').waitFor()
     await page.getByRole('button', { name: 'Suspend: 2 devices' }).click()
     await page.getByText('2 of 2').waitFor()
     await page.getByRole('button', { name: 'Close', exact: true }).last().click()
-    const { items } = await server.json<{ items: { state: string }[] }>(['device', 'list', '--state', 'suspended'])
-    assert.equal(items.length, 3)
+    const { stdout } = await server.cli(['device', 'list', '--state', 'suspended', '--json'])
+    assert.equal(stdout.match(/"state":"suspended"/g)?.length, 3)
   })
 
   await t.test('a batch is tried before anything is signed, then run with progress', async () => {
@@ -148,18 +150,23 @@ async function firstDay(t: TestContext, opened: OpenedConsole): Promise<void> {
   for (const scheme of ['light', 'dark'] as const) {
     await t.test(`no page breaks a rule of axe, ${scheme}`, async () => {
       await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' })
+      const all: string[] = []
       for (const { path, ready } of await consolePages(server)) {
         await opened.goto(path)
         await page.getByRole('heading', { name: ready, level: 1 }).waitFor()
         await page.locator('.tm-skeleton').first().waitFor({ state: 'detached' })
-        const { violations } = await new AxeBuilder({ page })
-          .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
-          .analyze()
+        // Only the colours differ in the dark.
+        const axe = new AxeBuilder({ page })
+        const { violations } = await (scheme === 'light'
+          ? axe.withTags(WCAG)
+          : axe.withRules('color-contrast')
+        ).analyze()
         const told = violations.flatMap(({ id, nodes }) =>
           nodes.map(node => `${path}: ${id}: ${node.target.join(' ')} ${node.failureSummary ?? ''}`),
         )
-        assert.deepEqual(told, [])
+        all.push(...told)
       }
+      assert.deepEqual(all, [])
     })
   }
 

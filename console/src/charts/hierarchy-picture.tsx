@@ -126,7 +126,6 @@ function Box({ authority, x, y, width, now }: BoxProps) {
         navigate(to)
       }}
       className="tm-node"
-      aria-label={`${id}, ${texts.authorityKinds[kind]}, ${texts.authorityStates[state]}`}
     >
       <rect x={x} y={y} width={width} height={NODE_HEIGHT} rx={9} fill="var(--tm-surface)" stroke="var(--tm-border)" />
       <rect x={x} y={y} width={4} height={NODE_HEIGHT} rx={2} fill={`var(--tm-${tone})`} />

@@ -27,17 +27,14 @@ export interface CommandPaletteProps {
 
 export function CommandPalette({ opened, sections, acts, find, onClose }: CommandPaletteProps) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      withCloseButton={false}
-      padding={0}
-      size={620}
-      yOffset="12vh"
-      aria-label={texts.palette.title}
-    >
-      <Palette sections={sections} acts={acts} find={find} onClose={onClose} />
-    </Modal>
+    <Modal.Root opened={opened} onClose={onClose} size={620} yOffset="12vh">
+      <Modal.Overlay />
+      <Modal.Content aria-label={texts.palette.title}>
+        <Modal.Body p={0}>
+          <Palette sections={sections} acts={acts} find={find} onClose={onClose} />
+        </Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
   )
 }
 

@@ -30,6 +30,13 @@ export function Door() {
     refetchInterval: query => (query.state.data ? 60_000 : false),
   })
 
+  // A link that is pasted into a page which is open already changes nothing but the fragment.
+  useEffect(() => {
+    const look = () => setLink(before => takeLink() ?? before)
+    window.addEventListener('hashchange', look)
+    return () => window.removeEventListener('hashchange', look)
+  }, [])
+
   // Whatever page asks and hears that nobody is signed in any more leads back to the door.
   useEffect(
     () =>
@@ -41,15 +48,14 @@ export function Door() {
   )
   const enter = useCallback(() => {
     setLink(undefined)
-    void queries.resetQueries()
+    void queries.resetQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'link' })
   }, [queries])
   const leave = useCallback(() => {
     void call('signOut')
       .catch(() => undefined)
-      .then(() => {
-        queries.clear()
-        void queries.resetQueries({ queryKey: ['session'] })
-      })
+      .then(() => queries.resetQueries({ queryKey: ['session'] }))
+      // Nothing of what was seen stays in the memory of the page.
+      .then(() => queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' }))
   }, [queries])
 
   const caller = session.data
