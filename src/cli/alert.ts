@@ -17,9 +17,9 @@ import {
   redeliverNotice,
   silenceAlert,
 } from '../domain/alerts/answer-alert.ts'
-import { type Notice, runbookPath } from '../domain/alerts/notice.ts'
+import { runbookPath, testNotice } from '../domain/alerts/notice.ts'
 import { runbookOf } from '../domain/alerts/step-alerts.ts'
-import { type DeliveryId, deliveryId, newAlertId, newDeliveryId } from '../domain/ids.ts'
+import { type DeliveryId, deliveryId, newDeliveryId } from '../domain/ids.ts'
 import type { StoreReader } from '../domain/ports.ts'
 import { act, type Command, type Context, command, duration, group, positiveInteger, usageError } from './command.ts'
 import { putDocument, readJsonFile } from './documents.ts'
@@ -239,7 +239,12 @@ function testCommand(): Command {
         chosen.map(async (channel): Promise<TestOutcome> => {
           const now = systemClock.now()
           try {
-            await notifier.send(channel, testNotice(origin, now), newDeliveryId(now, systemRandom), signal)
+            await notifier.send(
+              channel,
+              testNotice(origin, now, systemRandom),
+              newDeliveryId(now, systemRandom),
+              signal,
+            )
             return { channel: channel.name, taken: true }
           } catch (thrown) {
             if (!(thrown instanceof TouchmarkError)) throw thrown
@@ -269,29 +274,6 @@ interface TestOutcome {
   readonly message?: string
   readonly next?: string
   readonly evidence?: TouchmarkError['evidence']
-}
-
-/** What a test sends: marked as one wherever it is read. */
-export function testNotice(instance: string, now: number): Notice {
-  return {
-    version: 1,
-    instance,
-    at: now,
-    items: [
-      {
-        why: 'test',
-        alert: newAlertId(now, systemRandom),
-        rule: 'test',
-        subject: '',
-        severity: 'notice',
-        state: 'resolved',
-        summary: 'Somebody tries whether this channel works.',
-        runbook: runbookPath('alerts.md'),
-        startedAt: now,
-      },
-    ],
-    more: 0,
-  }
 }
 
 function undeliveredCommand(): Command {

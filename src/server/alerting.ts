@@ -46,6 +46,11 @@ export class Alerting implements AsyncDisposable {
       ports.notifier ?? createNotifier({ clock: instance.clock, secrets: channelSecrets(instance.folder) })
   }
 
+  /** Sends a notice now: for a test of a channel. */
+  get notifier(): Notifier {
+    return this.#notifier
+  }
+
   /** What it counts for rules on rates. */
   get observer(): Observer {
     const now = () => this.#ports.instance.clock.now()

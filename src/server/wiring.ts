@@ -159,6 +159,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       store,
       authorities,
       keyStore: instance.keyStore,
+      notifier: alerting.notifier,
       log: configuration.log,
       desk,
       wait: signal => sleep(1000, undefined, { signal }).catch(() => undefined),

@@ -74,6 +74,7 @@ export function apiPorts(instance: TestInstance, caller: () => Principal | undef
   let elapsed = 0
   return {
     ...instance,
+    notifier: { send: () => Promise.reject(new TouchmarkError('notify.failed', 'unavailable', 'Nobody is there.')) },
     access: testAccess(instance),
     desk: NO_FILES,
     wait: async () => undefined,

@@ -1,6 +1,7 @@
 // What is sent to people: a notice holds what changed in one look at the rules, for one channel. It waits in the store until the other side has
 // taken it; what nobody takes is kept as a dead letter.
-import type { DeliveryId, UnixSeconds } from '../ids.ts'
+import { type DeliveryId, newAlertId, type UnixSeconds } from '../ids.ts'
+import type { Random } from '../ports.ts'
 import type { Alert, AlertSeverity, AlertState } from './alert.ts'
 import type { AlertChannel } from './alert-rules.ts'
 
@@ -98,4 +99,20 @@ export function noticeFor(
 
 function isAbout({ kind, subject }: Alert, channel: string): boolean {
   return kind === 'notices_undelivered' && subject === channel
+}
+
+/** What a test of a channel sends: marked as one wherever it is read. */
+export function testNotice(instance: string, at: UnixSeconds, random: Random): Notice {
+  const item: NoticeItem = {
+    why: 'test',
+    alert: newAlertId(at, random),
+    rule: 'test',
+    subject: '',
+    severity: 'notice',
+    state: 'resolved',
+    summary: 'Somebody tries whether this channel works.',
+    runbook: runbookPath('alerts.md'),
+    startedAt: at,
+  }
+  return { version: 1, instance, at, items: [item], more: 0 }
 }

@@ -1,12 +1,14 @@
 // The REST API, put together: every resource's endpoints, each behind the gate.
 import type { KeyStore } from '../../crypto/key-store.ts'
 import type { Access } from '../../domain/access/access.ts'
+import type { Notifier } from '../../domain/alerts/notice.ts'
 import type { AuthorityDirectory } from '../../domain/ca/authorities.ts'
 import type { CertificateIssuer } from '../../domain/ca/issuer.ts'
 import type { BatchDesk } from '../../domain/factory/batch-desk.ts'
 import type { Random, Store } from '../../domain/ports.ts'
 import type { Route } from '../http.ts'
 import { accessEndpoints } from './access-endpoints.ts'
+import { alertEndpoints } from './alert-endpoints.ts'
 import { auditEndpoints } from './audit.ts'
 import { authorityEndpoints } from './authorities.ts'
 import { batchEndpoints } from './batches.ts'
@@ -37,6 +39,8 @@ export interface ApiPorts extends Omit<GatePorts, 'limiter' | 'answers'> {
   readonly keyStore: KeyStore
   /** Operators and how they sign in; the four eyes over what cannot be undone. */
   readonly access: Access
+  /** Brings notices to people: for tests of channels. */
+  readonly notifier: Notifier
   /** Where factory files come in. */
   readonly desk: BatchDesk
   readonly wait: EventPorts['wait']
@@ -65,6 +69,7 @@ export function apiEndpoints(ports: ApiPorts): Endpoint[] {
     ...renewalEndpoints({ read }),
     ...campaignEndpoints(ports),
     ...batchEndpoints(ports),
+    ...alertEndpoints(ports),
     ...eventEndpoints({ ...ports, read }),
     ...jobEndpoints({ ...ports, fourEyes }),
     ...auditEndpoints({ ...ports, read }),
