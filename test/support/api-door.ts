@@ -1,5 +1,7 @@
 // The REST API of a test instance without a socket: requests go through the router and the gate as they would from a listener, and whoever asks
 // is who the test says. Answers are held against the OpenAPI document by `openapi-check.ts`.
+
+import assert from 'node:assert/strict'
 import { passkeyVerifier } from '../../src/adapters/passkey-verifier.ts'
 import { EMPTY } from '../../src/core/bytes/bytes.ts'
 import { toUtf8 } from '../../src/core/bytes/utf8.ts'
@@ -10,10 +12,11 @@ import { Passwords } from '../../src/domain/access/password.ts'
 import { type Permission, permissionNames } from '../../src/domain/access/permissions.ts'
 import type { Grant, Principal, Scope } from '../../src/domain/access/principal.ts'
 import type { BatchDesk } from '../../src/domain/factory/batch-desk.ts'
-import { type ApiPorts, createApiRoutes } from '../../src/protocols/api/routes.ts'
+import { type ApiPorts, apiDocument, createApiRoutes } from '../../src/protocols/api/routes.ts'
 import type { HttpReply, HttpRequest, Route } from '../../src/protocols/http.ts'
 import { createRouter } from '../../src/server/router.ts'
 import { NOBODY, TEST_START, type TestInstance } from './instance.ts'
+import { type OpenApi, problemsOf } from './openapi-check.ts'
 
 /** Somebody with these permissions; everything where none are named. */
 export function somebody(
@@ -93,6 +96,7 @@ export function apiDoor(instance: TestInstance, ports: Partial<ApiPorts> = {}): 
   return async (path, { method = 'GET', body, headers, as = somebody() } = {}) => {
     const url = new URL(`https://localhost/api/v1${path}`)
     const { route, params } = router.find(method, url.pathname)
+    const stop = new AbortController()
     const request: HttpRequest = {
       id: 'test',
       method,
@@ -103,20 +107,47 @@ export function apiDoor(instance: TestInstance, ports: Partial<ApiPorts> = {}): 
       ...(route.upload ? { upload: uploadOf(body) } : {}),
       peer: NOBODY,
       params,
-      signal: new AbortController().signal,
+      signal: stop.signal,
     }
     caller = as ?? undefined
-    const reply = await route.handle(request).catch(thrown => route.refusal!(asTouchmarkError(thrown)))
-    const text = await textOf(reply)
+    const reply = await route.handle(request).catch(thrown => {
+      failures.push(thrown)
+      return route.refusal!(asTouchmarkError(thrown))
+    })
+    const text = await textOf(reply, stop)
     const isJson = /json/.test(reply.headers['content-type'] ?? '')
-    return { ...reply, text, json: isJson ? JSON.parse(text) : {} }
+    const json: unknown = isJson ? JSON.parse(text) : {}
+    assertDescribed(route.pattern, method, reply, json)
+    return { ...reply, text, json }
   }
 }
 
-async function textOf({ body, stream }: HttpReply): Promise<string> {
+/** What handlers threw on, for the server to log: a test that expects none looks here. */
+export const failures: unknown[] = []
+
+const DOCUMENT = JSON.parse(JSON.stringify(apiDocument('0'))) as OpenApi
+
+/** Every answer of every test is held against the document. */
+function assertDescribed(pattern: string, method: string, { status, headers }: HttpReply, json: unknown): void {
+  if (status < 200 || status > 299 || headers['content-type'] !== 'application/json') return
+  const path = pattern.replaceAll(/:([A-Za-z]+)/g, '{$1}')
+  const { responses } = DOCUMENT.paths[path]![method.toLowerCase()]!
+  const schema = responses['2XX']?.content?.['application/json']?.schema
+  if (schema === undefined || schema.format === 'binary') return
+  assert.deepEqual(problemsOf(json, schema, DOCUMENT), [], `${method} ${path} answers what it does not describe`)
+}
+
+/** Parts of a stream that a test reads before it hangs up. */
+const MAX_PARTS = 3
+
+async function textOf({ body, stream }: HttpReply, stop: AbortController): Promise<string> {
   if (stream === undefined) return typeof body === 'string' ? body : Buffer.from(body).toString()
   const parts: Buffer[] = []
-  for await (const part of stream) parts.push(Buffer.from(part))
+  for await (const part of stream) {
+    parts.push(Buffer.from(part))
+    if (parts.length === MAX_PARTS) break
+    if (parts.length === MAX_PARTS - 1) stop.abort()
+  }
   return Buffer.concat(parts).toString()
 }
 
