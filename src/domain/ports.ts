@@ -477,7 +477,7 @@ export interface StoreReader {
   operator(id: Operator['id']): Promise<Operator | undefined>
   /** `email` in small letters. */
   operatorByEmail(email: string): Promise<Operator | undefined>
-  operatorByOidc(oidc: NonNullable<Operator['oidc']>): Promise<Operator | undefined>
+  operatorByOidc(oidc: { readonly issuer: string; readonly subject: string }): Promise<Operator | undefined>
   /** Oldest first, removed ones too. */
   operators(page: { after?: string; limit: number }): Promise<Page<Operator>>
   passkey(id: Passkey['id']): Promise<Passkey | undefined>

@@ -4,6 +4,7 @@
 //   touchmark.db      store, unless it is PostgreSQL
 //   keys/             the software key store: encrypted keys of the issuing authorities, the log, the server; and what the log signed last
 //   offline-root/     the root's encrypted key, alone: `init` says to move it away, and no running server loads it
+//   oidc-client-secret  by which it proves itself to an OpenID provider; optional
 //   passphrase        only where nobody gave one and nobody could be asked
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'

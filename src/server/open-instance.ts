@@ -12,6 +12,7 @@ import { type DataFolder, readConfiguration } from './data-folder.ts'
 import { checkNotRolledBack, type LastSigned, lastSignedIn } from './last-signed.ts'
 import { logVerifiers } from './log-key.ts'
 import { Observation, observedKeyStore, observedStore } from './observation.ts'
+import { readOidcClientSecret } from './oidc-client-secret.ts'
 import { openStore } from './open-store.ts'
 import { findPassphrase, type Passphrase, type PassphraseSources } from './passphrase.ts'
 
@@ -27,6 +28,8 @@ export interface Instance extends AsyncDisposable {
   readonly registration: Registration
   /** What the log signed last, beside the keys. */
   readonly lastSigned: LastSigned
+  /** By which it proves itself to an OpenID provider, where there is one that asks. */
+  readonly oidcClientSecret: string | undefined
   readonly clock: Clock
   readonly random: Random
   /** What happens here, for those who count it. */
@@ -84,6 +87,7 @@ export async function openInstance(
     issuer,
     registration,
     lastSigned,
+    oidcClientSecret: await readOidcClientSecret(folder),
     clock,
     random: systemRandom,
     observation,

@@ -2,6 +2,7 @@
 // opened here is closed here, in the opposite order.
 import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { NetworkOpenIdProvider } from '../adapters/oidc/openid-provider.ts'
 import { passkeyVerifier } from '../adapters/passkey-verifier.ts'
 import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
 import { type Access, createAccess } from '../domain/access/access.ts'
@@ -22,6 +23,7 @@ import {
 } from '../domain/revocation/publish-crl.ts'
 import { TrustBundles } from '../domain/trust-bundle/trust-bundles.ts'
 import { authenticate } from '../protocols/api/authenticate.ts'
+import { createOidcRoutes } from '../protocols/api/oidc-routes.ts'
 import { createApiRoutes } from '../protocols/api/routes.ts'
 import { createDeviceRoutes } from '../protocols/device/routes.ts'
 import { createDistributionRoutes } from '../protocols/distribution/routes.ts'
@@ -168,6 +170,13 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       elapsed: () => performance.now(),
       access,
       authenticate: request => authenticate(request, { store, clock }),
+    }),
+    ...createOidcRoutes({
+      access,
+      provider: new NetworkOpenIdProvider(
+        instance.oidcClientSecret === undefined ? {} : { clientSecret: instance.oidcClientSecret },
+      ),
+      refusals: registration.refusals,
     }),
     ...createConsoleRoutes(),
     ...health,

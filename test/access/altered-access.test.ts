@@ -75,7 +75,7 @@ async function findings(statement?: string): Promise<string[]> {
 const ALTERATIONS: readonly (readonly [what: string, statement: string, code: string])[] = [
   [
     'an operator whom nobody admitted',
-    "INSERT INTO operator SELECT 'op-mine', 'x', 'x@x', state, roles, NULL, NULL, NULL, 1, 1 FROM operator WHERE name = 'Ben'",
+    "INSERT INTO operator SELECT 'op-mine', 'x', 'x@x', state, roles, NULL, NULL, NULL, NULL, 1, 1 FROM operator WHERE name = 'Ben'",
     'audit.access_unlogged',
   ],
   ['an operator who is gone', "DELETE FROM operator WHERE name = 'Ben'", 'audit.access_missing'],

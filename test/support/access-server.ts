@@ -3,10 +3,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { type RequestOptions, request } from 'node:https'
 import type { TestContext } from 'node:test'
+import { NetworkOpenIdProvider } from '../../src/adapters/oidc/openid-provider.ts'
 import { hotp } from '../../src/crypto/hotp.ts'
 import type { Access } from '../../src/domain/access/access.ts'
 import { createFirstLink } from '../../src/domain/access/operators.ts'
 import { authenticate, SESSION_COOKIE } from '../../src/protocols/api/authenticate.ts'
+import { createOidcRoutes } from '../../src/protocols/api/oidc-routes.ts'
 import { createApiRoutes } from '../../src/protocols/api/routes.ts'
 import { openListener } from '../../src/server/listener.ts'
 import { jsonLogger } from '../../src/server/logger.ts'
@@ -35,7 +37,10 @@ export async function accessServer(t: TestContext): Promise<AccessServer> {
   const instance = await testInstance(t)
   const ports = apiPorts(instance, () => undefined)
   const { store, clock } = instance
-  const routes = createApiRoutes({ ...ports, authenticate: asked => authenticate(asked, { store, clock }) })
+  const routes = [
+    ...createApiRoutes({ ...ports, authenticate: asked => authenticate(asked, { store, clock }) }),
+    ...createOidcRoutes({ ...ports, provider: new NetworkOpenIdProvider() }),
+  ]
   const certificate = await testCertificate({ name: 'localhost', dns: ['localhost'] })
   const listener = await openListener({
     host: '127.0.0.1',

@@ -374,6 +374,7 @@ const ACCESS: Migration = {
       password_hash TEXT,
       totp TEXT,
       oidc TEXT UNIQUE,
+      oidc_salt TEXT,
       created_at BIGINT NOT NULL,
       revision BIGINT NOT NULL
     )`,

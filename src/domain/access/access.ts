@@ -7,24 +7,13 @@ import type { RoleGrant } from './operator.ts'
 import { changeRoles } from './operators.ts'
 import { Passwords } from './password.ts'
 import type { AccessPorts } from './ports.ts'
+import { roleGrantSchema } from './role-grant.ts'
 import type { RoleConfig } from './roles.ts'
 import { SlowDown } from './slow-down.ts'
 
 export interface Access extends AccessPorts {
   readonly fourEyes: FourEyes
 }
-
-/** In zod, because what comes back from the store is checked as what comes from outside is. */
-export const scopeSchema = z.strictObject({
-  owner: z.string().min(1).max(256).exactOptional(),
-  models: z.array(z.string().min(1).max(64)).min(1).max(1000).exactOptional(),
-  sites: z.array(z.string().min(1).max(256)).min(1).max(1000).exactOptional(),
-})
-
-export const roleGrantSchema = z.strictObject({
-  role: z.string().min(1).max(64),
-  scope: scopeSchema.default({}),
-})
 
 const rolesAct = z.object({ operatorId: z.string(), roles: z.array(roleGrantSchema), from: z.int() })
 const documentAct = z.object({ config: z.unknown(), from: z.int() })

@@ -16,7 +16,7 @@ export const passwordDigest = ({ passwordHash }: Pick<Operator, 'passwordHash'>)
   textDigest(passwordHash ?? '')
 export const totpDigest = ({ totp }: Pick<Operator, 'totp'>): string => textDigest(totp?.sealed ?? '')
 export const oidcDigest = ({ oidc }: Pick<Operator, 'oidc'>): string =>
-  textDigest(oidc === null ? '' : JSON.stringify([oidc.issuer, oidc.subject]))
+  textDigest(oidc === null ? '' : JSON.stringify([oidc.issuer, oidc.subject, oidc.salt]))
 
 export function passkeyDigest({ id, operatorId, publicKey }: Pick<Passkey, 'id' | 'operatorId' | 'publicKey'>): string {
   return sha256Hex(concat(toUtf8(`${operatorId}\n`), fromHex(id), publicKey))

@@ -33,8 +33,8 @@ export interface Operator {
   /** `argon2id$…`: see `password.ts`. */
   readonly passwordHash: string | null
   readonly totp: Totp | null
-  /** Issuer and subject of an OpenID provider, once joined. */
-  readonly oidc: { readonly issuer: string; readonly subject: string } | null
+  /** Whom an OpenID provider says that it is. The salt (hex) goes into what the log commits to: subjects can be guessed. */
+  readonly oidc: { readonly issuer: string; readonly subject: string; readonly salt: string } | null
   readonly createdAt: UnixSeconds
   /** Grows by one with each change. */
   readonly revision: number

@@ -2,12 +2,12 @@
 // how one signs in has signed in a short while ago.
 import { z } from 'zod'
 import { TouchmarkError } from '../../core/errors.ts'
-import { scopeSchema } from '../../domain/access/access.ts'
 import { createApiToken, findApiToken, MAX_API_TOKEN_SECONDS, revokeApiToken } from '../../domain/access/api-tokens.ts'
 import { activeOperator, type Operator } from '../../domain/access/operator.ts'
 import { setPassword, setTotp } from '../../domain/access/operators.ts'
 import { type AccessPorts, TOTP_KEY } from '../../domain/access/ports.ts'
 import { may, type Principal } from '../../domain/access/principal.ts'
+import { scopeSchema } from '../../domain/access/role-grant.ts'
 import { sessionState } from '../../domain/access/session.ts'
 import { endOtherSessions, endSession } from '../../domain/access/sign-in.ts'
 import { offerTotp } from '../../domain/access/totp.ts'

@@ -97,10 +97,15 @@ function readCertificate(der: Bytes): { serialNumber: string; name: string | und
 }
 
 /** The secret in the session cookie, if there is one. */
-export function sessionSecret({ headers }: Pick<HttpRequest, 'headers'>): string | undefined {
+export function sessionSecret(request: Pick<HttpRequest, 'headers'>): string | undefined {
+  return cookieOf(request, SESSION_COOKIE)
+}
+
+/** The value of a cookie (RFC 6265 §4.2), the first of its name. */
+export function cookieOf({ headers }: Pick<HttpRequest, 'headers'>, name: string): string | undefined {
   for (const pair of (headers['cookie'] ?? '').split(';')) {
     const at = pair.indexOf('=')
-    if (at > 0 && pair.slice(0, at).trim() === SESSION_COOKIE) return pair.slice(at + 1).trim() || undefined
+    if (at > 0 && pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim() || undefined
   }
   return undefined
 }

@@ -1,15 +1,16 @@
 // Operators, their roles and their tokens, and the acts that wait for a second person.
 import { z } from 'zod'
 import { TouchmarkError } from '../../core/errors.ts'
-import { type Access, roleGrantSchema } from '../../domain/access/access.ts'
+import type { Access } from '../../domain/access/access.ts'
 import { accessSettingsVersion } from '../../domain/access/access-documents.ts'
-import { parseAccessSettings, readAccessSettings } from '../../domain/access/access-settings.ts'
+import { oidcSchema, parseAccessSettings, readAccessSettings } from '../../domain/access/access-settings.ts'
 import { mayGive } from '../../domain/access/grants.ts'
 import { guardedActNames } from '../../domain/access/guarded-acts.ts'
 import { activeOperator, type RoleGrant } from '../../domain/access/operator.ts'
 import { addOperator, createLink, removeOperator } from '../../domain/access/operators.ts'
 import { PERMISSIONS, permissionNames } from '../../domain/access/permissions.ts'
 import type { Principal, Scope } from '../../domain/access/principal.ts'
+import { roleGrantSchema } from '../../domain/access/role-grant.ts'
 import { parseRole, ROLE_NAME, readRole, readRoles } from '../../domain/access/roles.ts'
 import { sessionState } from '../../domain/access/session.ts'
 import { endOtherSessions } from '../../domain/access/sign-in.ts'
@@ -47,6 +48,7 @@ const settingsBody = z
       expirySeconds: z.int(),
       revokeManyAbove: z.int(),
     }),
+    oidc: oidcSchema.nullable(),
   })
   .meta({ id: 'AccessSettings' })
 
@@ -343,8 +345,8 @@ export function operatorEndpoints(access: Access): Endpoint[] {
       permission: 'settings.read',
       answer: settingsBody,
       async handle() {
-        const { fourEyes } = await readAccessSettings(read)
-        return { body: { fourEyes }, version: await accessSettingsVersion(read) }
+        const { fourEyes, oidc } = await readAccessSettings(read)
+        return { body: { fourEyes, oidc }, version: await accessSettingsVersion(read) }
       },
     }),
     endpoint({
@@ -362,8 +364,9 @@ export function operatorEndpoints(access: Access): Endpoint[] {
         parseAccessSettings(config)
         const from = await accessSettingsVersion(read)
         assertVersion(ifMatch, from)
+        for (const roles of Object.values(body.oidc?.roles ?? {})) await assertMayGive(roles, caller!, access, true)
         const { acts, quorum, when } = body.fourEyes
-        const summary = `Four eyes for ${acts.length} acts, ${quorum} to approve, when ${when}`
+        const summary = `Four eyes for ${acts.length} acts, ${quorum} to approve, when ${when}; OpenID provider: ${body.oidc?.issuer ?? 'none'}`
         return guardedAnswer(await fourEyes.request('access.settings', { config, from }, summary, caller!))
       },
     }),

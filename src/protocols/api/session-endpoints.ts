@@ -1,6 +1,7 @@
 // Signing in and out. These are the endpoints that strangers may call, so that each of them makes sure that the page that asks is ours, and
 // none tells who exists.
 import { z } from 'zod'
+import { readAccessSettings } from '../../domain/access/access-settings.ts'
 import type { AccessPorts } from '../../domain/access/ports.ts'
 import {
   endSession,
@@ -63,6 +64,20 @@ export function sessionEndpoints(ports: AccessPorts): Endpoint[] {
         const { sessionId, operatorId } = caller!
         if (sessionId !== undefined) await endSession({ sessionId, operatorId, actor }, ports)
         return { status: 204, headers: { 'set-cookie': NO_SESSION_COOKIE } }
+      },
+    }),
+    endpoint({
+      method: 'GET',
+      path: '/session/ways',
+      id: 'showWaysToSignIn',
+      tag: 'Session',
+      summary: 'How one may sign in here, for the page that asks',
+      description: 'Where an OpenID provider is named, browsers go to /api/v1/session/oidc/start.',
+      permission: 'public',
+      answer: z.object({ oidc: z.object({ name: z.string() }).nullable() }),
+      async handle() {
+        const { oidc } = await readAccessSettings(ports.store.read)
+        return { body: { oidc: oidc && { name: oidc.name } } }
       },
     }),
     endpoint({

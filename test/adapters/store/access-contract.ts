@@ -29,7 +29,7 @@ export function accessContract(name: string, engine: StoreEngine): void {
 
     it('operator.put: fails with operator.exists and operator.changed; finds by id, address and OpenID subject', async () => {
       const store = await newStore()
-      const ada = anOperator({ oidc: { issuer: 'https://id.example.test', subject: 'ada' } })
+      const ada = anOperator({ oidc: { issuer: 'https://id.example.test', subject: 'ada', salt: '00' } })
       await store.commit(only({ kind: 'operator.put', operator: ada, from: null }))
       const { read } = store
       assert.deepEqual(await read.operator(ada.id), ada)

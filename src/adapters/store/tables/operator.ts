@@ -26,13 +26,14 @@ export const insertOperator = insert('operator', {
   password_hash: 'text',
   totp: 'text',
   oidc: 'text',
+  oidc_salt: 'text',
   created_at: 'integer',
   revision: 'integer',
 })
 /** Values: as of the insert from `name` on, the time of creation left out; then the id and the revision that is expected. */
 export const updateOperator = change(
   'operator',
-  `UPDATE operator SET name = ?, email = ?, state = ?, roles = ?, password_hash = ?, totp = ?, oidc = ?, revision = ?
+  `UPDATE operator SET name = ?, email = ?, state = ?, roles = ?, password_hash = ?, totp = ?, oidc = ?, oidc_salt = ?, revision = ?
     WHERE id = ? AND revision = ?`,
 )
 
@@ -53,12 +54,15 @@ function columns({ name, email, state, roles, passwordHash, totp, oidc }: Operat
     .text(passwordHash)
     .text(totp && JSON.stringify(totp))
     .text(oidc && oidcKey(oidc))
+    .text(oidc === null ? null : oidc.salt)
 }
 
 /** One text that is unique where issuer and subject together are. */
-const oidcKey = ({ issuer, subject }: NonNullable<Operator['oidc']>) => JSON.stringify([issuer, subject])
+const oidcKey = ({ issuer, subject }: { readonly issuer: string; readonly subject: string }) =>
+  JSON.stringify([issuer, subject])
 
-const SELECT = 'SELECT id, name, email, state, roles, password_hash, totp, oidc, created_at, revision FROM operator'
+const SELECT =
+  'SELECT id, name, email, state, roles, password_hash, totp, oidc, oidc_salt, created_at, revision FROM operator'
 const BY_ID = query(`${SELECT} WHERE id = ?`)
 const BY_EMAIL = query(`${SELECT} WHERE email = ?`)
 const BY_OIDC = query(`${SELECT} WHERE oidc = ?`)
@@ -74,7 +78,7 @@ export async function readOperatorByEmail(queries: Queries, email: string): Prom
 
 export async function readOperatorByOidc(
   queries: Queries,
-  oidc: NonNullable<Operator['oidc']>,
+  oidc: { readonly issuer: string; readonly subject: string },
 ): Promise<Operator | undefined> {
   return one(queries, BY_OIDC, oidcKey(oidc))
 }
@@ -106,13 +110,13 @@ function operatorOf(row: Row): Operator {
     roles: JSON.parse(textOf(row, 'roles')) as Operator['roles'],
     passwordHash: nullable(textOf, row, 'password_hash'),
     totp: totp === null ? null : (JSON.parse(totp) as Operator['totp']),
-    oidc: oidc === null ? null : oidcOf(oidc),
+    oidc: oidc === null ? null : oidcOf(oidc, nullable(textOf, row, 'oidc_salt') ?? ''),
     createdAt: integerOf(row, 'created_at'),
     revision: integerOf(row, 'revision'),
   }
 }
 
-function oidcOf(key: string): Operator['oidc'] {
+function oidcOf(key: string, salt: string): Operator['oidc'] {
   const [issuer, subject] = JSON.parse(key) as [string, string]
-  return { issuer, subject }
+  return { issuer, subject, salt }
 }
