@@ -23,7 +23,10 @@ for (const { path, ready, name } of await consolePages(server)) {
   await opened.goto(path)
   await page.getByRole('heading', { name: ready, level: 1 }).waitFor()
   await page.locator('.tm-skeleton').first().waitFor({ state: 'detached' })
+  // The overview is longer than a screen.
+  if (name === 'overview') await page.setViewportSize({ width: 1360, height: 1500 })
   await shoot(name)
+  await page.setViewportSize({ width: 1360, height: 860 })
 }
 await opened.goto('/devices')
 await page.keyboard.press('Control+k')

@@ -113,6 +113,7 @@ function ending(
     '',
     heading(`Done in ${(milliseconds / 1000).toFixed(1)} seconds. Where things are`),
     facts([
+      ['console', server.url],
       ['server', `${server.url}  (EST at ${server.url}/.well-known/est)`],
       ['CRL, OCSP', server.httpUrl],
       ['log', `${server.url}/log/checkpoint`],

@@ -60,6 +60,7 @@ export function serveCommand(): Command {
       [
         facts([
           ['Touchmark', data.path],
+          ['console', url],
           ['EST', `${url}/.well-known/est`],
           ['CRL, OCSP', httpUrl],
           ['log', `${url}/log/checkpoint`],

@@ -40,7 +40,7 @@ export function HierarchyPicture({ authorities, now }: HierarchyPictureProps) {
   const { ref, width: room } = useElementSize()
   const root = hierarchy(treeOf(authorities))
   const levels = root.height
-  const nodeWidth = Math.max(220, Math.min(320, (Math.max(room, 640) - GAP_X * (levels - 1)) / Math.max(levels, 1) - 2))
+  const nodeWidth = Math.max(220, Math.min(470, (Math.max(room, 640) - GAP_X * (levels - 1)) / Math.max(levels, 1) - 2))
   // Drawn from left to right: the tree's depth is our x.
   const placed = tree<Node>().nodeSize([NODE_HEIGHT + GAP_Y, nodeWidth + GAP_X])(root)
   const shown = placed.descendants().filter(({ data }) => data.authority !== null)

@@ -31,10 +31,10 @@ interface Bar {
   readonly open: boolean
 }
 
-function toneOf({ status, expired }: Certificate): Bar['tone'] {
-  if (status === 'revoked') return 'bad'
-  if (status === 'held') return 'warn'
-  return expired ? 'idle' : 'ok'
+function toneOf(certificate: Certificate): Bar['tone'] {
+  return ({ good: 'ok', held: 'warn', revoked: 'bad', superseded: 'idle', expired: 'idle' } as const)[
+    stateOf(certificate)
+  ]
 }
 
 const nameOf = ({ issuer, serialNumber }: { readonly issuer: string; readonly serialNumber: string }) =>
@@ -72,7 +72,8 @@ export function Lineage({ keys, certificates, now }: LineageProps) {
     }
   }
   const height = TOP + lanes.length * LANE + 26
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map(part => first + part * (end - first))
+  const parts = width - LEFT > 560 ? [0, 0.25, 0.5, 0.75, 1] : [0, 0.5, 1]
+  const ticks = parts.map(part => first + part * (end - first))
 
   return (
     <div className="tm-picture-scroll" ref={ref}>
@@ -171,10 +172,10 @@ export function Lineage({ keys, certificates, now }: LineageProps) {
   )
 }
 
-/** The status as people say it: a good certificate whose time is over has expired. */
-export function stateOf({
-  status,
-  expired,
-}: Pick<Certificate, 'status' | 'expired'>): 'good' | 'held' | 'revoked' | 'expired' {
-  return status === 'good' && expired ? 'expired' : status
+export type StateOfCertificate = 'good' | 'held' | 'revoked' | 'superseded' | 'expired'
+
+/** The status as people say it: a good certificate whose time is over has expired, and one that made place for another gives no alarm. */
+export function stateOf(of: Pick<Certificate, 'status' | 'expired' | 'reason'>): StateOfCertificate {
+  if (of.status === 'revoked' && of.reason === 'superseded') return 'superseded'
+  return of.status === 'good' && of.expired ? 'expired' : of.status
 }

@@ -59,12 +59,14 @@ export function AuditEntry({ params }: PageProps) {
                       ...Object.entries(entry.subject).map(
                         ([name, value]) => [name, <Subject key={name} name={name} value={value} />] as const,
                       ),
-                      ...Object.entries(entry.detail).map(([name, value]) => [name, String(value)] as const),
+                      ...Object.entries(entry.detail).map(
+                        ([name, value]) => [name, <Subject key={name} name={name} value={String(value)} />] as const,
+                      ),
                     ]}
                   />
                 </Card>
                 <Card title={t.text} lead={t.textLead}>
-                  <Commands text={entry.text} label={t.text} />
+                  <Commands text={entry.text} label={t.text} wrap />
                 </Card>
               </div>
               <div className="tm-6 tm-stack">
@@ -86,7 +88,8 @@ function Subject({ name, value }: { readonly name: string; readonly value: strin
       </Link>
     )
   }
-  return <Identifier text={value} label={name} keep={18} />
+  // What is no identifier is short, and nobody copies it.
+  return /^[0-9a-f]{16,}$|:/.test(value) ? <Identifier text={value} label={name} keep={18} /> : value
 }
 
 function Proof({ index, text }: { readonly index: number; readonly text: string }) {
@@ -145,7 +148,7 @@ function Proof({ index, text }: { readonly index: number; readonly text: string 
       </Card>
       {proof.data && (
         <Card title={t.checkpoint} lead={t.checkpointLead}>
-          <Commands text={proof.data.given.checkpoint.note} label={t.checkpoint} />
+          <Commands text={proof.data.given.checkpoint.note} label={t.checkpoint} wrap />
         </Card>
       )}
     </>

@@ -319,7 +319,8 @@ function Keys({ detail }: { readonly detail: DeviceDetail }) {
 }
 
 /** How an entry of the log weighs for whoever reads the story of a device. */
-function toneOf({ action, outcome }: AuditEntry): Tone {
+function toneOf({ action, outcome, detail }: AuditEntry): Tone {
+  if (outcome === 'done' && detail['reason'] === 'superseded') return 'info'
   if (outcome === 'refused' || /revoked|compromised|destroyed/.test(action)) return 'bad'
   if (/held|suspended|retired|state_changed/.test(action)) return 'warn'
   if (/issued|granted|released|registered/.test(action)) return 'ok'

@@ -45,9 +45,16 @@ export function Identifier({
   )
 }
 
-export function Commands({ text, label }: { readonly text: string; readonly label: string }) {
+export interface CommandsProps {
+  readonly text: string
+  readonly label: string
+  /** Long lines go on below instead of out of sight. */
+  readonly wrap?: boolean
+}
+
+export function Commands({ text, label, wrap }: CommandsProps) {
   return (
-    <div className="tm-commands">
+    <div className={wrap ? 'tm-commands tm-wrap' : 'tm-commands'}>
       <CopyButton text={text} label={label} />
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by the keyboard */}
       <pre tabIndex={0} role="region" aria-label={label}>

@@ -89,7 +89,13 @@ export const en = {
     retired: 'Retired',
     destroyed: 'Destroyed',
   },
-  certificateStates: { good: 'Good', held: 'On hold', revoked: 'Revoked', expired: 'Expired' },
+  certificateStates: {
+    good: 'Good',
+    held: 'On hold',
+    revoked: 'Revoked',
+    superseded: 'Revoked (superseded)',
+    expired: 'Expired',
+  },
   keyStates: {
     generated: 'generated',
     established: 'established',
@@ -139,7 +145,7 @@ export const en = {
       devices: 'Devices',
       devicesNote: (n: number) => `${numbers.format(n)} new in 24 hours`,
       live: 'Live credentials',
-      liveNote: 'renewed by their devices',
+      liveNote: 'self-renewing',
       enrolled: 'Enrolled',
       renewed: 'Renewed',
       refused: 'Refused',
