@@ -7,9 +7,11 @@ import {
   ALERT_RULES_NAME,
   type AlertRules,
   alertRulesJsonSchema,
+  channelNamed,
   defaultAlertRules,
   parseAlertRules,
 } from '../domain/alerts/alert-rules.ts'
+import { AlertRulesInForce } from '../domain/alerts/alert-rules-in-force.ts'
 import {
   acknowledgeAlert,
   discardNotice,
@@ -225,9 +227,9 @@ function testCommand(): Command {
   }).argument('[channel]', 'its name in the document; all of them where it is left out')
   return act(test, ({ out, data, signal }, name) =>
     withStore(data, async ({ read }) => {
-      const { channels } = await rulesInForce(read)
-      const chosen = channels.filter(channel => name === undefined || channel.name === name)
-      if (chosen.length === 0) throw noSuchChannel(name, channels)
+      const document = await new AlertRulesInForce(read).current()
+      const all = document.channels
+      const chosen = name === undefined && all.length > 0 ? all : [channelNamed(document, name ?? '')]
       const [{ createNotifier }, { channelSecrets }, { readConfiguration }] = await Promise.all([
         import('../adapters/notify/notifier.ts'),
         import('../server/channel-secrets.ts'),
@@ -343,22 +345,6 @@ async function allDead(read: StoreReader): Promise<DeliveryId[]> {
     after = page.next
   }
   return ids
-}
-
-async function rulesInForce(read: StoreReader): Promise<AlertRules> {
-  const stored = await read.document('alerts', ALERT_RULES_NAME)
-  return parseAlertRules(stored ? JSON.parse(stored.body) : defaultAlertRules)
-}
-
-function noSuchChannel(name: string | undefined, channels: AlertRules['channels']): TouchmarkError {
-  const message =
-    name === undefined || channels.length === 0 ? 'The rules name no channel.' : `There is no channel ${name}.`
-  return new TouchmarkError('alert.channel_not_found', 'not_found', message, {
-    next:
-      channels.length === 0
-        ? 'Add one to the document (docs/operate/alerts.md), and store it with: touchmark alert rules set'
-        : `There are: ${channels.map(each => each.name).join(', ')}`,
-  })
 }
 
 function names({ rules, channels }: AlertRules) {

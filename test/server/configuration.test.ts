@@ -38,6 +38,14 @@ test('all problems are reported together, each with its path', () => {
   )
 })
 
+test('metrics are off until somebody asks for them, and then on this machine only', () => {
+  assert.equal(good.metrics, null)
+  assert.deepEqual(checkConfiguration({ ...good, metrics: { port: 9464 } }).metrics, { host: '127.0.0.1', port: 9464 })
+  for (const metrics of [{}, { port: 70000 }, { port: 1, host: 'not a host' }, { port: 1, path: '/m' }, 9464]) {
+    assert.throws(() => checkConfiguration({ ...good, metrics }), { code: 'configuration.invalid', message: /^ {2}metrics/m })
+  }
+})
+
 test('missing parts are named', () => {
   assert.throws(() => parseConfiguration('{}'), /listen is missing[\s\S]*version is missing[\s\S]*store is missing/)
   assert.throws(() => parseConfiguration('[]'), /\(file\) must be an object/)

@@ -1,6 +1,7 @@
 // What is worth waking somebody for, and whom: a versioned document of kind `alerts`, edited by operators. Each kind of rule is one question
 // to the facts (evaluate.ts); thresholds are its own. Channels name their secrets, and never hold them.
 import { z } from 'zod'
+import { TouchmarkError } from '../../core/errors.ts'
 import type { DocumentVersion } from '../document.ts'
 import type { UnixSeconds } from '../ids.ts'
 import { parseDocument } from '../parse-document.ts'
@@ -185,6 +186,16 @@ export function parseAlertRules(json: unknown): AlertRules {
 export function alertRulesDocument(config: AlertRulesConfig, version: number, createdAt: UnixSeconds): DocumentVersion {
   parseAlertRules(config)
   return { kind: 'alerts', name: ALERT_RULES_NAME, version, body: JSON.stringify(config, null, 2), createdAt }
+}
+
+/** The channel of that name. Throws `alert.channel_not_found`. */
+export function channelNamed({ channels }: Pick<AlertRules, 'channels'>, name: string): AlertChannel {
+  const found = channels.find(each => each.name === name)
+  if (found) return found
+  throw new TouchmarkError('alert.channel_not_found', 'not_found', 'There is no such channel.', {
+    next: 'Channels stand in the document of the alert rules (docs/operate/alerts.md).',
+    evidence: { channels: channels.map(each => each.name).join(' ') },
+  })
 }
 
 /** JSON Schema (draft 2020-12) of the document, for editors. */

@@ -2,12 +2,8 @@
 import { z } from 'zod'
 import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
 import { ALERT_SEVERITIES, type Alert } from '../../domain/alerts/alert.ts'
-import {
-  ALERT_RULES_NAME,
-  type AlertRules,
-  defaultAlertRules,
-  parseAlertRules,
-} from '../../domain/alerts/alert-rules.ts'
+import { ALERT_RULES_NAME, channelNamed, defaultAlertRules, parseAlertRules } from '../../domain/alerts/alert-rules.ts'
+import { AlertRulesInForce } from '../../domain/alerts/alert-rules-in-force.ts'
 import {
   acknowledgeAlert,
   discardNotice,
@@ -99,6 +95,7 @@ const noticeView = ({
 export function alertEndpoints(ports: AlertEndpointPorts): Endpoint[] {
   const { store, clock, random, notifier, log } = ports
   const { read } = store
+  const rules = new AlertRulesInForce(read)
   const id = { id: hexId('an alert') }
   const notice = { id: hexId('a notice') }
   return [
@@ -229,9 +226,7 @@ export function alertEndpoints(ports: AlertEndpointPorts): Endpoint[] {
         message: z.string().nullable(),
       }),
       async handle({ params: { name }, request, now }) {
-        const channel = (await rulesInForce()).channels.find(each => each.name === name)
-        if (channel === undefined)
-          throw new TouchmarkError('alert.channel_not_found', 'not_found', 'There is no channel of this name.')
+        const channel = channelNamed(await rules.current(), name)
         const delivery = newDeliveryId(now, random)
         try {
           await notifier.send(channel, testNotice(log.origin, now, random), delivery, request.signal)
@@ -284,9 +279,4 @@ export function alertEndpoints(ports: AlertEndpointPorts): Endpoint[] {
       },
     }),
   ]
-
-  async function rulesInForce(): Promise<AlertRules> {
-    const stored = await read.document('alerts', ALERT_RULES_NAME)
-    return parseAlertRules(stored ? JSON.parse(stored.body) : defaultAlertRules)
-  }
 }
