@@ -18,6 +18,26 @@ export type AccessSettings = {
     expirySeconds: number
     revokeManyAbove: number
   }
+  oidc: {
+    name: string
+    issuer: string
+    clientId: string
+    scope: string
+    groupsClaim: string
+    roles: Readonly<
+      Record<
+        string,
+        readonly {
+          role: string
+          scope: {
+            owner?: string | undefined
+            models?: readonly string[] | undefined
+            sites?: readonly string[] | undefined
+          }
+        }[]
+      >
+    >
+  } | null
 }
 
 export type ActivityRow = {
@@ -28,6 +48,24 @@ export type ActivityRow = {
   revoked: number
   held: number
   registered: number
+}
+
+export type Alert = {
+  id: string
+  rule: string
+  kind: string
+  subject: string
+  severity: 'notice' | 'warning' | 'critical'
+  summary: string
+  value: number | null
+  state: 'firing' | 'acknowledged' | 'resolved'
+  startedAt: string
+  changedAt: string
+  acknowledgement: { by: string; at: string; note: string } | null
+  silencedUntil: string | null
+  notifiedAt: string | null
+  occurrences: number
+  runbook: string
 }
 
 export type ApiToken = {
@@ -794,6 +832,15 @@ export type Transfer = {
   createdAt: string
 }
 
+export type UndeliveredNotice = {
+  id: string
+  channel: string
+  attempts: number
+  lastError: string | null
+  createdAt: string
+  summaries: readonly string[]
+}
+
 export type Upload = { id: string; octets: number; expectedUnits: number | null; at: string }
 
 export type Welcome = { operator: Operator }
@@ -1500,6 +1547,71 @@ export interface Operations {
     body: undefined
     answer: Blob
   }
+  listAlerts: {
+    params: Record<never, never>
+    query: {
+      state?: 'firing' | 'acknowledged' | 'resolved' | undefined
+      limit?: number | undefined
+      after?: string | undefined
+      fields?: string | undefined
+    }
+    body: undefined
+    answer: { items: readonly Alert[]; next: string | null }
+  }
+  showAlert: {
+    params: { id: string }
+    query: Record<never, never>
+    body: undefined
+    answer: Alert
+  }
+  acknowledgeAlert: {
+    params: { id: string }
+    query: Record<never, never>
+    body: { note?: string | undefined }
+    answer: Alert
+  }
+  silenceAlert: {
+    params: { id: string }
+    query: Record<never, never>
+    body: { seconds: number | null }
+    answer: Alert
+  }
+  showAlertRules: {
+    params: Record<never, never>
+    query: { version?: number | undefined }
+    body: undefined
+    answer: Document
+  }
+  putAlertRules: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: Readonly<Record<string, unknown>>
+    answer: Document
+  }
+  testAlertChannel: {
+    params: { name: string }
+    query: Record<never, never>
+    body: undefined
+    answer: { taken: boolean; code: string | null; message: string | null }
+  }
+  listUndeliveredNotices: {
+    params: Record<never, never>
+    query: { limit?: number | undefined; after?: string | undefined }
+    body: undefined
+    answer: { items: readonly UndeliveredNotice[]; next: string | null }
+  }
+  redeliverNotice: {
+    params: { id: string }
+    query: Record<never, never>
+    body: undefined
+    answer: UndeliveredNotice
+  }
+  discardNotice: {
+    params: { id: string }
+    query: Record<never, never>
+    body: undefined
+    answer: undefined
+  }
   listen: {
     params: Record<never, never>
     query: Record<never, never>
@@ -1679,6 +1791,12 @@ export interface Operations {
     query: Record<never, never>
     body: undefined
     answer: undefined
+  }
+  showWaysToSignIn: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: undefined
+    answer: { oidc: { name: string } | null }
   }
   signInWithPassword: {
     params: Record<never, never>
@@ -2187,6 +2305,16 @@ export const OPERATIONS = {
   uploadBatch: ['POST', '/batches/uploads'],
   tryBatch: ['POST', '/batches/trials'],
   downloadBatchFile: ['GET', '/jobs/{id}/files/{file}'],
+  listAlerts: ['GET', '/alerts'],
+  showAlert: ['GET', '/alerts/{id}'],
+  acknowledgeAlert: ['POST', '/alerts/{id}/acknowledge'],
+  silenceAlert: ['POST', '/alerts/{id}/silence'],
+  showAlertRules: ['GET', '/alert-rules'],
+  putAlertRules: ['PUT', '/alert-rules'],
+  testAlertChannel: ['POST', '/alert-channels/{name}/test'],
+  listUndeliveredNotices: ['GET', '/undelivered-notices'],
+  redeliverNotice: ['POST', '/undelivered-notices/{id}/redeliver'],
+  discardNotice: ['DELETE', '/undelivered-notices/{id}'],
   listen: ['GET', '/events'],
   previewRevocation: ['POST', '/revocations/preview'],
   revokeMany: ['POST', '/revocations'],
@@ -2200,6 +2328,7 @@ export const OPERATIONS = {
   showCheckpoint: ['GET', '/audit/checkpoint'],
   showSession: ['GET', '/session'],
   signOut: ['DELETE', '/session'],
+  showWaysToSignIn: ['GET', '/session/ways'],
   signInWithPassword: ['POST', '/session/password'],
   lookAtLink: ['POST', '/session/link/look'],
   signInWithLink: ['POST', '/session/link'],
