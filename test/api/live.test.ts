@@ -87,6 +87,17 @@ describe('the REST API of a running server', () => {
     assert.equal((await https(`${server.url}/api/v1/devices`, { ca, headers: wrong })).status, 401)
   })
 
+  it('has a page to try it, without a script or anything else from elsewhere', async () => {
+    const ca = readFileSync(server.roots, 'utf8')
+    const page = await https(`${server.url}/api/docs`, { ca })
+    assert.equal(page.status, 200)
+    assert.ok(!/<script(?![^>]*\ssrc="\/)|<style|\son\w+=|https?:/.test(page.text), page.text)
+    assert.match(String(page.headers['content-security-policy']), /default-src 'none'; script-src 'self'/)
+    const script = await https(`${server.url}/api/docs/page.js`, { ca })
+    assert.doesNotThrow(() => new Function(script.text))
+    assert.ok(!script.text.includes('innerHTML'))
+  })
+
   it('takes a factory file, tries it, runs it, and hands out results with a signed manifest', async () => {
     const rows = await Promise.all(['F-1', 'F-2', 'F-3'].map(async serial => `${serial},${await testCsrCell()}`))
     const file = `serial,csr\n${rows.join('\n')}\nF-4,rubbish\n`

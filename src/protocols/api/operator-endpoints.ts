@@ -4,6 +4,7 @@ import { TouchmarkError } from '../../core/errors.ts'
 import type { Access } from '../../domain/access/access.ts'
 import { accessSettingsVersion } from '../../domain/access/access-documents.ts'
 import { oidcSchema, parseAccessSettings, readAccessSettings } from '../../domain/access/access-settings.ts'
+import { rolesDigest } from '../../domain/access/commitments.ts'
 import { mayGive } from '../../domain/access/grants.ts'
 import { guardedActNames } from '../../domain/access/guarded-acts.ts'
 import { activeOperator, type RoleGrant } from '../../domain/access/operator.ts'
@@ -94,7 +95,7 @@ export function operatorEndpoints(access: Access): Endpoint[] {
             ? null
             : await fourEyes.request(
                 'operator.roles',
-                { operatorId: operator.id, roles, from: operator.revision },
+                { operatorId: operator.id, roles, before: rolesDigest(operator.roles) },
                 rolesSummary(operator.id, roles),
                 caller!,
               )
@@ -134,7 +135,7 @@ export function operatorEndpoints(access: Access): Endpoint[] {
         const operator = await activeOperator(params.id, read)
         assertVersion(ifMatch, operator.revision)
         await assertMayGive(body.roles, caller!, access, true)
-        const parameters = { operatorId: operator.id, roles: body.roles, from: operator.revision }
+        const parameters = { operatorId: operator.id, roles: body.roles, before: rolesDigest(operator.roles) }
         const summary = rolesSummary(operator.id, body.roles)
         return guardedAnswer(await fourEyes.request('operator.roles', parameters, summary, caller!))
       },

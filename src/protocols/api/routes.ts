@@ -17,6 +17,7 @@ import { certificateEndpoints } from './certificates.ts'
 import { descriptionEndpoints } from './description.ts'
 import { deviceActionEndpoints } from './device-actions.ts'
 import { deviceEndpoints } from './devices.ts'
+import { createDocsRoutes } from './docs-page.ts'
 import { documentEndpoints } from './documents.ts'
 import type { Endpoint } from './endpoint.ts'
 import { enrolmentEndpoints } from './enrolments.ts'
@@ -80,7 +81,7 @@ export function apiEndpoints(ports: ApiPorts): Endpoint[] {
 
 export function createApiRoutes(ports: ApiPorts): Route[] {
   const gate = { ...ports, limiter: new RateLimiter(ports.elapsed), answers: new IdempotentAnswers(ports) }
-  return apiEndpoints(ports).map(each => gatedRoute(each, gate))
+  return [...apiEndpoints(ports).map(each => gatedRoute(each, gate)), ...createDocsRoutes()]
 }
 
 /** The OpenAPI document, without a server. */
