@@ -289,6 +289,27 @@ describe('four eyes', () => {
     assert.deepEqual([state, outcome], ['failed', 'approval.requester_gone'])
   })
 
+  test('change roles although their holder signed in meanwhile, and not where the roles are others by now', async t => {
+    const server = await accessServer(t)
+    const [ada, ben] = await two(server)
+    const code = await ben.usePassword('a long walk in the hills')
+    const give = async (role: string) => {
+      const etag = await revisionOf(ada, ben.id)
+      const answer = await ada.put(`/operators/${ben.id}/roles`, { roles: [{ role }] }, { 'if-match': etag })
+      assert.equal(answer.status, 202, answer.text)
+      return answer.json.approval.id as string
+    }
+    const cy = await server.operator(ada, 'cy@example.test', ['administrator'])
+    await approveAll(server)
+    const [one, two_] = [await give('auditor'), await give('factory')]
+    server.clock.advance(30)
+    const body = { email: 'ben@example.test', password: 'a long walk in the hills', code: code() }
+    expectStatus(await server.browser().post('/session/password', body), 200)
+    expectStatus(await cy.post(`/approvals/${one}/approve`), 200)
+    assert.equal((await cy.post(`/approvals/${two_}/approve`)).json.code, 'operator.changed')
+    assert.deepEqual((await ada.get(`/operators/${ben.id}`)).json.roles, [{ role: 'auditor', scope: {} }])
+  })
+
   test('fail where what was asked for does not fit any more, and say so', async t => {
     const server = await accessServer(t)
     const [ada, ben] = await two(server)

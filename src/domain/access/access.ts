@@ -15,7 +15,7 @@ export interface Access extends AccessPorts {
   readonly fourEyes: FourEyes
 }
 
-const rolesAct = z.object({ operatorId: z.string(), roles: z.array(roleGrantSchema), from: z.int() })
+const rolesAct = z.object({ operatorId: z.string(), roles: z.array(roleGrantSchema), before: z.string() })
 const documentAct = z.object({ config: z.unknown(), from: z.int() })
 
 export function createAccess(
@@ -27,8 +27,8 @@ export function createAccess(
   const ports: AccessPorts = { store, clock, random, secretFor, passwords, passkeys, slowDown: new SlowDown() }
   const fourEyes = new FourEyes(ports)
   fourEyes.define('operator.roles', async (parameters, { actor }) => {
-    const { operatorId, roles, from } = rolesAct.parse(parameters)
-    return changeRoles({ operatorId, roles: roles satisfies RoleGrant[], from, actor }, ports)
+    const { operatorId, roles, before } = rolesAct.parse(parameters)
+    return changeRoles({ operatorId, roles: roles satisfies RoleGrant[], before, actor }, ports)
   })
   fourEyes.define('role.change', async (parameters, { actor }) => {
     const { config, from } = documentAct.parse(parameters)

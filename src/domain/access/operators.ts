@@ -68,17 +68,34 @@ export function addOperatorChange(change: ChangeBuilder, operator: Operator, act
   })
 }
 
+export interface RolesChange {
+  readonly operatorId: string
+  readonly roles: readonly RoleGrant[]
+  readonly actor: Actor
+  /**
+   * Digest of the roles on which the change builds, where they must be the same still. Not the revision: that moves with every code that the
+   * operator signs in with, and an approval takes days.
+   */
+  readonly before?: string
+}
+
 /** Throws `operator.not_found`, `operator.changed`, `operator.last_administrator`, `role.not_found`, `operator.too_many_roles`. */
 export async function changeRoles(
-  { operatorId, roles, actor, from }: { operatorId: string; roles: readonly RoleGrant[]; actor: Actor; from?: number },
+  { operatorId, roles, actor, before }: RolesChange,
   { store, clock }: OperatorPorts,
 ): Promise<Operator> {
   const operator = await activeOperator(operatorId, store.read)
+  if (before !== undefined && rolesDigest(operator.roles) !== before) {
+    throw new TouchmarkError('operator.changed', 'conflict', 'Somebody else changed the operator meanwhile.', {
+      evidence: { operatorId },
+      next: 'Read it again, and try again.',
+    })
+  }
   await checkRoles(roles, store.read)
   if (isAdministrator(operator) && !isAdministrator({ roles })) await assertAnotherAdministrator(operator, store.read)
   const changed = { ...operator, roles, revision: operator.revision + 1 }
   await store.commit({
-    writes: [{ kind: 'operator.put', operator: changed, from: from ?? operator.revision }],
+    writes: [{ kind: 'operator.put', operator: changed, from: operator.revision }],
     audit: [
       {
         at: clock.now(),
