@@ -7,6 +7,7 @@ export type Group = 'today' | 'fleet' | 'trust' | 'evidence' | 'administration'
 export type SectionId =
   | 'overview'
   | 'approvals'
+  | 'alerts'
   | 'devices'
   | 'factory'
   | 'campaigns'
@@ -34,6 +35,7 @@ export interface Section {
 export const SECTIONS: readonly Section[] = [
   { id: 'overview', path: '/', group: 'today', icon: 'overview', key: 'o', permission: 'statistics.read' },
   { id: 'approvals', path: '/approvals', group: 'today', icon: 'approvals', key: 'w', permission: 'enrolment.read' },
+  { id: 'alerts', path: '/alerts', group: 'today', icon: 'alerts', key: 'e', permission: 'alert.read' },
   { id: 'devices', path: '/devices', group: 'fleet', icon: 'devices', key: 'd', permission: 'device.read' },
   { id: 'factory', path: '/factory', group: 'fleet', icon: 'factory', key: 'f', permission: 'batch.read' },
   { id: 'campaigns', path: '/campaigns', group: 'fleet', icon: 'campaigns', key: 'c', permission: 'campaign.read' },
@@ -98,6 +100,7 @@ function page<Name extends string>(
 export const PAGES: readonly Page[] = [
   page('/', 'overview', () => import('./pages/overview.tsx'), 'Overview'),
   page('/approvals', 'approvals', () => import('./pages/approvals.tsx'), 'Approvals'),
+  page('/alerts', 'alerts', () => import('./pages/alerts.tsx'), 'Alerts'),
   page('/devices', 'devices', () => import('./pages/devices.tsx'), 'Devices'),
   page('/devices/:id', 'devices', () => import('./pages/device.tsx'), 'Device'),
   page('/factory', 'factory', () => import('./pages/factory.tsx'), 'Factory'),

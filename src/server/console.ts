@@ -7,6 +7,7 @@ import type { HttpReply, HttpRequest, Route } from '../protocols/http.ts'
 /** First segments of the console's addresses; the rest below them is the console's own. `console/src/pages.ts` has a page for each. */
 export const CONSOLE_SECTIONS = [
   'approvals',
+  'alerts',
   'devices',
   'factory',
   'campaigns',

@@ -20,6 +20,8 @@ export async function consolePages(server: LiveServer): Promise<readonly Console
   return [
     { path: '/', ready: 'Overview', name: 'overview' },
     { path: '/approvals', ready: 'Approvals', name: 'approvals' },
+    { path: '/alerts', ready: 'Alerts', name: 'alerts' },
+    { path: '/alerts?tab=rules', ready: 'Alerts', name: 'alert-rules' },
     { path: '/devices', ready: 'Devices', name: 'devices' },
     ...(device
       ? [

@@ -33,6 +33,7 @@ export function Shell({ session, onLeave }: { readonly session: SessionInfo; rea
     [session.permissions],
   )
   const waiting = useWaiting(session)
+  const firing = useFiring(session)
 
   // A new page begins at its top, and the keyboard with it.
   const before = useRef(path)
@@ -87,7 +88,7 @@ export function Shell({ session, onLeave }: { readonly session: SessionInfo; rea
       <Navigation
         sections={sections}
         current={found?.page.section ?? ''}
-        counts={{ approvals: waiting }}
+        counts={{ approvals: waiting, alerts: firing }}
         open={open}
         onFollow={() => setOpen(false)}
       />
@@ -174,6 +175,17 @@ function useWaiting(session: SessionInfo): number {
     enabled: may,
   })
   return overview.data?.waiting.requests ?? 0
+}
+
+/** Alerts that nobody looks after yet. */
+function useFiring(session: SessionInfo): number {
+  const alerts = useQuery({
+    queryKey: ['alerts', 'firing'],
+    queryFn: ({ signal }) => call('listAlerts', { query: { state: 'firing', limit: 100 }, signal }),
+    refetchInterval: 30_000,
+    enabled: session.permissions.has('alert.read'),
+  })
+  return alerts.data?.items.length ?? 0
 }
 
 function Live({ state }: { readonly state: LiveState }) {

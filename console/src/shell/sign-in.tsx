@@ -1,5 +1,6 @@
 // The sign-in page: a passkey first; with a password the code of the second factor is always asked for.
 import { Button, PasswordInput, TextInput } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { call } from '../api/client.ts'
 import { isPasskeySupported, signInWithPasskey } from '../api/webauthn.ts'
@@ -31,6 +32,8 @@ export function SignIn({ onDone }: { readonly onDone: () => void }) {
       setBusy(undefined)
     }
   }
+  const ways = useQuery({ queryKey: ['ways'], queryFn: () => call('showWaysToSignIn'), retry: false })
+  const oidc = ways.data?.oidc
   const submit = (event: FormEvent) => {
     event.preventDefault()
     void attempt('password', () => call('signInWithPassword', { body: { email, password, code } }))
@@ -39,19 +42,30 @@ export function SignIn({ onDone }: { readonly onDone: () => void }) {
   return (
     <DoorCard title={t.title} lead={t.lead}>
       {isPasskeySupported() && (
-        <>
-          <Button
-            fullWidth
-            size="md"
-            leftSection={<Icon name="key" />}
-            loading={busy === 'passkey'}
-            onClick={() => void attempt('passkey', signInWithPasskey)}
-          >
-            {t.passkey}
-          </Button>
-          <div className="tm-or">{t.or}</div>
-        </>
+        <Button
+          fullWidth
+          size="md"
+          leftSection={<Icon name="key" />}
+          loading={busy === 'passkey'}
+          onClick={() => void attempt('passkey', signInWithPasskey)}
+        >
+          {t.passkey}
+        </Button>
       )}
+      {oidc && (
+        <Button
+          component="a"
+          href="/api/v1/session/oidc/start"
+          variant="default"
+          fullWidth
+          size="md"
+          mt="sm"
+          leftSection={<Icon name="link" />}
+        >
+          {t.oidc(oidc.name)}
+        </Button>
+      )}
+      <div className="tm-or">{t.or}</div>
       <form className="tm-form" onSubmit={submit}>
         <TextInput
           label={t.email}
