@@ -1,7 +1,7 @@
 // What `Store` of domain/ports.ts promises, as tests that run for every engine.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { afterEach, describe, it } from 'node:test'
+import { after, afterEach, describe, it } from 'node:test'
 import type { StoreLocation } from '../../../src/adapters/store/open-store.ts'
 import { createStore, openStore } from '../../../src/adapters/store/open-store.ts'
 import { TouchmarkError } from '../../../src/core/errors.ts'
@@ -49,6 +49,19 @@ export function storeContract(name: string, engine: StoreEngine): void {
       return (await newStores(1))[0]!
     }
 
+    let common: Promise<Store> | undefined
+    after(async () => {
+      if (common === undefined) return
+      await using store = await common
+      await assertInvariants(store)
+    })
+
+    /** One for all tests that look at nothing but what they made: making a database is most of what a test costs. */
+    function commonStore(): Promise<Store> {
+      common ??= engine.newLocation().then(createStore)
+      return common
+    }
+
     /** Several stores on one new database, as several processes have them. */
     async function newStores(count: number): Promise<Store[]> {
       const location = await engine.newLocation()
@@ -60,7 +73,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
 
     describe('every write', () => {
       it('device.insert: fails with device.exists where model and serial number are taken', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice({ labels: { line: 'ä7', 'x-y': '€"\\' }, batch: aBatch().id })
         await store.commit(only({ kind: 'device.insert', device }))
         assert.deepEqual(await store.read.device(device.id), device)
@@ -76,7 +89,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('device.state: fails with device.state_changed where the device is not in the state', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice()
         const move = { kind: 'device.state', id: device.id, from: 'manufactured', to: 'shipped', at: NOW + 5 } as const
         await refuses(store, move, 'device.state_changed')
@@ -87,7 +100,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('key.insert: fails with key.already_known, whichever device has it', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const [one, other] = [aDevice(), aDevice()]
         const key = aKey(one)
         await store.commit(only({ kind: 'device.insert', device: one }, { kind: 'device.insert', device: other }))
@@ -99,7 +112,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('key.state: fails with key.state_changed where the key is not in the state', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const { change, key } = aUnit()
         const move = { kind: 'key.state', id: key.id, from: 'in_use', to: 'compromised', at: NOW + 9 } as const
         await refuses(store, move, 'key.state_changed')
@@ -110,7 +123,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('certificate.insert: fails with certificate.serial_number_used within the authority', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const { device, key, certificate, change } = aUnit()
         const { firstAuditIndex } = await store.commit(change)
         const stored = { ...certificate, auditIndex: firstAuditIndex + 1 }
@@ -138,7 +151,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('certificate.status: good, held, good again, revoked; fails with certificate.status_changed otherwise', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const { certificate, change } = aUnit()
         await store.commit(change)
         const { authorityId: authority, serialNumber: serial } = certificate
@@ -159,7 +172,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('token.use: fails with token.used where it was used before, or is not known', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice()
         const token = aToken(device)
         await refuses(store, { kind: 'token.use', id: token.id, at: NOW }, 'token.used')
@@ -172,7 +185,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('token.cancel: ends a token once; fails with token.used where it was used or cancelled, or is not known', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice()
         const [token, spent] = [aToken(device), aToken(device)]
         await refuses(store, { kind: 'token.cancel', id: token.id, at: NOW }, 'token.used')
@@ -200,7 +213,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('enrolment.insert and enrolment.state: every state is given back as it was put in', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice()
         const enrolment = anEnrolment()
         const { digest } = enrolment
@@ -227,7 +240,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('quota.take: fails with quota.exceeded where the counter would pass the limit', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const take = (amount: number, limit: number): Write => ({
           kind: 'quota.take',
           counter: 'rule/x',
@@ -245,7 +258,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('batch.insert and batch.progress: fail with batch.exists and batch.state_changed', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const batch = aBatch()
         const step = { kind: 'batch.progress', id: batch.id, issued: 8, existing: 1, rejected: 1 } as const
         await store.commit(only({ kind: 'batch.insert', batch }))
@@ -264,7 +277,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('authority.insert and authority.update: fail with authority.exists and authority.state_changed', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const authority = anAuthority({ state: 'awaiting_certificate', certificate: null })
         await store.commit(only({ kind: 'authority.insert', authority }))
         assert.deepEqual(await store.read.authorities(), [authority])
@@ -287,7 +300,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('document.insert: fails with document.version_exists; the highest version is in force', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const first = aDocument({ name: 'b' })
         const second = { ...first, version: 2, body: '{}' }
         const other = aDocument({ name: 'a' })
@@ -301,7 +314,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
       })
 
       it('publication.put: fails with publication.outdated where the stored number is not below', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const publication = aPublication({ number: 7, bytes: new Uint8Array(randomBytes(1_500_000)) })
         await store.commit(only({ kind: 'publication.put', publication }))
         assert.deepEqual(await store.read.publication(publication.name), publication)

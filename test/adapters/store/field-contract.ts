@@ -2,7 +2,7 @@
 // to, and the campaigns that move them.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { afterEach, describe, it } from 'node:test'
+import { after, afterEach, describe, it } from 'node:test'
 import { createStore, openStore } from '../../../src/adapters/store/open-store.ts'
 import { TouchmarkError } from '../../../src/core/errors.ts'
 import type { CampaignDeviceState } from '../../../src/domain/campaign/campaign.ts'
@@ -33,9 +33,20 @@ export function fieldContract(name: string, engine: StoreEngine): void {
     }
     const newStore = async () => (await newStores(1))[0]!
 
+    let common: Promise<Store> | undefined
+    after(async () => {
+      await (await common)?.[Symbol.asyncDispose]()
+    })
+
+    /** One for all tests that look at nothing but what they made: making a database is most of what a test costs. */
+    function commonStore(): Promise<Store> {
+      common ??= engine.newLocation().then(createStore)
+      return common
+    }
+
     describe('credentials', () => {
       it('credential.put: inserts, replaces, and fails with credential.changed where the revision is another', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice()
         const first = aCredential(device)
         const put = (credential: Credential, from: number | null): Write => ({
@@ -77,7 +88,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       })
 
       it('credential.remove: fails with credential.changed where the revision is another', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice()
         const remove = (from: number): Write => ({
           kind: 'credential.remove',
@@ -148,7 +159,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
 
     describe('the renewal plan', () => {
       it('plan.add: counts up and down by profile, measure and bucket; what is empty is not there', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const add = (
           bucket: number,
           amount: number,
@@ -188,7 +199,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
 
     describe('health', () => {
       it('health.put: replaces what was said, and fails with health.sequence_changed where the sequence is another', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice()
         const first = aHealth(device)
         const second = aHealth(device, { sequence: 5, firmware: null, configuration: 'c', lastError: 'est.timeout' })
@@ -208,7 +219,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       const value = (text: string) => ({ value: text, personal: false, salt: null })
 
       it('device.property: set, replaced and erased; fails with device.property_changed otherwise', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const { id } = aDevice()
         const personal = { value: 'Žofie', personal: true, salt: new Uint8Array(randomBytes(16)) }
         const write = (from: string | null, to: ReturnType<typeof value> | typeof personal | null): Write => ({
@@ -231,7 +242,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       })
 
       it('labels are properties and stand on the device: both are made, changed and erased together', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice({ labels: { line: 'ä7', 'x"y.$': '€\\' } })
         await store.commit(only({ kind: 'device.insert', device }))
         const label = (name: string, text: string) => ({ deviceId: device.id, name: `label:${name}`, ...value(text) })
@@ -259,7 +270,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       })
 
       it('a label that is set where its device is made stands on both', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice({ labels: { a: '1' } })
         await store.commit(
           only(
@@ -298,7 +309,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
 
     describe('keys, statements, suspensions', () => {
       it('key.holding: says how a key is held, in place of what was said before', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const id = keyId(randomBytes(32))
         const holding: KeyHolding = { keyId: id, place: 'file', protection: 'none', attestation: 'declared', at: NOW }
         const next: KeyHolding = {
@@ -316,7 +327,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       })
 
       it('statement.put: keeps each once, as it came; oldest first', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice()
         const late = aStatement(device, { at: NOW + 2, kind: 'destruction_witness' })
         const early = aStatement(device)
@@ -329,7 +340,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       })
 
       it('suspension.put and suspension.remove: one for a device, and none is no mistake', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const { id } = aDevice()
         const suspension: Suspension = {
           deviceId: id,
@@ -347,7 +358,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       })
 
       it('device.certificates: fails with device.certificates_changed where there are more, or fewer', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const { change, device, key } = aUnit()
         const expect = (count: number): Write => ({ kind: 'device.certificates', id: device.id, count })
         await refuses(store, expect(0), 'device.certificates_changed')
@@ -366,7 +377,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       })
 
       it('finds the requests of a device that still wait or are approved', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice()
         const pending = anEnrolment({ deviceId: device.id, createdAt: NOW + 1 })
         const approved = anEnrolment({ deviceId: device.id, state: { kind: 'approved', by: 'ops', at: NOW } })
@@ -383,7 +394,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       })
 
       it('lists what an authority issued in the order of issue, page by page', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice()
         const key = aKey(device)
         await store.commit(only({ kind: 'device.insert', device }, { kind: 'key.insert', key }))
@@ -404,7 +415,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
 
     describe('transfers of ownership', () => {
       it('transfer.insert: fails with transfer.exists where the id is taken, or another transfer is under way', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const device = aDevice()
         const transfer = aTransfer(device)
         const insert = (made: typeof transfer): Write => ({ kind: 'transfer.insert', transfer: made })
@@ -452,7 +463,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       })
 
       it('finds the accepted ones whose date has come, soonest first', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const transfers = [5, 1, 9, 3].map(after =>
           aTransfer(aDevice(), { state: 'accepted', effectiveAt: NOW + after }),
         )
@@ -481,7 +492,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
 
     describe('campaigns', () => {
       it('campaign.insert and campaign.update: fail with campaign.exists and campaign.changed', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const campaign = aCampaign()
         await store.commit(only({ kind: 'campaign.insert', campaign }))
         assert.deepEqual(await store.read.campaign(campaign.id), campaign)
@@ -523,7 +534,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       })
 
       it('campaign.devices: writes down each device once, and counts what it wrote down', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const { id } = aCampaign()
         const devices = Array.from({ length: 6 }, () => aDevice().id)
         const plan = (wave: number, deviceIds: typeof devices): Write => ({
@@ -564,7 +575,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       })
 
       it('campaign.device: moves device and counts; fails with campaign.device_changed where it is in another state', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const { id } = aCampaign()
         const devices = Array.from({ length: 4 }, () => aDevice().id)
         await store.commit(only({ kind: 'campaign.devices', id, wave: 3, deviceIds: devices, at: NOW }))
@@ -603,7 +614,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
       })
 
       it('list their devices in order of wave and of the last change, page by page', async () => {
-        const store = await newStore()
+        const store = await commonStore()
         const { id } = aCampaign()
         const devices = Array.from({ length: 20 }, (_, i) => ({
           deviceId: aDevice().id,
@@ -711,7 +722,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
     })
 
     it('names the write that conflicts, however many statements those before it need', async () => {
-      const store = await newStore()
+      const store = await commonStore()
       const device = aDevice({ labels: { a: '1' } })
       const { id } = aCampaign()
       const credential = aCredential(device)
