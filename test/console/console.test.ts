@@ -1,5 +1,6 @@
 // The console in Debian's Chromium against a live server: what an operator does on a first day, and what must hold on every page.
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -108,15 +109,19 @@ async function firstDay(t: TestContext, opened: OpenedConsole): Promise<void> {
     assert.equal(stdout.match(/"state":"suspended"/g)?.length, 3)
   })
 
-  await t.test('a batch is tried before anything is signed, then run with progress', async () => {
+  await t.test('a batch is tried before anything is signed, with its bad rows, then run with progress', async () => {
     await opened.goto('/factory')
-    const text = 'serial,model\nNEW-0001,sensor-t1\nNEW-0002,sensor-t1\n,sensor-t1\n'
-    await page
-      .locator('input[type=file]')
-      .setInputFiles({ name: 'units.csv', mimeType: 'text/csv', buffer: Buffer.from(text) })
+    const row = (name: string) => `${name},sensor-t1,${publicKey()}`
+    const text = `serial,model,public_key\n${row('NEW-0001')}\n${row('NEW-0002')}\nNEW-0003,sensor-t1,AAAA\n`
+    const file = { name: 'units.csv', mimeType: 'text/csv', buffer: Buffer.from(text) }
+    await page.locator('input[type=file]').setInputFiles(file)
     await page.getByText('units.csv').waitFor()
     await page.getByRole('button', { name: 'Dry run' }).click()
-    await page.getByRole('region', { name: 'Dry run' }).waitFor()
+    await page.getByRole('region', { name: 'Dry run' }).getByText('NEW-0003').waitFor()
+    const before = (await server.counts()).certificates
+    await page.getByRole('button', { name: 'Issue 2 certificates' }).click()
+    await page.getByRole('link', { name: 'results.csv', exact: true }).waitFor()
+    assert.equal((await server.counts()).certificates, before + 2)
   })
 
   await t.test('a campaign shows its blast radius, and its progress while it runs', async () => {
@@ -193,4 +198,11 @@ async function firstDay(t: TestContext, opened: OpenedConsole): Promise<void> {
     await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
     await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
   })
+}
+
+/** SubjectPublicKeyInfo of a key that nobody keeps, as a column of a factory file has it. */
+function publicKey(): string {
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    .publicKey.export({ type: 'spki', format: 'der' })
+    .toString('base64')
 }
