@@ -43,7 +43,9 @@ export function gateQuery(endpoint: Endpoint): z.ZodRawShape {
             .string()
             .max(1000)
             .optional()
-            .meta({ description: 'Names of the members that are wanted, separated by commas.' }),
+            .meta({
+              description: 'Names of the members that are wanted, separated by commas; the others are absent then.',
+            }),
         }
       : {}),
   }
