@@ -42,7 +42,10 @@ test('metrics are off until somebody asks for them, and then on this machine onl
   assert.equal(good.metrics, null)
   assert.deepEqual(checkConfiguration({ ...good, metrics: { port: 9464 } }).metrics, { host: '127.0.0.1', port: 9464 })
   for (const metrics of [{}, { port: 70000 }, { port: 1, host: 'not a host' }, { port: 1, path: '/m' }, 9464]) {
-    assert.throws(() => checkConfiguration({ ...good, metrics }), { code: 'configuration.invalid', message: /^ {2}metrics/m })
+    assert.throws(() => checkConfiguration({ ...good, metrics }), {
+      code: 'configuration.invalid',
+      message: /^ {2}metrics/m,
+    })
   }
 })
 
