@@ -39,13 +39,9 @@ export function gateQuery(endpoint: Endpoint): z.ZodRawShape {
       : {}),
     ...(endpoint.sparse
       ? {
-          fields: z
-            .string()
-            .max(1000)
-            .optional()
-            .meta({
-              description: 'Names of the members that are wanted, separated by commas; the others are absent then.',
-            }),
+          fields: z.string().max(1000).optional().meta({
+            description: 'Names of the members that are wanted, separated by commas; the others are absent then.',
+          }),
         }
       : {}),
   }
