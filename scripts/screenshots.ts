@@ -29,6 +29,7 @@ for (const { path, ready, name } of await consolePages(server)) {
   await page.setViewportSize({ width: 1360, height: 860 })
 }
 await opened.goto('/devices')
+await page.getByRole('heading', { name: 'Devices', level: 1 }).waitFor()
 await page.keyboard.press('Control+k')
 await page.getByRole('combobox', { name: 'Search or go to' }).fill('GA-2600')
 await page.getByRole('option', { name: /GA-/ }).first().waitFor()

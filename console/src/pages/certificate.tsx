@@ -8,6 +8,7 @@ import { stateOf } from '../charts/lineage.tsx'
 import type { PageProps } from '../pages.ts'
 import { Card, Facts } from '../parts/card.tsx'
 import { CertificateText } from '../parts/certificate-text.tsx'
+import { Chain } from '../parts/chain.tsx'
 import { Confirm } from '../parts/confirm.tsx'
 import { Commands } from '../parts/copyable.tsx'
 import { Loaded } from '../parts/loading.tsx'
@@ -121,6 +122,11 @@ export function Certificate({ params }: PageProps) {
                       ]}
                     />
                   </Card>
+                  {permissions.has('authority.read') && (
+                    <Card title={t.chain} lead={t.chainLead}>
+                      <Chain issuer={issuer} leaf={registered.profile} />
+                    </Card>
+                  )}
                   <Card title={t.commands}>
                     <Commands
                       label={t.commands}

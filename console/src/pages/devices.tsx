@@ -2,7 +2,7 @@
 // can be kept, shared and gone back to.
 import { Button, Checkbox, Select, TextInput } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { call, type Input } from '../api/client.ts'
@@ -216,7 +216,21 @@ interface FieldValueProps {
 }
 
 function FieldValue({ name, value, onChange }: FieldValueProps) {
+  const groups = useQuery({ queryKey: ['groups'], queryFn: () => call('listGroups'), enabled: name === 'group' })
   const [typed, setTyped] = useState(value)
+  if (name === 'group') {
+    return (
+      <Select
+        aria-label={t.valueLabel(t.fields[name])}
+        placeholder={groups.data?.items.length === 0 ? t.noGroups : t.valuePlaceholder}
+        data={(groups.data?.items ?? []).map(group => group.name)}
+        value={value || null}
+        onChange={chosen => onChange(chosen ?? '')}
+        clearable
+        w={190}
+      />
+    )
+  }
   return (
     <form
       onSubmit={event => {

@@ -211,6 +211,7 @@ export const en = {
     fieldLabel: 'Property',
     valueLabel: (field: string) => `Value of ${field}`,
     valuePlaceholder: 'is…',
+    noGroups: 'no saved group',
     removeFilter: (field: string, value: string) => `Remove the filter ${field}: ${value}`,
     fields: {
       model: 'Model',
@@ -603,6 +604,9 @@ export const en = {
     replaces: 'Took the place of',
     shard: 'CRL shard',
     entry: 'Entry of the log',
+    chain: 'Chain',
+    chainLead: 'From the root to this certificate.',
+    this: 'This certificate',
     commands: 'Commands',
     revoke: 'Revoke',
     release: 'Release',
