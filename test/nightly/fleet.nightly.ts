@@ -19,6 +19,7 @@ test('2,000 devices with one act in twenty struck: each ends with one valid iden
   assert.equal(result.duplicates, 0)
   assert.equal(result.withoutLive, 0)
   assert.equal(result.clonesRefused, result.faults.clone)
+  await server.stop()
   await using store = await server.store()
   await assertInvariants(store)
 })
