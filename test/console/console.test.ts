@@ -1,15 +1,12 @@
-// The console in Debian's Chromium against a live server: what an operator does on a first day, and what must hold on every page.
+// The console in Debian's Chromium against a live server: what an operator does on a first day. Whether every page is
+// accessible is looked at nightly (test/nightly/console-axe.nightly.ts).
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { AxeBuilder } from '@axe-core/playwright'
 import { addFleet, becomeFirstAdministrator, type OpenedConsole, openConsole } from '../support/console.ts'
-import { consolePages } from '../support/console-pages.ts'
 import { requireTool } from '../support/tools.ts'
-
-const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 
 test('an operator of the first day', { timeout: 240_000 }, async t => {
   if (!requireTool(t, 'chromium')) return
@@ -150,30 +147,6 @@ async function firstDay(t: TestContext, opened: OpenedConsole): Promise<void> {
     await page.getByLabel('Or paste').fill(readFileSync(server.roots, 'utf8'))
     await page.getByRole('button', { name: 'Read it' }).click()
     await page.getByText('basicConstraints').first().waitFor()
-  })
-
-  await t.test('no page breaks a rule of axe, in light and in dark', async () => {
-    const told: string[] = []
-    for (const { path, ready } of await consolePages(server)) {
-      await opened.goto(path)
-      await page.getByRole('heading', { name: ready, level: 1 }).waitFor()
-      await page.locator('.tm-skeleton').first().waitFor({ state: 'detached' })
-      for (const scheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' })
-        // Only the colours differ in the dark.
-        const rules = scheme === 'light' ? { type: 'tag', values: WCAG } : { type: 'rule', values: ['color-contrast'] }
-        const axe = new AxeBuilder({ page }).options({
-          resultTypes: ['violations'],
-          runOnly: rules as { type: 'tag' | 'rule'; values: string[] },
-        })
-        const { violations } = await axe.analyze()
-        for (const { id, nodes } of violations) {
-          for (const node of nodes)
-            told.push(`${path}, ${scheme}: ${id}: ${node.target.join(' ')} ${node.failureSummary}`)
-        }
-      }
-    }
-    assert.deepEqual(told, [])
   })
 
   await t.test('the browser had nothing to complain of, and asked nobody else', () => {
