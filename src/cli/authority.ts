@@ -3,13 +3,12 @@ import { toPem } from '../core/asn1/pem.ts'
 import { TouchmarkError } from '../core/errors.ts'
 import { parseCertificate } from '../core/pki/certificate.ts'
 import { formatName } from '../core/pki/name.ts'
-import { AuthorityDirectory } from '../domain/ca/authorities.ts'
 import type { Authority } from '../domain/ca/authority.ts'
 import { describeCertificate } from '../domain/describe/describe-certificate.ts'
 import { authorityId } from '../domain/ids.ts'
-import type { Store } from '../domain/ports.ts'
 import { createCommand, crlCommand, csrCommand, importCommand, signCommand } from './authority-make.ts'
 import { act, type Command, command, group } from './command.ts'
+import { keylessAuthorities } from './keyless-authorities.ts'
 import { OPERATOR } from './operator.ts'
 import { facts, table, time, timestamp } from './output.ts'
 import { systemClock, withStore } from './store.ts'
@@ -79,7 +78,7 @@ function showCommand(): Command {
     .option('--chain', 'the certificate and those above, as PEM')
   return act<ShowOptions>(show, ({ out, data, options }, text) =>
     withStore(data, async store => {
-      const authorities = directory(store)
+      const authorities = keylessAuthorities(store)
       const id = authorityId(text!)
       if (options.pem || options.chain) {
         const chain = await authorities.chain(id)
@@ -128,17 +127,11 @@ function retireCommand(): Command {
   return act(retire, ({ out, data }, text) =>
     withStore(data, async store => {
       const { retireAuthority } = await import('../domain/ca/import-authority.ts')
-      const ports = { store, authorities: directory(store), now: systemClock.now(), actor: OPERATOR }
+      const ports = { store, authorities: keylessAuthorities(store), now: systemClock.now(), actor: OPERATOR }
       await retireAuthority(authorityId(text!), ports)
       out.result({ id: text, state: 'retired' }, () => `${text} issues no more.`)
     }),
   )
-}
-
-/** A directory for questions that need no key. */
-function directory(store: Store): AuthorityDirectory {
-  const signer = () => Promise.reject(new TouchmarkError('key.not_found', 'not_found', 'The key store is not open.'))
-  return new AuthorityDirectory({ store, keyStore: { signer } })
 }
 
 export function authorityView(authority: Authority) {

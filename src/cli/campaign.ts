@@ -1,9 +1,7 @@
 // `touchmark campaign`: move many devices to another key, algorithm, profile or authority, in waves. Needs no passphrase: a command writes
 // down what shall be, and a running server asks the devices.
-import { TouchmarkError } from '../core/errors.ts'
 import { type KeyAlgorithmName, keyAlgorithms } from '../crypto/algorithms.ts'
 import { systemRandom } from '../crypto/random.ts'
-import { AuthorityDirectory } from '../domain/ca/authorities.ts'
 import { type BlastRadius, blastRadius } from '../domain/campaign/blast-radius.ts'
 import type { Campaign } from '../domain/campaign/campaign.ts'
 import {
@@ -40,6 +38,7 @@ import type { Store } from '../domain/ports.ts'
 import { act, type Command, type Context, command, duration, group, positiveInteger, usageError } from './command.ts'
 import { type DeviceQueryOptions, deviceQueryOf, deviceQueryOptions } from './device-query-options.ts'
 import { readJsonFile } from './documents.ts'
+import { keylessAuthorities } from './keyless-authorities.ts'
 import { OPERATOR } from './operator.ts'
 import { facts, table, time, timestamp } from './output.ts'
 import { progressBar } from './progress.ts'
@@ -400,9 +399,7 @@ function schemaCommand(): Command {
 }
 
 function ports(store: Store) {
-  const signer = () => Promise.reject(new TouchmarkError('key.not_found', 'not_found', 'The key store is not open.'))
-  const authorities = new AuthorityDirectory({ store, keyStore: { signer } })
-  return { store, clock: systemClock, random: systemRandom, authorities }
+  return { store, clock: systemClock, random: systemRandom, authorities: keylessAuthorities(store) }
 }
 
 async function watchedRadius(

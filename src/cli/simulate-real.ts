@@ -4,13 +4,13 @@ import { readFile } from 'node:fs/promises'
 import { toPem } from '../core/asn1/pem.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import { systemRandom } from '../crypto/random.ts'
-import { AuthorityDirectory } from '../domain/ca/authorities.ts'
 import { isLive } from '../domain/ca/certificate-record.ts'
 import type { Store } from '../domain/ports.ts'
 import { createToken } from '../domain/ra/create-token.ts'
 import { type FleetUnit, type RealFleetResult, runFleet } from '../sim/real-fleet.ts'
 import { type Context, usageError } from './command.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
+import { keylessAuthorities } from './keyless-authorities.ts'
 import { OPERATOR } from './operator.ts'
 import { facts } from './output.ts'
 import { progressBar } from './progress.ts'
@@ -72,8 +72,7 @@ export async function simulateForReal(context: Context<RealOptions>): Promise<Ex
 }
 
 async function trustBundle(store: Store): Promise<string> {
-  const signer = () => Promise.reject(new Error('No key is needed.'))
-  const roots = await new AuthorityDirectory({ store, keyStore: { signer } }).trustBundle()
+  const roots = await keylessAuthorities(store).trustBundle()
   return roots.map(der => toPem('CERTIFICATE', der)).join('')
 }
 
