@@ -129,6 +129,41 @@ describe('GET /devices/:id', () => {
   })
 })
 
+describe('GET /devices/export', () => {
+  it('writes every device of the query once, as NDJSON and as CSV that a spreadsheet takes for text', async t => {
+    const instance = await testInstance(t)
+    const door = apiDoor(instance)
+    for (let i = 0; i < 205; i++) await registerDevice(instance, { model: 'many' })
+    const { id } = await registerDevice(instance, { model: '=cmd|"x"!A1' })
+    const lines = (await door('/devices/export?format=ndjson&model=many')).text.trimEnd().split('\n')
+    assert.equal(new Set(lines.map(line => JSON.parse(line).id)).size, 205)
+    const file = await door('/devices/export?model=%3Dcmd%7C%22x%22!A1')
+    assert.equal(file.headers['content-disposition'], 'attachment; filename="devices.csv"')
+    const [head, row] = file.text.split('\r\n')
+    assert.match(head!, /^id,serialNumber,model,state,owner,site,/)
+    assert.ok(row!.startsWith(`${id},`))
+    assert.ok(row!.includes(`,"'=cmd|""x""!A1",`), row)
+  })
+
+  it('tells what is wrong with the query instead of beginning a file, and shows a scope its own devices', async t => {
+    const instance = await testInstance(t)
+    const door = apiDoor(instance)
+    await registerDevice(instance, { model: 'mine' })
+    await registerDevice(instance, { model: 'theirs' })
+    assert.equal((await door('/devices/export?sort=serialNumber')).json.code, 'api.request_invalid')
+    assert.equal((await door('/devices/export?group=none')).json.code, 'group.not_found')
+    const as = somebody(['device.read'], { models: ['mine'] })
+    const { text } = await door('/devices/export?format=ndjson', { as })
+    assert.deepEqual(
+      text
+        .trimEnd()
+        .split('\n')
+        .map(line => JSON.parse(line).model),
+      ['mine'],
+    )
+  })
+})
+
 describe('GET /statistics', () => {
   it('counts devices by state and what happened by the hour, as the changes themselves say', async t => {
     const instance = await testInstance(t)

@@ -242,4 +242,27 @@ describe('acts on many devices', () => {
     )
     assert.equal(stopped.state, 'cancelled')
   })
+
+  it('acts on devices that were chosen one by one, and orders their renewal', async t => {
+    const instance = await testInstance(t)
+    const door = apiDoor(instance)
+    const chosen = [await bornDevice(instance), await bornDevice(instance), await bornDevice(instance)]
+    const ids = chosen.map(({ device }) => device.id)
+    for (const { device } of chosen) await certify(instance, device, await generateKeyPair('P-256'), 'ldevid')
+    const left = await bornDevice(instance)
+    const run = async (body: object) => {
+      const { json, status } = await door('/devices/actions', { method: 'POST', body })
+      assert.equal(status, 202, JSON.stringify(json))
+      return runDeviceJob((await instance.store.read.job(json.id))!, instance, new AbortController().signal)
+    }
+    const renewal = await run({ act: 'renew', ids, newKey: true, expectedDevices: 3 })
+    assert.deepEqual([renewal.state, renewal.done, renewal.failed], ['finished', 3, 0])
+    const { credentials } = (await door(`/devices/${ids[0]}`)).json
+    assert.equal(credentials.find((each: { profile: string }) => each.profile === 'ldevid').order.newKey, true)
+    assert.equal((await run({ act: 'renew', ids, expectedDevices: 3 })).changed, 0, 'who is asked is not asked again')
+    assert.equal((await run({ act: 'suspend', ids: [...ids, ids[0]], expectedDevices: 3 })).changed, 3)
+    assert.equal((await door(`/devices/${left.device.id}`)).json.device.state, 'manufactured')
+    const both = { act: 'ship', ids, devices: { model: 'x' }, expectedDevices: 3 }
+    assert.equal((await door('/devices/actions', { method: 'POST', body: both })).status, 400)
+  })
 })

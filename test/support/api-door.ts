@@ -115,7 +115,7 @@ export function apiDoor(instance: TestInstance, ports: Partial<ApiPorts> = {}): 
       return route.refusal!(asTouchmarkError(thrown))
     })
     const text = await textOf(reply, stop)
-    const isJson = /json/.test(reply.headers['content-type'] ?? '')
+    const isJson = /\bjson\b/.test(reply.headers['content-type'] ?? '')
     const json: unknown = isJson ? JSON.parse(text) : {}
     // With `fields` the members that were not asked for are absent.
     if (!url.searchParams.has('fields')) assertDescribed(route.pattern, method, reply, json)

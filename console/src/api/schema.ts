@@ -160,6 +160,7 @@ export type Authority = {
   issuer: string | null
   issuerName: string | null
   keyUri: string
+  keyIsHere: boolean
   generation: number
   crlShards: number
   createdAt: string
@@ -338,6 +339,8 @@ export type Certificate = {
   status: 'good' | 'held' | 'revoked'
   statusChangedAt: string | null
   reason: string | null
+  invalidityDate: string | null
+  holdEnds: { at: string; reason: string } | null
   expired: boolean
   profile: string
   profileVersion: number
@@ -579,6 +582,7 @@ export type Job = {
     | 'devices.resume'
     | 'devices.retire'
     | 'devices.properties'
+    | 'devices.renew'
     | 'batch.run'
   parameters: Readonly<Record<string, unknown>>
   requestedBy: string
@@ -921,6 +925,41 @@ export interface Operations {
     body: undefined
     answer: { items: readonly AuditEntry[]; next: string | null }
   }
+  exportDevices: {
+    params: Record<never, never>
+    query: {
+      group?: string | undefined
+      state?: readonly ('manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed')[] | undefined
+      model?: string | undefined
+      batch?: string | undefined
+      owner?: string | undefined
+      site?: string | undefined
+      label?: readonly string[] | undefined
+      profile?: string | undefined
+      authority?: string | undefined
+      keyAlgorithm?:
+        | 'P-256'
+        | 'P-384'
+        | 'P-521'
+        | 'Ed25519'
+        | 'RSA-2048'
+        | 'RSA-3072'
+        | 'RSA-4096'
+        | 'ML-DSA-44'
+        | 'ML-DSA-65'
+        | 'ML-DSA-87'
+        | undefined
+      firmware?: string | undefined
+      expiresWithin?: number | undefined
+      seenWithin?: number | undefined
+      notSeenFor?: number | undefined
+      search?: string | undefined
+      sort?: 'registered' | '-registered' | 'serialNumber' | 'expiry' | undefined
+      format?: 'csv' | 'ndjson' | undefined
+    }
+    body: undefined
+    answer: Blob
+  }
   shipDevice: {
     params: { id: string }
     query: Record<never, never>
@@ -1206,7 +1245,11 @@ export interface Operations {
     params: Record<never, never>
     query: Record<never, never>
     body: undefined
-    answer: { roots: readonly CertificateText[]; pem: string }
+    answer: {
+      roots: readonly CertificateText[]
+      pem: string
+      published: { version: number; signedAt: string; signerEnds: string; roots: readonly string[] } | null
+    }
   }
   listProfiles: {
     params: Record<never, never>
@@ -1698,34 +1741,40 @@ export interface Operations {
     params: Record<never, never>
     query: Record<never, never>
     body: {
-      act: 'ship' | 'suspend' | 'resume' | 'retire' | 'properties'
-      devices: {
-        states?: readonly ('manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed')[] | undefined
-        model?: string | undefined
-        batch?: string | undefined
-        owner?: string | undefined
-        site?: string | undefined
-        labels?: Readonly<Record<string, string>> | undefined
-        profile?: string | undefined
-        authority?: string | undefined
-        keyAlgorithm?:
-          | 'P-256'
-          | 'P-384'
-          | 'P-521'
-          | 'Ed25519'
-          | 'RSA-2048'
-          | 'RSA-3072'
-          | 'RSA-4096'
-          | 'ML-DSA-44'
-          | 'ML-DSA-65'
-          | 'ML-DSA-87'
-          | undefined
-        firmware?: string | undefined
-        expiresWithinSeconds?: number | undefined
-        seenWithinSeconds?: number | undefined
-        notSeenForSeconds?: number | undefined
-      }
+      act: 'ship' | 'suspend' | 'resume' | 'retire' | 'properties' | 'renew'
+      devices?:
+        | {
+            states?:
+              | readonly ('manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed')[]
+              | undefined
+            model?: string | undefined
+            batch?: string | undefined
+            owner?: string | undefined
+            site?: string | undefined
+            labels?: Readonly<Record<string, string>> | undefined
+            profile?: string | undefined
+            authority?: string | undefined
+            keyAlgorithm?:
+              | 'P-256'
+              | 'P-384'
+              | 'P-521'
+              | 'Ed25519'
+              | 'RSA-2048'
+              | 'RSA-3072'
+              | 'RSA-4096'
+              | 'ML-DSA-44'
+              | 'ML-DSA-65'
+              | 'ML-DSA-87'
+              | undefined
+            firmware?: string | undefined
+            expiresWithinSeconds?: number | undefined
+            seenWithinSeconds?: number | undefined
+            notSeenForSeconds?: number | undefined
+          }
+        | undefined
+      ids?: readonly string[] | undefined
       because?: string | undefined
+      newKey?: boolean | undefined
       changes?: readonly { name: string; value: string | null; personal?: boolean | undefined }[] | undefined
       expectedDevices: number
     }
@@ -2233,6 +2282,7 @@ export const OPERATIONS = {
   listDevices: ['GET', '/devices'],
   showDevice: ['GET', '/devices/{id}'],
   showDeviceTimeline: ['GET', '/devices/{id}/timeline'],
+  exportDevices: ['GET', '/devices/export'],
   shipDevice: ['POST', '/devices/{id}/ship'],
   suspendDevice: ['POST', '/devices/{id}/suspend'],
   resumeDevice: ['POST', '/devices/{id}/resume'],

@@ -9,6 +9,7 @@ export const JOB_ACTS = [
   'devices.resume',
   'devices.retire',
   'devices.properties',
+  'devices.renew',
   'batch.run',
 ] as const
 export type JobAct = (typeof JOB_ACTS)[number]

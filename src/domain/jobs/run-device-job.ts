@@ -1,4 +1,4 @@
-// An act on every device that a query finds, one after the other, a page at a time: each is the recipe that acts on one device, in its own change
+// An act on every device that a query finds or a list names, one after the other, a page at a time: each is the recipe that acts on one device, in its own change
 // set, so that one that fails takes nothing from the others. Done again after a crash, it changes nothing twice.
 import { z } from 'zod'
 import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
@@ -9,8 +9,9 @@ import type { DeviceQuery } from '../device/device-query.ts'
 import { retireDevice } from '../device/retire-device.ts'
 import { shipDevice } from '../device/ship-device.ts'
 import { resumeDevice, suspendDevice } from '../device/suspend-device.ts'
-import type { DeviceId } from '../ids.ts'
-import type { Clock, Random, Store } from '../ports.ts'
+import { type DeviceId, deviceId } from '../ids.ts'
+import type { Clock, Page, Random, Store, StoreReader } from '../ports.ts'
+import { DEFAULT_ORDER_SECONDS, orderRenewal } from '../renewal/order-renewal.ts'
 import { REVOCATION_REASONS, revokeDevice } from '../revocation/revoke.ts'
 import { type JobAct, type JobFailure, LEASE_SECONDS, MAX_FAILURES, movedJob, type StoredJob } from './job.ts'
 import { endOf } from './start-job.ts'
@@ -26,10 +27,13 @@ const STEP = 50
 
 const base = z.object({
   /** As `DeviceQuery`, its times fixed when the job was asked for. */
-  query: z.record(z.string(), z.unknown()),
+  query: z.record(z.string(), z.unknown()).optional(),
+  /** The devices themselves, where they were chosen one by one. */
+  ids: z.array(z.string()).optional(),
   because: z.string().optional(),
 })
 export const revokeParameters = base.extend({ reason: z.enum(REVOCATION_REASONS) })
+export const renewParameters = base.extend({ newKey: z.boolean() })
 export const propertyParameters = base.extend({
   changes: z.array(z.object({ name: z.string(), value: z.string().nullable(), personal: z.boolean() })),
 })
@@ -62,11 +66,52 @@ function actOf(act: JobAct, parameters: unknown): Act {
         return true
       }
     }
+    case 'devices.renew': {
+      const { newKey } = renewParameters.parse(parameters)
+      return (id, actor, ports) => renewAll(id, newKey, actor, ports)
+    }
     case 'batch.run':
       throw new TypeError('A batch is no act on devices')
     default:
       return act satisfies never
   }
+}
+
+/** An order for each credential that has none yet. */
+async function renewAll(
+  id: DeviceId,
+  newKey: boolean,
+  actor: AuditEntry['actor'],
+  ports: DeviceJobPorts,
+): Promise<boolean> {
+  const held = await ports.store.read.credentialsOfDevice(id)
+  const due = held.filter(({ order }) => order === null)
+  const wish = {
+    reason: 'operator',
+    newKey,
+    keyAlgorithm: null,
+    profile: null,
+    authorityId: null,
+    campaignId: null,
+  } as const
+  const until = ports.clock.now() + DEFAULT_ORDER_SECONDS
+  for (const { profile } of due) await orderRenewal(id, profile, { ...wish, until }, actor, ports)
+  return due.length > 0
+}
+
+/** One page of the devices that are meant: found by the query, or named. */
+async function devicesAt(
+  { query, ids }: z.output<typeof base>,
+  place: string | null,
+  read: StoreReader,
+): Promise<Page<{ readonly deviceId: DeviceId }>> {
+  if (ids === undefined) {
+    return read.selectDevices(query as DeviceQuery, { limit: STEP, ...(place === null ? {} : { after: place }) })
+  }
+  const from = place === null ? 0 : Number(place)
+  const to = from + STEP
+  const items = ids.slice(from, to).map(id => ({ deviceId: deviceId(id) }))
+  return { items, next: to < ids.length ? String(to) : null }
 }
 
 const moved = ({ device, from }: { readonly device: { readonly state: string }; readonly from: string }) =>
@@ -80,28 +125,27 @@ export async function runDeviceJob(taken: StoredJob, ports: DeviceJobPorts, sign
   const { store, clock } = ports
   const parameters: unknown = JSON.parse(taken.parameters)
   const act = actOf(taken.act, parameters)
-  const query = base.parse(parameters).query as DeviceQuery
+  const meant = base.parse(parameters)
   const actor = { kind: 'operator', id: taken.requestedBy } as const
   let job = taken
   for (;;) {
     if (signal.aborted) return job
-    const after = job.place === null ? {} : { after: job.place }
-    const page = await store.read.selectDevices(query, { limit: STEP, ...after })
+    const page = await devicesAt(meant, job.place, store.read)
     let { changed, failed, done } = job
     const failures: JobFailure[] = [...job.failures]
     let last: DeviceId | undefined
-    for (const { deviceId } of page.items) {
+    for (const { deviceId: id } of page.items) {
       // Who holds several credentials that the query means stands there for each of them.
-      if (deviceId === last) continue
-      last = deviceId
+      if (id === last) continue
+      last = id
       done++
       try {
-        if (await act(deviceId, actor, ports)) changed++
+        if (await act(id, actor, ports)) changed++
       } catch (thrown) {
         const error = asTouchmarkError(thrown)
         if (error.kind === 'internal' || (error.kind === 'unavailable' && error.code.startsWith('store.'))) throw error
         failed++
-        if (failures.length < MAX_FAILURES) failures.push({ what: deviceId, code: error.code })
+        if (failures.length < MAX_FAILURES) failures.push({ what: id, code: error.code })
       }
     }
     const now = clock.now()

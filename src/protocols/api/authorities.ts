@@ -4,7 +4,9 @@ import { parsePem, toPem } from '../../core/asn1/pem.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import { parseCertificate } from '../../core/pki/certificate.ts'
 import { formatName } from '../../core/pki/name.ts'
+import { sha256Hex } from '../../crypto/digest.ts'
 import type { KeyStore } from '../../crypto/key-store.ts'
+import { readTrustBundle } from '../../crypto/trust-bundle.ts'
 import type { FourEyes } from '../../domain/access/four-eyes.ts'
 import { addAwaiting, addSubordinate } from '../../domain/ca/add-authority.ts'
 import type { AuthorityDirectory } from '../../domain/ca/authorities.ts'
@@ -14,6 +16,7 @@ import { importAuthorityCertificate, retireAuthority } from '../../domain/ca/imp
 import { authorityId } from '../../domain/ids.ts'
 import type { Clock, Random, Store } from '../../domain/ports.ts'
 import { timestamp } from '../../domain/timestamp.ts'
+import { TRUST_BUNDLE_PUBLICATION } from '../../domain/trust-bundle/publication-name.ts'
 import { certificateText, textOf } from './certificates.ts'
 import { type Endpoint, endpoint, timestampText } from './endpoint.ts'
 import { guarded, guardedResult } from './guarded.ts'
@@ -37,6 +40,9 @@ const authoritySchema = z
     issuer: z.string().nullable().meta({ description: 'The authority of this instance that certified it.' }),
     issuerName: z.string().nullable(),
     keyUri: z.string(),
+    keyIsHere: z
+      .boolean()
+      .meta({ description: 'Whether this server can sign with its key; that of an offline root is elsewhere.' }),
     generation: z.int(),
     crlShards: z.int(),
     createdAt: timestampText,
@@ -124,7 +130,12 @@ export function authorityEndpoints(ports: AuthorityEndpointPorts): Endpoint[] {
       next: 'List the authorities: GET /api/v1/authorities.',
     })
   }
-  const view = async (record: Authority, now: number): Promise<z.input<typeof authoritySchema>> => {
+  const keysHere = async () => new Set((await ports.keyStore.list()).map(({ keyUri }) => keyUri))
+  const view = async (
+    record: Authority,
+    now: number,
+    keys: ReadonlySet<string>,
+  ): Promise<z.input<typeof authoritySchema>> => {
     const certificate = record.certificate && parseCertificate(record.certificate)
     const { crl } = await healthOf(record, now, read)
     return {
@@ -134,6 +145,7 @@ export function authorityEndpoints(ports: AuthorityEndpointPorts): Endpoint[] {
       issuer: record.issuer,
       issuerName: certificate && formatName(certificate.issuer),
       keyUri: record.keyUri,
+      keyIsHere: keys.has(record.keyUri),
       generation: record.generation,
       crlShards: record.crlShards,
       createdAt: timestamp(record.createdAt),
@@ -167,8 +179,8 @@ export function authorityEndpoints(ports: AuthorityEndpointPorts): Endpoint[] {
       permission: 'authority.read',
       answer: z.object({ items: z.array(authoritySchema) }),
       async handle({ now }) {
-        const records = await authorities.all()
-        return { body: { items: await Promise.all(records.map(record => view(record, now))) } }
+        const [records, keys] = await Promise.all([authorities.all(), keysHere()])
+        return { body: { items: await Promise.all(records.map(record => view(record, now, keys))) } }
       },
     }),
     endpoint({
@@ -189,7 +201,7 @@ export function authorityEndpoints(ports: AuthorityEndpointPorts): Endpoint[] {
         const chain = record.certificate === null ? [] : await authorities.chain(record.id)
         return {
           body: {
-            authority: await view(record, now),
+            authority: await view(record, now, await keysHere()),
             certificate: record.certificate && textOf(record.certificate),
             chain: chain.map(der => toPem('CERTIFICATE', der)),
           },
@@ -275,10 +287,33 @@ export function authorityEndpoints(ports: AuthorityEndpointPorts): Endpoint[] {
       tag: 'Authorities',
       summary: 'The roots that devices and services trust',
       permission: 'authority.read',
-      answer: z.object({ roots: z.array(certificateText), pem: z.string() }),
+      answer: z.object({
+        roots: z.array(certificateText),
+        pem: z.string(),
+        published: z
+          .object({ version: z.int(), signedAt: timestampText, signerEnds: timestampText, roots: z.array(z.string()) })
+          .nullable()
+          .meta({ description: 'What devices are told now: a signed version, and the SHA-256 of each of its roots.' }),
+      }),
       async handle() {
         const roots = await authorities.trustBundle()
-        return { body: { roots: roots.map(textOf), pem: roots.map(der => toPem('CERTIFICATE', der)).join('') } }
+        const stored = await read.publication(TRUST_BUNDLE_PUBLICATION)
+        const bundle = stored && readTrustBundle(stored.bytes).bundle
+        return {
+          body: {
+            roots: roots.map(textOf),
+            pem: roots.map(der => toPem('CERTIFICATE', der)).join(''),
+            published:
+              stored && bundle
+                ? {
+                    version: bundle.version,
+                    signedAt: timestamp(stored.thisUpdate),
+                    signerEnds: timestamp(stored.nextUpdate),
+                    roots: bundle.certificates.map(der => sha256Hex(der)),
+                  }
+                : null,
+          },
+        }
       },
     }),
   ]

@@ -36,7 +36,7 @@ export interface DevicePorts {
   readonly read: StoreReader
 }
 
-const SORTS = ['registered', '-registered', 'serialNumber', 'expiry'] as const
+export const DEVICE_SORTS = ['registered', '-registered', 'serialNumber', 'expiry'] as const
 
 const listedDevice = deviceSchema
   .extend({
@@ -47,6 +47,7 @@ const listedDevice = deviceSchema
     firmware: z.string().nullable(),
   })
   .meta({ id: 'ListedDevice' })
+export type ListedDevice = z.output<typeof listedDevice>
 
 const shownDevice = z
   .object({
@@ -83,7 +84,7 @@ export function deviceEndpoints({ read }: DevicePorts): Endpoint[] {
       query: {
         ...deviceConditions,
         search: z.string().min(1).max(128).optional().meta({ description: 'How the serial number begins.' }),
-        sort: z.enum(SORTS).optional(),
+        sort: z.enum(DEVICE_SORTS).optional(),
       },
       answer: listedDevice,
       paged: true,
@@ -143,7 +144,7 @@ type ListCall = Call<
 >
 
 /** Pages are full, except where much of what is found is not the caller's to see. */
-async function findDevices(call: ListCall, read: StoreReader): Promise<Page<Device>> {
+export async function findDevices(call: ListCall, read: StoreReader): Promise<Page<Device>> {
   const { search, sort, ...conditions } = call.query
   const query = narrowed(await deviceQueryOf(conditions, call.now, read), call)
   if (search !== undefined) return searched(search, query, call, read)
@@ -247,7 +248,7 @@ async function devicesOf(
   return { items: devices.filter(device => device !== undefined), next }
 }
 
-async function listed(device: Device, read: StoreReader): Promise<z.input<typeof listedDevice>> {
+export async function listed(device: Device, read: StoreReader): Promise<ListedDevice> {
   const [facts, health, credentials] = await Promise.all([
     factsOf(device, read),
     read.health(device.id),

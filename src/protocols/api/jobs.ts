@@ -68,6 +68,7 @@ const READ = {
   'devices.resume': 'device.read',
   'devices.retire': 'device.read',
   'devices.properties': 'device.read',
+  'devices.renew': 'device.read',
   'batch.run': 'batch.read',
 } as const satisfies Record<StoredJob['act'], string>
 
@@ -78,8 +79,12 @@ const WRITE = {
   'devices.resume': 'device.write',
   'devices.retire': 'device.end',
   'devices.properties': 'device.write',
+  'devices.renew': 'device.write',
   'batch.run': 'batch.run',
 } as const satisfies Record<StoredJob['act'], string>
+
+/** Devices that a person chose in a list. */
+const MAX_CHOSEN = 1000
 
 const devices = standingQuerySchema.meta({ description: 'Which devices: every condition must hold.' })
 const revokeMany = revokeParameters.extend({ total: z.int() })
@@ -141,13 +146,21 @@ export function jobEndpoints(ports: JobEndpointPorts): Endpoint[] {
       path: '/devices/actions',
       id: 'actOnDevices',
       tag: 'Devices',
-      summary: 'Ship, suspend, resume or retire the devices that a query finds, or say something of them, as a job',
+      summary: 'Ship, suspend, resume, retire or renew devices, or say something of them, as a job',
+      description: 'Of the devices that a query finds, or of those that are named one by one.',
       permission: 'device.write',
       body: z
         .strictObject({
-          act: z.enum(['ship', 'suspend', 'resume', 'retire', 'properties']),
-          devices,
+          act: z.enum(['ship', 'suspend', 'resume', 'retire', 'properties', 'renew']),
+          devices: devices.optional(),
+          ids: z
+            .array(hexId('a device'))
+            .min(1)
+            .max(MAX_CHOSEN)
+            .optional()
+            .meta({ description: 'Devices that were chosen one by one, instead of a query.' }),
           because: z.string().min(1).max(64).optional(),
+          newKey: z.boolean().default(false).meta({ description: 'Of renewals.' }),
           changes: z
             .array(
               z.strictObject({
@@ -165,6 +178,10 @@ export function jobEndpoints(ports: JobEndpointPorts): Endpoint[] {
         .refine(body => (body.act === 'properties') === (body.changes !== undefined), {
           path: ['changes'],
           message: 'belongs to properties, and has to be there',
+        })
+        .refine(body => (body.devices === undefined) !== (body.ids === undefined), {
+          path: ['devices'],
+          message: 'is there, or ids: one of the two',
         }),
       answer: jobSchema,
       async handle(call) {
@@ -172,13 +189,15 @@ export function jobEndpoints(ports: JobEndpointPorts): Endpoint[] {
         if (act === 'retire' && !call.may({}, 'device.end')) throw forbidden('device.end')
         becauseDetail({ actor: call.actor, ...(because === undefined ? {} : { because }) })
         for (const { name } of changes ?? []) parsePropertyName(name)
-        const query = queryAt(call.body.devices, call.now)
-        const { devices: total } = await blastRadius(query, call.now, read)
+        const ids = call.body.ids && [...new Set(call.body.ids)]
+        const query = call.body.devices && queryAt(call.body.devices, call.now)
+        const total = query ? (await blastRadius(query, call.now, read)).devices : ids!.length
         assertExpected(total, expectedDevices)
         const parameters = {
-          query,
+          ...(query ? { query } : { ids }),
           ...(because === undefined ? {} : { because }),
           ...(changes === undefined ? {} : { changes }),
+          ...(act === 'renew' ? { newKey: call.body.newKey } : {}),
         }
         const job = await startJob({ act: `devices.${act}`, parameters, total }, call.actor, ports)
         return { body: jobView(job), status: 202 }

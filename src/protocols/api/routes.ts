@@ -16,6 +16,7 @@ import { campaignEndpoints } from './campaigns.ts'
 import { certificateEndpoints } from './certificates.ts'
 import { descriptionEndpoints } from './description.ts'
 import { deviceActionEndpoints } from './device-actions.ts'
+import { deviceExportEndpoint } from './device-export.ts'
 import { deviceEndpoints } from './devices.ts'
 import { createDocsRoutes } from './docs-page.ts'
 import { documentEndpoints } from './documents.ts'
@@ -60,6 +61,7 @@ export function apiEndpoints(ports: ApiPorts): Endpoint[] {
   const resources = [
     ...statisticsEndpoints({ ...ports, read }),
     ...deviceEndpoints({ read }),
+    deviceExportEndpoint({ read }),
     ...deviceActionEndpoints(ports),
     ...certificateEndpoints(ports),
     ...enrolmentEndpoints(ports),
