@@ -1,5 +1,5 @@
 // Registry values as the command line shows them: the JSON that scripts rely on, with times in RFC 3339 and bytes left out.
-import type { CertificateRecord } from '../domain/ca/certificate-record.ts'
+import type { CertificateRecord, CertificateStatus } from '../domain/ca/certificate-record.ts'
 import type { Device } from '../domain/device/device.ts'
 import type { DeviceHealth } from '../domain/device/device-health.ts'
 import type { DeviceKey } from '../domain/device/device-key.ts'
@@ -81,11 +81,23 @@ export const transferView = ({ id, from, to, state, effectiveAt, newKey, agreeme
   agreements: agreements.map(({ party, by, at }) => ({ party, by, at: timestamp(at) })),
 })
 
+/** When, why and since when: what else there is to say of a status. */
+export const statusView = (status: CertificateStatus) =>
+  status.kind === 'good'
+    ? {}
+    : {
+        statusChangedAt: timestamp(status.at),
+        ...(status.kind === 'revoked' ? { reason: status.reason } : {}),
+        ...(status.invalidityDate === null ? {} : { invalidityDate: timestamp(status.invalidityDate) }),
+        ...(status.kind === 'held' && status.ends !== null
+          ? { ends: { at: timestamp(status.ends.at), reason: status.ends.reason } }
+          : {}),
+      }
+
 export const certificateView = (record: CertificateRecord, now: number) => ({
   serialNumber: record.serialNumber,
   status: record.status.kind,
-  ...(record.status.kind === 'good' ? {} : { statusChangedAt: timestamp(record.status.at) }),
-  ...(record.status.kind === 'revoked' ? { reason: record.status.reason } : {}),
+  ...statusView(record.status),
   expired: record.notAfter < now,
   profile: record.profile,
   profileVersion: record.profileVersion,
@@ -106,7 +118,9 @@ export function statusText(record: CertificateRecord, now: number): string {
       if (record.notAfter < now) return 'expired'
       return record.notBefore > now ? 'not yet valid' : 'good'
     case 'held':
-      return `on hold since ${time(record.status.at)}`
+      return `on hold since ${time(record.status.at)}${
+        record.status.ends === null ? '' : `; revoked ${time(record.status.ends.at)} (${record.status.ends.reason})`
+      }`
     case 'revoked':
       return `revoked ${time(record.status.at)}, ${record.status.reason}`
     default:

@@ -184,12 +184,16 @@ export type Write =
       readonly certificate: Omit<CertificateRecord, 'auditIndex'>
       readonly auditEntry: number
     }
-  /** Fails with `certificate.status_changed` where the status is not of kind `from`. */
+  /**
+   * Fails with `certificate.status_changed` where the status is not of kind `from`, or is a hold that ends at another time than `holdEnds`
+   * (absent: one that nothing ends).
+   */
   | {
       readonly kind: 'certificate.status'
       readonly authorityId: AuthorityId
       readonly serialNumber: SerialNumber
       readonly from: CertificateStatus['kind']
+      readonly holdEnds?: UnixSeconds
       readonly to: CertificateStatus
     }
   /** Fails with `token.exists`. */
@@ -431,6 +435,8 @@ export interface StoreReader {
   ): Promise<Page<CertificateRecord>>
   /** Certificates of the platform itself under a profile (OCSP signers, servers), newest first; at most 100. */
   platformCertificates(authorityId: AuthorityId, profile: string): Promise<CertificateRecord[]>
+  /** Certificates whose hold ends at `now` or ended before, the longest ago first; at most `limit`. */
+  holdsEnded(now: UnixSeconds, limit: number): Promise<CertificateRecord[]>
   /** All certificates, streamed in the order of issue: for verification and export, never for a request. */
   allCertificates(): AsyncIterable<CertificateRecord>
   /**

@@ -5,6 +5,7 @@ import type { AuditEntry } from '../../src/domain/audit/entry.ts'
 import type { Batch } from '../../src/domain/batch.ts'
 import type { Authority } from '../../src/domain/ca/authority.ts'
 import type { CertificateRecord } from '../../src/domain/ca/certificate-record.ts'
+import { STATUS_ACTIONS, statusDetail } from '../../src/domain/ca/status-entry.ts'
 import type { Device } from '../../src/domain/device/device.ts'
 import type { DeviceKey } from '../../src/domain/device/device-key.ts'
 import type { DocumentVersion } from '../../src/domain/document.ts'
@@ -194,19 +195,10 @@ export function only(...writes: readonly Write[]): ChangeSet {
   return { writes: placed, audit }
 }
 
-function statusEntry(write: Extract<Write, { kind: 'certificate.status' }>): AuditEntry {
-  const { authorityId, serialNumber, to } = write
+function statusEntry({ authorityId, serialNumber, to }: Extract<Write, { kind: 'certificate.status' }>): AuditEntry {
+  const at = to.kind === 'good' ? NOW : to.at
   const subject = { authorityId, serialNumber }
-  switch (to.kind) {
-    case 'good':
-      return anEntry({ action: 'certificate.released', subject })
-    case 'held':
-      return anEntry({ action: 'certificate.held', at: to.at, subject })
-    case 'revoked':
-      return anEntry({ action: 'certificate.revoked', at: to.at, subject, detail: { reason: to.reason } })
-    default:
-      return to satisfies never
-  }
+  return anEntry({ action: STATUS_ACTIONS[to.kind], at, subject, detail: statusDetail(to, at) })
 }
 
 export interface Unit {

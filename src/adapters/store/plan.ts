@@ -298,7 +298,7 @@ export function planWrite(write: Write, out: StepSink): void {
       putCertificate(write.certificate, write.auditEntry, out)
       break
     case 'certificate.status':
-      moveCertificate(write.authorityId, write.serialNumber, write.from, write.to, out)
+      moveCertificate(write, out)
       break
     case 'token.insert':
       putToken(write.token, out)

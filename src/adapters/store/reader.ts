@@ -17,6 +17,7 @@ import {
   readCertificatesBySerial,
   readCertificatesOfAuthority,
   readCertificatesOfDevice,
+  readHoldsEnded,
   readPlatformCertificates,
   readRevoked,
 } from './tables/certificate.ts'
@@ -105,6 +106,7 @@ export function storeReader(queries: Queries): StoreReader {
     certificatesBySerial: serial => readCertificatesBySerial(queries, serial),
     certificatesOfDevice: id => readCertificatesOfDevice(queries, id),
     certificatesOfAuthority: (authority, page) => readCertificatesOfAuthority(queries, authority, page),
+    holdsEnded: (now, limit) => readHoldsEnded(queries, now, limit),
     platformCertificates: (authority, profile) => readPlatformCertificates(queries, authority, profile),
     allCertificates: () => readAllCertificates(queries),
     revokedCount: (authority, shard, expiresAfter) => countRevoked(queries, authority, shard, expiresAfter),

@@ -74,6 +74,8 @@ const FOUNDATION: Migration = {
       status TEXT NOT NULL,
       status_at BIGINT,
       status_reason TEXT,
+      invalidity_date BIGINT,
+      hold_ends_at BIGINT,
       crl_shard BIGINT NOT NULL,
       replaces_authority_id TEXT,
       replaces_serial_number BYTES,
@@ -84,6 +86,7 @@ const FOUNDATION: Migration = {
     'CREATE INDEX certificate_platform ON certificate (authority_id, profile, audit_index) WHERE device_id IS NULL',
     `CREATE INDEX certificate_not_good ON certificate (authority_id, crl_shard, serial_number, not_after)
       WHERE status <> 'good'`,
+    'CREATE INDEX certificate_hold_end ON certificate (hold_ends_at, audit_index) WHERE hold_ends_at IS NOT NULL',
     `CREATE TABLE token (
       id BYTES NOT NULL PRIMARY KEY,
       secret_hash BYTES NOT NULL UNIQUE,

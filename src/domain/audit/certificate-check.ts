@@ -6,6 +6,7 @@ import type { Hash } from '../../core/merkle/tree.ts'
 import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
 import { type CertificateRecord, type CertificateStatus, replacedName } from '../ca/certificate-record.ts'
 import { crlShardOf } from '../ca/distribution-urls.ts'
+import { statusOfEntry } from '../ca/status-entry.ts'
 import type { AuditEntry } from './entry.ts'
 import type { Report } from './finding.ts'
 import type { CrossCheck } from './verify.ts'
@@ -116,21 +117,10 @@ interface LoggedStatus {
 
 const GOOD: CertificateStatus = { kind: 'good' }
 
-function statusOf(index: number, { action, at, detail }: AuditEntry<string>): LoggedStatus | undefined {
-  switch (action) {
-    case 'certificate.revoked':
-      return { index, status: { kind: 'revoked', at, reason: String(detail?.['reason']) as RevocationReason } }
-    case 'certificate.held':
-      return { index, status: { kind: 'held', at } }
-    case 'certificate.released':
-      return { index, status: GOOD }
-    default:
-      return undefined
-  }
+function statusOf(index: number, entry: AuditEntry<string>): LoggedStatus | undefined {
+  const status = statusOfEntry(entry)
+  return status && { index, status }
 }
-
-/** Compared as text only: a word that is no reason equals none. */
-type RevocationReason = Extract<CertificateStatus, { kind: 'revoked' }>['reason']
 
 function sameStatus(a: CertificateStatus, b: CertificateStatus): boolean {
   return statusText(a) === statusText(b)
@@ -141,12 +131,16 @@ function statusText(status: CertificateStatus): string {
     case 'good':
       return 'good'
     case 'held':
-      return `held since ${status.at}`
+      return `held since ${status.at}${status.ends === null ? '' : ` until ${status.ends.at}, then ${status.ends.reason}`}${suspect(status)}`
     case 'revoked':
-      return `revoked at ${status.at} for ${status.reason}`
+      return `revoked at ${status.at} for ${status.reason}${suspect(status)}`
     default:
       return status satisfies never
   }
+}
+
+function suspect({ invalidityDate }: Exclude<CertificateStatus, { kind: 'good' }>): string {
+  return invalidityDate === null ? '' : `, suspect since ${invalidityDate}`
 }
 
 function statusAltered(name: string, logged: LoggedStatus | undefined, found: CertificateStatus) {

@@ -4,9 +4,27 @@ import type { AuthorityId, DeviceId, KeyId, SerialNumber, UnixSeconds } from '..
 
 export type CertificateStatus =
   | { readonly kind: 'good' }
-  /** certificateHold: may be released. */
-  | { readonly kind: 'held'; readonly at: UnixSeconds }
-  | { readonly kind: 'revoked'; readonly at: UnixSeconds; readonly reason: CrlReason }
+  /** certificateHold: may be released. With `ends`, it becomes a revocation then, for that reason, unless it is released before. */
+  | {
+      readonly kind: 'held'
+      readonly at: UnixSeconds
+      readonly invalidityDate: UnixSeconds | null
+      readonly ends: HoldEnd | null
+    }
+  /** `at` is the revocation date of CRLs and OCSP: of what was on hold before, when that began. */
+  | {
+      readonly kind: 'revoked'
+      readonly at: UnixSeconds
+      readonly reason: CrlReason
+      /** Since when the key is suspect (RFC 5280 §5.3.2), where somebody said. */
+      readonly invalidityDate: UnixSeconds | null
+    }
+
+/** How a hold that nobody releases ends. */
+export interface HoldEnd {
+  readonly at: UnixSeconds
+  readonly reason: CrlReason
+}
 
 export interface CertificateRecord {
   readonly authorityId: AuthorityId
@@ -36,4 +54,13 @@ export function isLive(record: CertificateRecord, now: UnixSeconds): boolean {
 /** How an entry names the certificate that another one replaces. */
 export function replacedName({ authorityId, serialNumber }: NonNullable<CertificateRecord['replaces']>): string {
   return `${authorityId}/${serialNumber}`
+}
+
+/** What a write expects that goes by this status. */
+export function expectedStatus(status: CertificateStatus): {
+  readonly from: CertificateStatus['kind']
+  readonly holdEnds?: UnixSeconds
+} {
+  const { kind } = status
+  return kind === 'held' && status.ends !== null ? { from: kind, holdEnds: status.ends.at } : { from: kind }
 }

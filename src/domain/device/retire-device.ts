@@ -39,7 +39,12 @@ export function retireDevice(id: DeviceId, by: DeviceActBy, ports: DeviceActPort
       if (device.state === 'suspended') change.write({ kind: 'suspension.remove', deviceId: id })
 
       const live = certificates.filter(({ status, notAfter }) => status.kind !== 'revoked' && notAfter >= now)
-      const revoked: CertificateStatus = { kind: 'revoked', at: now, reason: 'cessationOfOperation' }
+      const revoked: CertificateStatus = {
+        kind: 'revoked',
+        at: now,
+        reason: 'cessationOfOperation',
+        invalidityDate: null,
+      }
       addStatusChanges(change, live, { to: revoked, actor, now, detail: becauseDetail(by) })
       const ended = keys.filter(({ state }) => mayKeyMove(state, 'archived'))
       for (const key of ended) addKeyMove(change, key, 'archived', actor, now)

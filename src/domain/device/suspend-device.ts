@@ -52,7 +52,7 @@ export function addSuspension(
   if (suspended && live.length === 0 && used.length === 0) return { device, certificates: [], keys: [] }
 
   const moved = suspended ? device : addDeviceMove(change, device, 'suspended', by, now)
-  const held: CertificateStatus = { kind: 'held', at: now }
+  const held: CertificateStatus = { kind: 'held', at: now, invalidityDate: null, ends: null }
   addStatusChanges(change, live, { to: held, actor, now, detail: { by: 'suspension' } })
   for (const key of used) addKeyMove(change, key, 'suspended', actor, now)
   const suspension: Suspension = {
@@ -87,7 +87,7 @@ export function resumeDevice(id: DeviceId, by: DeviceActBy, ports: DeviceActPort
       )
       const released = certificates.filter(
         ({ authorityId, serialNumber, status }) =>
-          status.kind === 'held' && status.at === taken.get(`${authorityId}/${serialNumber}`),
+          status.kind === 'held' && status.ends === null && status.at === taken.get(`${authorityId}/${serialNumber}`),
       )
       const moved = addDeviceMove(change, device, suspension?.from ?? 'active', by, now)
       addStatusChanges(change, released, { to: { kind: 'good' }, actor: by.actor, now, detail: { by: 'resumption' } })

@@ -87,7 +87,11 @@ export function credentialChanges(issue: CredentialIssue): ChangeSet {
   const retires = policy.previous.retire === 'superseded'
   if (retires) {
     const ending = holdings.others.filter(record => isGoodYet(record, now) && !isSame(record, before))
-    addStatusChanges(change, ending, { to: { kind: 'revoked', at: now, reason: 'superseded' }, actor, now })
+    addStatusChanges(change, ending, {
+      to: { kind: 'revoked', at: now, reason: 'superseded', invalidityDate: null },
+      actor,
+      now,
+    })
   }
   const ordered = moved ?? current
   const outcome = ordered?.order ? orderOutcome(ordered.order, ordered, issue) : null

@@ -98,7 +98,7 @@ async function retire(
   const ends = credential.retireAt !== null && before && before.status.kind !== 'revoked' && before.notAfter >= now
   if (ends && current && isLive(current, now)) {
     addStatusChanges(change, [before], {
-      to: { kind: 'revoked', at: now, reason: 'superseded' },
+      to: { kind: 'revoked', at: now, reason: 'superseded', invalidityDate: null },
       actor: RENEWAL,
       now,
       detail: {

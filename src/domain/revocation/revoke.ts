@@ -242,7 +242,9 @@ async function change(
 ): Promise<RevocationOutcome> {
   const now = ports.clock.now()
   const status: CertificateStatus =
-    reason === 'certificateHold' ? { kind: 'held', at: now } : { kind: 'revoked', at: now, reason }
+    reason === 'certificateHold'
+      ? { kind: 'held', at: now, invalidityDate: null, ends: null }
+      : { kind: 'revoked', at: now, reason, invalidityDate: null }
   const changing = records.filter(
     record => record.status.kind === 'good' || (record.status.kind === 'held' && status.kind === 'revoked'),
   )

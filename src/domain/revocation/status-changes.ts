@@ -1,7 +1,8 @@
 // What a change of certificate status writes, wherever it comes from: the new status, one audit entry each, and a request for every CRL
 // shard that has to be published anew (RFC 5280 §5.3.1). Pure: who may change what, and why, is the caller's question.
 import type { AuditEntry } from '../audit/entry.ts'
-import type { CertificateRecord, CertificateStatus } from '../ca/certificate-record.ts'
+import { type CertificateRecord, type CertificateStatus, expectedStatus } from '../ca/certificate-record.ts'
+import { STATUS_ACTIONS, statusDetail } from '../ca/status-entry.ts'
 import type { ChangeBuilder } from '../change-builder.ts'
 import type { UnixSeconds } from '../ids.ts'
 import type { Write } from '../ports.ts'
@@ -22,15 +23,16 @@ export function addStatusChanges(
 ): void {
   const shards = new Map<string, Write>()
   for (const record of records) {
-    const { authorityId, serialNumber, deviceId, status } = record
-    change.write({ kind: 'certificate.status', authorityId, serialNumber, from: status.kind, to })
+    const { authorityId, serialNumber, deviceId, status: from } = record
+    const status = following(from, to)
+    change.write({ kind: 'certificate.status', authorityId, serialNumber, ...expectedStatus(from), to: status })
     change.record({
       at: now,
       actor,
-      action: ACTIONS[to.kind],
+      action: STATUS_ACTIONS[to.kind],
       outcome: 'done',
       subject: { authorityId, serialNumber, ...(deviceId === null ? {} : { deviceId }) },
-      detail: { ...reasonOf(to), ...detail },
+      detail: { ...statusDetail(status, now), ...detail },
     })
     const key = `${authorityId}/${record.crlShard}`
     shards.set(key, { kind: 'work.request', topic: 'crl', key, dueAt: now })
@@ -38,21 +40,11 @@ export function addStatusChanges(
   change.write(...shards.values())
 }
 
-const ACTIONS = {
-  good: 'certificate.released',
-  held: 'certificate.held',
-  revoked: 'certificate.revoked',
-} as const satisfies Record<CertificateStatus['kind'], AuditEntry['action']>
-
-function reasonOf(status: CertificateStatus): { readonly reason?: string } {
-  switch (status.kind) {
-    case 'good':
-      return {}
-    case 'held':
-      return { reason: 'certificateHold' }
-    case 'revoked':
-      return { reason: status.reason }
-    default:
-      return status satisfies never
-  }
+/**
+ * What was on hold keeps the date on which that began, and what was said of its key: a final revocation takes the place of the hold under
+ * the hold's date (X.509, hold instruction code).
+ */
+function following(from: CertificateStatus, to: CertificateStatus): CertificateStatus {
+  if (from.kind === 'good' || to.kind === 'good') return to
+  return { ...to, at: from.at, invalidityDate: to.invalidityDate ?? from.invalidityDate }
 }

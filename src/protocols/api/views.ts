@@ -124,6 +124,11 @@ export const certificateSchema = z
     status: z.enum(['good', 'held', 'revoked']),
     statusChangedAt: timestampText.nullable(),
     reason: z.string().nullable(),
+    invalidityDate: timestampText.nullable().meta({ description: 'Since when its key is suspect.' }),
+    holdEnds: z
+      .object({ at: timestampText, reason: z.string() })
+      .nullable()
+      .meta({ description: 'When a hold becomes a revocation, and why, unless it is released before.' }),
     expired: z.boolean(),
     profile: z.string(),
     profileVersion: z.int(),
@@ -143,6 +148,11 @@ export const certificateView = (record: CertificateRecord, now: UnixSeconds): z.
   status: record.status.kind,
   statusChangedAt: record.status.kind === 'good' ? null : timestamp(record.status.at),
   reason: record.status.kind === 'revoked' ? record.status.reason : null,
+  invalidityDate: record.status.kind === 'good' ? null : optionalTimestamp(record.status.invalidityDate),
+  holdEnds:
+    record.status.kind === 'held' && record.status.ends !== null
+      ? { at: timestamp(record.status.ends.at), reason: record.status.ends.reason }
+      : null,
   expired: record.notAfter < now,
   profile: record.profile,
   profileVersion: record.profileVersion,

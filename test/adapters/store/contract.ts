@@ -157,8 +157,8 @@ export function storeContract(name: string, engine: StoreEngine): void {
         const { authorityId: authority, serialNumber: serial } = certificate
         const names = { kind: 'certificate.status', authorityId: authority, serialNumber: serial } as const
         const status = async () => (await store.read.certificate(authority, serial))?.status
-        const held = { kind: 'held', at: NOW + 1 } as const
-        const revoked = { kind: 'revoked', at: NOW + 2, reason: 'keyCompromise' } as const
+        const held = { kind: 'held', at: NOW + 1, invalidityDate: null, ends: null } as const
+        const revoked = { kind: 'revoked', at: NOW + 2, reason: 'keyCompromise', invalidityDate: null } as const
         await store.commit(only({ ...names, from: 'good', to: held }))
         assert.deepEqual(await status(), held)
         await refuses(store, { ...names, from: 'good', to: revoked }, 'certificate.status_changed')
@@ -169,6 +169,44 @@ export function storeContract(name: string, engine: StoreEngine): void {
         await refuses(store, { ...names, from: 'good', to: revoked }, 'certificate.status_changed')
         const nobody = { ...names, serialNumber: serialNumber('0badcafe') }
         await refuses(store, { ...nobody, from: 'good', to: revoked }, 'certificate.status_changed')
+      })
+
+      it('certificate.status: a hold that ends is found when its time has come, and is another one than a hold that nothing ends', async () => {
+        const store = await newStore()
+        const units = [aUnit(), aUnit(), aUnit()]
+        for (const { change } of units) await store.commit(change)
+        const until = (at: number) => ({ at, reason: 'keyCompromise' }) as const
+        const hold = (ends: { at: number; reason: 'keyCompromise' } | null) =>
+          ({ kind: 'held', at: NOW, invalidityDate: NOW - 9, ends }) as const
+        const [first, second, third] = units.map(({ certificate }) => ({
+          kind: 'certificate.status' as const,
+          authorityId: certificate.authorityId,
+          serialNumber: certificate.serialNumber,
+        }))
+        await store.commit(only({ ...first!, from: 'good', to: hold(until(NOW + 20)) }))
+        await store.commit(only({ ...second!, from: 'good', to: hold(until(NOW + 10)) }))
+        await store.commit(only({ ...third!, from: 'good', to: hold(null) }))
+        const found = async (now: number, limit = 9) =>
+          (await store.read.holdsEnded(now, limit)).map(each => each.serialNumber)
+        assert.deepEqual(await found(NOW + 9), [])
+        assert.deepEqual(await found(NOW + 10), [second!.serialNumber])
+        assert.deepEqual(await found(NOW + 20), [second!.serialNumber, first!.serialNumber])
+        assert.deepEqual(await found(NOW + 20, 1), [second!.serialNumber])
+        const [record] = await store.read.holdsEnded(NOW + 10, 1)
+        assert.deepEqual(record?.status, hold(until(NOW + 10)))
+
+        const revoked = { kind: 'revoked', at: NOW, reason: 'keyCompromise', invalidityDate: NOW - 9 } as const
+        await refuses(store, { ...first!, from: 'held', to: revoked }, 'certificate.status_changed')
+        await refuses(store, { ...first!, from: 'held', holdEnds: NOW + 10, to: revoked }, 'certificate.status_changed')
+        await refuses(store, { ...third!, from: 'held', holdEnds: NOW + 20, to: revoked }, 'certificate.status_changed')
+        await store.commit(only({ ...first!, from: 'held', holdEnds: NOW + 20, to: revoked }))
+        assert.deepEqual(await found(NOW + 20), [second!.serialNumber])
+        const status = async ({ authorityId, serialNumber }: NonNullable<typeof first>) =>
+          (await store.read.certificate(authorityId, serialNumber))?.status
+        assert.deepEqual(await status(first!), revoked)
+        await store.commit(only({ ...second!, from: 'held', holdEnds: NOW + 10, to: { kind: 'good' } }))
+        assert.deepEqual(await status(second!), { kind: 'good' })
+        assert.deepEqual(await found(NOW + 20), [])
       })
 
       it('token.use: fails with token.used where it was used before, or is not known', async () => {
@@ -793,7 +831,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
               authorityId: authority,
               serialNumber: serial,
               from: 'good',
-              to: { kind: 'revoked', at: NOW, reason: 'superseded' },
+              to: { kind: 'revoked', at: NOW, reason: 'superseded', invalidityDate: null },
             }),
           ),
         )
@@ -809,7 +847,7 @@ export function storeContract(name: string, engine: StoreEngine): void {
         assert.equal(seen.length, 1204)
         const listed: string[] = []
         for await (const { serialNumber: serial, status } of store.read.revoked(authority, 0, NOW)) {
-          assert.deepEqual(status, { kind: 'revoked', at: NOW, reason: 'superseded' })
+          assert.deepEqual(status, { kind: 'revoked', at: NOW, reason: 'superseded', invalidityDate: null })
           listed.push(serial)
         }
         assert.deepEqual(
@@ -830,8 +868,8 @@ export function storeContract(name: string, engine: StoreEngine): void {
           await store.commit(only({ kind: 'certificate.insert', certificate, auditEntry: 0 }))
           return certificate.serialNumber
         }
-        const revoked = { kind: 'revoked', at: NOW, reason: 'keyCompromise' } as const
-        const held = { kind: 'held', at: NOW } as const
+        const revoked = { kind: 'revoked', at: NOW, reason: 'keyCompromise', invalidityDate: null } as const
+        const held = { kind: 'held', at: NOW, invalidityDate: null, ends: null } as const
         // The log knows their status only from an entry of its own.
         const rows = [
           { authorityId: authority, crlShard: 1, notAfter: NOW + 10, to: revoked },

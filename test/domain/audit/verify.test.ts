@@ -433,15 +433,15 @@ test('names a status that is not the last one of the log', async () => {
     { ...changed(18, 6, 'certificate.revoked'), outcome: 'refused', code: 'access.forbidden' },
   ])
   await store.checkpoint()
-  set(0, { kind: 'revoked', at: at(12), reason: 'keyCompromise' })
-  set(1, { kind: 'held', at: at(13) })
-  set(4, { kind: 'revoked', at: at(17), reason: 'keyCompromise' })
+  set(0, { kind: 'revoked', at: at(12), reason: 'keyCompromise', invalidityDate: null })
+  set(1, { kind: 'held', at: at(13), invalidityDate: null, ends: null })
+  set(4, { kind: 'revoked', at: at(17), reason: 'keyCompromise', invalidityDate: null })
   assert.deepEqual((await check(store)).findings, [])
 
   set(0, { kind: 'good' })
-  set(1, { kind: 'held', at: at(13) + 1 })
-  set(4, { kind: 'revoked', at: at(17), reason: 'superseded' })
-  set(6, { kind: 'revoked', at: at(18), reason: 'keyCompromise' })
+  set(1, { kind: 'held', at: at(13) + 1, invalidityDate: null, ends: null })
+  set(4, { kind: 'revoked', at: at(17), reason: 'superseded', invalidityDate: null })
+  set(6, { kind: 'revoked', at: at(18), reason: 'keyCompromise', invalidityDate: null })
   const report = await check(store)
   assert.deepEqual(codes(report), [
     'audit.status_altered 12',
@@ -476,8 +476,14 @@ test('finds nothing in an honest store that grows while it is verified', async (
     const grow = async () => {
       if (left-- <= 0) return
       const index = store.stored.length
-      store.rows.push({ ...row(index), status: { kind: 'revoked', at: at(index + 2), reason: 'keyCompromise' } })
-      store.rows[1] = { ...store.rows[1]!, status: { kind: 'held', at: at(index + 1) } }
+      store.rows.push({
+        ...row(index),
+        status: { kind: 'revoked', at: at(index + 2), reason: 'keyCompromise', invalidityDate: null },
+      })
+      store.rows[1] = {
+        ...store.rows[1]!,
+        status: { kind: 'held', at: at(index + 1), invalidityDate: null, ends: null },
+      }
       store.add([
         issued(index),
         changed(index + 1, 1, 'certificate.held'),

@@ -23,7 +23,12 @@ test('a revocation is one change: status, log entry and a request for the CRL sh
     [record.serialNumber],
   )
   const stored = await instance.store.read.certificate(record.authorityId, record.serialNumber)
-  assert.deepEqual(stored?.status, { kind: 'revoked', at: instance.clock.now(), reason: 'superseded' })
+  assert.deepEqual(stored?.status, {
+    kind: 'revoked',
+    at: instance.clock.now(),
+    reason: 'superseded',
+    invalidityDate: null,
+  })
   const [entry, ...others] = (await auditLog(instance)).slice(before.size)
   assert.equal(entry?.action, 'certificate.revoked')
   assert.equal(entry?.subject['serialNumber'], record.serialNumber)

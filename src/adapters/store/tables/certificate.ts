@@ -11,7 +11,7 @@ import {
   serialNumber,
   type UnixSeconds,
 } from '../../../domain/ids.ts'
-import type { Page } from '../../../domain/ports.ts'
+import type { Page, Write } from '../../../domain/ports.ts'
 import { cursorOf, placesOf } from '../cursor.ts'
 import { first, type Queries } from '../engine.ts'
 import {
@@ -27,6 +27,7 @@ import {
   type StepSink,
   storableText,
   textOf,
+  wordOf,
 } from '../sql.ts'
 import { pages } from '../stream.ts'
 
@@ -43,6 +44,8 @@ export const insertCertificate = insert('certificate', {
   status: 'text',
   status_at: 'integer',
   status_reason: 'text',
+  invalidity_date: 'integer',
+  hold_ends_at: 'integer',
   crl_shard: 'integer',
   replaces_authority_id: 'text',
   replaces_serial_number: 'bytes',
@@ -75,20 +78,18 @@ export function putCertificate(
 
 export const updateCertificateStatus = change(
   'certificate',
-  `UPDATE certificate SET status = ?, status_at = ?, status_reason = ?
-    WHERE serial_number = ? AND authority_id = ? AND status = ?`,
+  `UPDATE certificate SET status = ?, status_at = ?, status_reason = ?, invalidity_date = ?, hold_ends_at = ?
+    WHERE serial_number = ? AND authority_id = ? AND status = ? AND COALESCE(hold_ends_at, -1) = ?`,
 )
 
-export function moveCertificate(
-  authority: AuthorityId,
-  serial: SerialNumber,
-  from: CertificateStatus['kind'],
-  to: CertificateStatus,
-  out: StepSink,
-): void {
+export function moveCertificate(write: Extract<Write, { kind: 'certificate.status' }>, out: StepSink): void {
   out.begin(updateCertificateStatus)
-  putStatus(to, out)
-  out.hex(serial).text(authority).text(from)
+  putStatus(write.to, out)
+  out
+    .hex(write.serialNumber)
+    .text(write.authorityId)
+    .text(write.from)
+    .integer(write.holdEnds ?? -1)
 }
 
 /** Changes nothing: whether the device has exactly so many certificates. */
@@ -105,13 +106,21 @@ export function countCertificates(id: DeviceId, count: number, out: StepSink): v
 
 function putStatus(status: CertificateStatus, out: StepSink): void {
   out.text(status.kind)
-  if (status.kind === 'good') out.integer(null).text(null)
-  else if (status.kind === 'held') out.integer(status.at).text(null)
-  else out.integer(status.at).text(status.reason)
+  if (status.kind === 'good') out.integer(null).text(null).integer(null).integer(null)
+  else {
+    // Of a hold, the reason of what it becomes.
+    const end = status.kind === 'held' ? status.ends : null
+    const reason = status.kind === 'revoked' ? status.reason : (end?.reason ?? null)
+    out
+      .integer(status.at)
+      .text(reason)
+      .integer(status.invalidityDate)
+      .integer(end?.at ?? null)
+  }
 }
 
 const COLUMNS = `audit_index, authority_id, serial_number, device_id, key_id, profile, profile_version, not_before, not_after,
-  status, status_at, status_reason, crl_shard, replaces_authority_id, replaces_serial_number, der`
+  status, status_at, status_reason, invalidity_date, hold_ends_at, crl_shard, replaces_authority_id, replaces_serial_number, der`
 const BY_SERIAL_NUMBER = query(`SELECT ${COLUMNS} FROM certificate WHERE serial_number = ? AND authority_id = ?`)
 const OF_ANY_AUTHORITY = query(
   `SELECT ${COLUMNS} FROM certificate WHERE serial_number = ? ORDER BY authority_id LIMIT 100`,
@@ -124,13 +133,16 @@ const OF_PLATFORM = query(
   `SELECT ${COLUMNS} FROM certificate WHERE device_id IS NULL AND authority_id = ? AND profile = ?
     ORDER BY audit_index DESC LIMIT 100`,
 )
+const HOLDS_ENDED = query(
+  `SELECT ${COLUMNS} FROM certificate WHERE hold_ends_at <= ? ORDER BY hold_ends_at, audit_index LIMIT ?`,
+)
 const ALL = query(`SELECT ${COLUMNS} FROM certificate WHERE audit_index > ? ORDER BY audit_index LIMIT ?`)
 const REVOKED_COUNT = query(
   `SELECT COUNT(*) AS total FROM certificate
     WHERE status <> 'good' AND authority_id = ? AND crl_shard = ? AND not_after >= ?`,
 )
 const REVOKED = query(
-  `SELECT serial_number, status, status_at, status_reason, not_after FROM certificate
+  `SELECT serial_number, status, status_at, status_reason, invalidity_date, hold_ends_at, not_after FROM certificate
     WHERE status <> 'good' AND authority_id = ? AND crl_shard = ? AND serial_number > ? AND not_after >= ?
     ORDER BY serial_number LIMIT ?`,
 )
@@ -175,6 +187,10 @@ export async function readPlatformCertificates(
 ): Promise<CertificateRecord[]> {
   if (storableText(authority) === undefined || storableText(profile) === undefined) return []
   return (await queries.all(OF_PLATFORM, [authority, profile])).map(certificateOf)
+}
+
+export async function readHoldsEnded(queries: Queries, now: UnixSeconds, limit: number): Promise<CertificateRecord[]> {
+  return (await queries.all(HOLDS_ENDED, [now, limit])).map(certificateOf)
 }
 
 export async function* readAllCertificates(queries: Queries): AsyncGenerator<CertificateRecord> {
@@ -248,5 +264,9 @@ function statusOf(row: Row): CertificateStatus {
   const kind = textOf(row, 'status')
   if (kind === 'good') return { kind }
   const at = integerOf(row, 'status_at')
-  return kind === 'held' ? { kind, at } : { kind: 'revoked', at, reason: textOf(row, 'status_reason') as CrlReason }
+  const invalidityDate = nullable(integerOf, row, 'invalidity_date')
+  if (kind !== 'held') return { kind: 'revoked', at, reason: wordOf<CrlReason>(row, 'status_reason'), invalidityDate }
+  const endsAt = nullable(integerOf, row, 'hold_ends_at')
+  const ends = endsAt === null ? null : { at: endsAt, reason: wordOf<CrlReason>(row, 'status_reason') }
+  return { kind, at, invalidityDate, ends }
 }
