@@ -45,6 +45,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./certificate.ts')).certificateCommand(),
   },
   {
+    name: 'verify',
+    summary: 'Say whether a certificate is good right now, and why',
+    load: async () => (await import('./verify.ts')).verifyCommand(),
+  },
+  {
     name: 'agent',
     summary: 'Be a device: enrol, renew by itself, report, obey',
     load: async () => (await import('./agent.ts')).agentCommand(),

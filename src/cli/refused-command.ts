@@ -125,6 +125,7 @@ export const OTHER_COMMANDS: ReadonlySet<string> = new Set([
   'trust',
   'trust list',
   'trust show',
+  'verify',
 ])
 
 /** How a rule of the domain says no. */
