@@ -33,9 +33,11 @@ import {
   parseOcspResponse,
 } from '../../src/core/pki/ocsp.ts'
 import {
+  encodeAcceptableResponses,
   encodeArchiveCutoff,
   encodeExtendedRevoke,
   encodeNonce,
+  findAcceptableResponses,
   findArchiveCutoff,
   findNonce,
   findPreferredSignatureAlgorithms,
@@ -198,6 +200,15 @@ describe('other extensions (RFC 6960 4.4)', () => {
     assert.equal(toHex(encodeExtendedRevoke()), '0500')
   })
 
+  it('reads the response types that a client takes (4.4.3)', () => {
+    const basic = extension(OCSP_OID.response, false, encodeAcceptableResponses())
+    assert.deepEqual(findAcceptableResponses([basic]), [OCSP_OID.basic])
+    assert.equal(findAcceptableResponses([]), undefined)
+    assert.throws(() => findAcceptableResponses([extension(OCSP_OID.response, false, fromHex('0500'))]), {
+      code: 'der.tag_unexpected',
+    })
+  })
+
   it('reads the preferred signature algorithms in order (4.4.7.1)', () => {
     const value = writeDer(w =>
       w.sequence(() => {
@@ -207,8 +218,11 @@ describe('other extensions (RFC 6960 4.4)', () => {
     )
     const list = findPreferredSignatureAlgorithms([extension(OCSP_OID.preferredSignatureAlgorithms, false, value)])
     assert.deepEqual(
-      list.map(({ oid }) => oid),
-      ['1.2.840.10045.4.3.2', '1.3.101.112'],
+      list.map(({ signature, publicKey }) => [signature.oid, publicKey?.oid]),
+      [
+        ['1.2.840.10045.4.3.2', undefined],
+        ['1.3.101.112', '1.3.101.112'],
+      ],
     )
     assert.deepEqual(findPreferredSignatureAlgorithms([]), [])
   })

@@ -7,7 +7,7 @@ import { type AlgorithmIdentifier, parseAlgorithmIdentifier } from './algorithm-
 import { type Extension, findExtension } from './extension.ts'
 import { OID } from './oids.ts'
 
-/** What stands below id-pkix-ocsp. None of these extensions is ever critical. */
+/** What stands below id-pkix-ocsp. None of these extensions need be critical. */
 export const OCSP_OID = {
   basic: OID.ocspBasic,
   nonce: OID.ocspNonce,
@@ -25,6 +25,7 @@ export const MAX_NONCE = 128
 export const NONCE_LENGTH = 32
 
 const MAX_PREFERRED_ALGORITHMS = 64
+const MAX_RESPONSE_TYPES = 16
 
 /** `Nonce ::= OCTET STRING (SIZE (1..128))` (RFC 9654 §2.1). Throws `der.value_invalid` for another size. */
 export function encodeNonce(nonce: Uint8Array): Bytes {
@@ -66,23 +67,39 @@ export function encodeExtendedRevoke(): Bytes {
   return writeDer(w => w.null(), 8)
 }
 
+/** One entry of `PreferredSignatureAlgorithms` (RFC 6960 §4.4.7.1). */
+export interface PreferredSignatureAlgorithm {
+  readonly signature: AlgorithmIdentifier
+  /** The only kind of key that the client wants to see under it; `undefined`: any. */
+  readonly publicKey: AlgorithmIdentifier | undefined
+}
+
 /** `PreferredSignatureAlgorithms` of a request, best first (RFC 6960 §4.4.7.1); empty where the client does not say. */
-export function findPreferredSignatureAlgorithms(extensions: readonly Extension[]): AlgorithmIdentifier[] {
+export function findPreferredSignatureAlgorithms(extensions: readonly Extension[]): PreferredSignatureAlgorithm[] {
   const extension = findExtension(extensions, OCSP_OID.preferredSignatureAlgorithms)
   if (!extension) return []
   return readDer(extension.value, reader => reader.listOf(parsePreferred, { limit: MAX_PREFERRED_ALGORITHMS }))
 }
 
-/** `SEQUENCE { sigIdentifier AlgorithmIdentifier, pubKeyAlgIdentifier SMIMECapability OPTIONAL }` */
-function parsePreferred(reader: DerReader): AlgorithmIdentifier {
-  return reader.sequence(fields => {
-    const algorithm = parseAlgorithmIdentifier(fields)
-    if (!fields.empty) fields.any()
-    return algorithm
-  })
+/**
+ * `SEQUENCE { sigIdentifier AlgorithmIdentifier, pubKeyAlgIdentifier SMIMECapability OPTIONAL }`; an SMIMECapability has the form of an
+ * AlgorithmIdentifier.
+ */
+function parsePreferred(reader: DerReader): PreferredSignatureAlgorithm {
+  return reader.sequence(fields => ({
+    signature: parseAlgorithmIdentifier(fields),
+    publicKey: fields.empty ? undefined : parseAlgorithmIdentifier(fields),
+  }))
 }
 
 /** `AcceptableResponses ::= SEQUENCE OF OBJECT IDENTIFIER` (RFC 6960 §4.4.3): what a client sends who can read basic responses. */
 export function encodeAcceptableResponses(): Bytes {
   return writeDer(w => w.sequence(() => w.oid(OCSP_OID.basic)), 32)
+}
+
+/** The response types that a client can read (RFC 6960 §4.4.3); `undefined` where it does not say. */
+export function findAcceptableResponses(extensions: readonly Extension[]): readonly string[] | undefined {
+  const extension = findExtension(extensions, OCSP_OID.response)
+  if (!extension) return undefined
+  return readDer(extension.value, reader => reader.listOf(item => item.oid(), { limit: MAX_RESPONSE_TYPES }))
 }
