@@ -3,6 +3,7 @@
 const SUITES: Readonly<Record<string, () => Promise<{ run(parts: readonly string[]): Promise<void> }>>> = {
   issuance: () => import('./issuance.ts'),
   campaign: () => import('./campaign.ts'),
+  revocation: () => import('./revocation.ts'),
 }
 
 const [name, ...parts] = process.argv.slice(2)

@@ -251,7 +251,7 @@ const NAMES = new Set<string>([
 for (const [file, pattern] of [
   ['src/domain/ports.ts', /\bkind: '([a-z_]+\.[a-z_.]+)'/g],
   ['src/domain/audit/finding.ts', /^\s*\| '([a-z_.]+)'/gm],
-  ['src/core/pki/path-check.ts', /^\s*\| '([a-z_.]+)'/gm],
+  ['src/core/pki/path/path-problem.ts', /^\s*\| '([a-z_.]+)'/gm],
   ['src/domain/alerts/recent-counts.ts', /^\s*\| '([a-z_.]+)'/gm],
 ] as const) {
   for (const [, name] of readFileSync(`${ROOT}/${file}`, 'utf8').matchAll(pattern)) NAMES.add(name!)

@@ -1,5 +1,5 @@
-// Path validation (RFC 5280 §6.1 without policies and CRLs): NIST PKITS where it applies, and chains of our own for what PKITS
-// leaves out: purposes, addresses, budgets, anchors, expired leaves.
+// Path validation (RFC 5280 §6.1): chains of our own for what NIST PKITS (`pkits.test.ts`) leaves out: purposes, addresses, budgets, anchors,
+// expired leaves.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -83,22 +83,6 @@ describe('NIST PKITS', () => {
         return undefined
       }
     }
-  })
-
-  it('what policies would decide is refused rather than ignored: every critical policy extension', t => {
-    const folder = requireConformance(t, 'pkits')
-    if (folder === undefined) return
-    const read = (name: string) => parseCertificate(new Uint8Array(readFileSync(join(folder, 'certs', `${name}.crt`))))
-    const result = validateChain({
-      leaf: read('ValidrequireExplicitPolicyTest4EE'),
-      intermediates: ['CACert', 'subCACert', 'subsubCACert', 'subsubsubCACert'].map(name =>
-        read(`requireExplicitPolicy0${name}`),
-      ),
-      anchors: [read('TrustAnchorRootCertificate')],
-      at: Date.UTC(2011, 3, 15) / 1000,
-      verify: verifyWithNode,
-    })
-    assert.equal(codeOf(result), 'path.critical_extension_unknown')
   })
 })
 
@@ -211,42 +195,59 @@ describe('Building a path', () => {
     assert.equal(codeOf(validate(leaf, { intermediates })), 'path.no_issuer')
   })
 
-  it('the search is cut off after 16 signatures', () => {
-    const key = p256Key()
-    const crowd = Array.from({ length: 40 }, () =>
-      makeCertificate({ subject: 'CN=crowd', issuer: root, ca: true, key }),
-    )
-    const owner = makeCertificate({ subject: 'CN=crowd', ca: true })
-    const leaf = makeCertificate({ subject: 'CN=leaf', issuer: owner })
-    let checks = 0
-    const result = validate(leaf, {
-      intermediates: crowd.map(({ certificate }) => certificate),
-      verify: () => {
-        checks++
-        return false
-      },
-    })
-    assert.equal(codeOf(result), 'path.budget_exhausted')
-    assert.equal(checks, 16)
+  const crowd = (size: number) =>
+    Array.from({ length: size }, () => makeCertificate({ subject: 'CN=crowd', issuer: root, ca: true }).certificate)
+  const counted = () => {
+    const counter = { checks: 0, verify: () => ++counter.checks < 0 }
+    return counter
+  }
+  const stray = makeCertificate({ subject: 'CN=stray', issuer: makeCertificate({ subject: 'CN=crowd', ca: true }) })
+
+  it('the search is cut off after 64 signatures, or what the caller allows', () => {
+    const intermediates = crowd(70)
+    const most = counted()
+    assert.equal(codeOf(validate(stray, { intermediates, verify: most.verify })), 'path.budget_exhausted')
+    assert.equal(most.checks, 64)
+    const few = counted()
+    const result = validate(stray, { intermediates, verify: few.verify, budget: { signatures: 3 } })
+    assert.ok(!result.ok)
+    assert.equal(result.evidence['signatures'], 3)
+    assert.equal(few.checks, 3)
   })
 
-  it('more than 64 intermediates are not looked at', () => {
-    const intermediates = new Array(65).fill(issuing.certificate)
+  it('the search is cut off after so many candidates', () => {
+    const result = validate(stray, { intermediates: crowd(5), budget: { nodes: 4 } })
+    assert.ok(!result.ok)
+    assert.equal(result.code, 'path.budget_exhausted')
+    assert.equal(result.evidence['nodes'], 4)
+  })
+
+  it('a signature is checked once for one key, however many certificates carry the key', () => {
+    const key = p256Key()
+    const twins = Array.from({ length: 9 }, () => makeCertificate({ subject: 'CN=crowd', ca: true, key }).certificate)
+    const twice = counted()
+    assert.equal(codeOf(validate(stray, { intermediates: twins, verify: twice.verify })), 'path.signature_invalid')
+    assert.equal(twice.checks, 1)
+  })
+
+  it('more than 16,384 intermediates are not looked at', () => {
+    const intermediates = new Array(16_385).fill(issuing.certificate)
     assert.equal(codeOf(validate(device, { intermediates })), 'path.too_many_certificates')
   })
 
-  it('more than eight certificates in a row are too many', () => {
+  it('more than twenty certificates in a row are too many, or more than the caller allows', () => {
     const chain: Made[] = []
-    for (let i = 0; i < 8; i++)
+    for (let i = 0; i < 20; i++)
       chain.push(makeCertificate({ subject: `CN=ca ${i}`, issuer: chain.at(-1) ?? root, ca: true }))
+    const intermediates = chain.map(({ certificate }) => certificate)
     const leaf = makeCertificate({ subject: 'CN=leaf', issuer: chain.at(-1)! })
-    assert.equal(
-      codeOf(validate(leaf, { intermediates: chain.map(({ certificate }) => certificate) })),
-      'path.too_long',
-    )
-    const shorter = makeCertificate({ subject: 'CN=leaf', issuer: chain[5]! })
-    const result = validate(shorter, { intermediates: chain.map(({ certificate }) => certificate) })
-    assert.equal(codeOf(result), 'ok')
+    assert.equal(codeOf(validate(leaf, { intermediates })), 'path.too_long')
+    const shorter = makeCertificate({ subject: 'CN=leaf', issuer: chain[17]! })
+    assert.equal(codeOf(validate(shorter, { intermediates })), 'ok')
+    assert.equal(codeOf(validate(shorter, { intermediates, maxDepth: 18 })), 'ok')
+    assert.equal(codeOf(validate(shorter, { intermediates, maxDepth: 17 })), 'path.too_long')
+    assert.equal(codeOf(validate(device, { maxDepth: 0 })), 'path.too_long')
+    assert.equal(codeOf(validate(device, { maxDepth: 0, anchors: [issuing.certificate] })), 'ok')
   })
 })
 
@@ -350,7 +351,7 @@ describe('Extensions (6.1.3, 6.1.4 (o), 6.1.5 (f))', () => {
     assert.equal(codeOf(validate(leafWith(extension('1.2.3.4', false, fromHex('0500'))))), 'ok')
   })
 
-  it('critical policy constraints are refused until policies are processed', () => {
+  it('a CA that requires a policy makes a path without one invalid', () => {
     const value = encodePolicyConstraints({ requireExplicitPolicy: 0 })
     const ca = makeCertificate({
       subject: 'CN=policy',
@@ -359,7 +360,7 @@ describe('Extensions (6.1.3, 6.1.4 (o), 6.1.5 (f))', () => {
       extensions: [extension(OID.policyConstraints, true, value)],
     })
     const leaf = makeCertificate({ subject: 'CN=leaf', issuer: ca })
-    assert.equal(codeOf(validate(leaf, { intermediates: [ca.certificate] })), 'path.critical_extension_unknown')
+    assert.equal(codeOf(validate(leaf, { intermediates: [ca.certificate] })), 'path.policy_required')
   })
 
   it('an extension that cannot be read is a reason, never an exception', () => {

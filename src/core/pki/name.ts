@@ -340,6 +340,24 @@ export function namesEqual(a: Name, b: Name): boolean {
   return a.rdns.length === b.rdns.length && a.rdns.every((rdn, i) => rdnsEqual(rdn, b.rdns[i]!))
 }
 
+/** A text that is the same for two names where `namesEqual` says so, and only there: for looking names up. Kept for each name. */
+export function nameKey(name: Name): string {
+  let key = keys.get(name)
+  if (key === undefined) {
+    key = name.rdns.map(rdn => rdn.map(attributeKey).sort().join('')).join('/')
+    keys.set(name, key)
+  }
+  return key
+}
+
+const keys = new WeakMap<Name, string>()
+
+/** With its length before the text, so that no text can look like two. */
+function attributeKey({ type, tag, value }: AttributeTypeAndValue): string {
+  const text = isStringTag(tag) ? foldText(value) : `${tag}${value}`
+  return `${isStringTag(tag) ? '' : '#'}${type}:${text.length}:${text};`
+}
+
 /** Whether `name` lies in the subtree of `base`: its first RDNs are those of `base` (RFC 5280 §4.2.1.10, directoryName). */
 export function nameIsWithin(name: Name, base: Name): boolean {
   return base.rdns.length <= name.rdns.length && base.rdns.every((rdn, i) => rdnsEqual(rdn, name.rdns[i]!))
@@ -367,11 +385,15 @@ function attributesEqual(a: AttributeTypeAndValue, b: AttributeTypeAndValue): bo
 const INVISIBLE =
   /\u00ad|\u1806|\u034f|[\u180b-\u180d]|[\ufe00-\ufe0f]|\ufffc|[\u200b-\u200f]|[\u202a-\u202e]|[\u2060-\u206f]|\ufeff/gu
 
+/** Printable ASCII with single spaces inside: nearly every name, and nothing to prepare but the case. */
+const PLAIN = /^[!-~]+(?: [!-~]+)*$/
+
 /**
  * The prepared form of RFC 4518 as far as names need it: compatibility composition, case folding, invisible characters
  * dropped, white space folded to single spaces and cut at both ends.
  */
 function foldText(text: string): string {
+  if (PLAIN.test(text)) return text.toLowerCase()
   return text
     .normalize('NFKC')
     .replace(INVISIBLE, '')

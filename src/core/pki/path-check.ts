@@ -1,7 +1,5 @@
-// What RFC 5280 §6.1.3 to §6.1.5 asks of one complete path, apart from signatures (`path.ts`), policies and revocation.
-// Problems are values: a stranger's certificate that breaks a rule is an expected outcome.
-
-import type { Evidence } from '../errors.ts'
+// What RFC 5280 §6.1.3 to §6.1.5 asks of one complete path, apart from signatures (`path.ts`), policies (`path/policy-graph.ts`) and
+// revocation (`path/crl-check.ts`).
 import { TouchmarkError } from '../errors.ts'
 import type { Certificate } from './certificate.ts'
 import { findExtension } from './extension.ts'
@@ -19,34 +17,10 @@ import type { GeneralName } from './general-name.ts'
 import { ATTRIBUTE, namesEqual } from './name.ts'
 import { matchSubtree, type NameConstraints, parseNameConstraints, sameForm } from './name-constraints.ts'
 import { OID } from './oids.ts'
+import { type PathProblem, problem } from './path/path-problem.ts'
 
-export type PathPurpose = 'client' | 'server'
-
-export type PathErrorCode =
-  | 'path.no_issuer'
-  | 'path.signature_invalid'
-  | 'path.budget_exhausted'
-  | 'path.too_many_certificates'
-  | 'path.too_long'
-  | 'path.leaf_expired'
-  | 'path.leaf_not_yet_valid'
-  | 'path.issuer_expired'
-  | 'path.issuer_not_yet_valid'
-  | 'path.not_a_ca'
-  | 'path.key_usage'
-  | 'path.length_exceeded'
-  | 'path.extended_key_usage'
-  | 'path.name_excluded'
-  | 'path.name_not_permitted'
-  | 'path.name_constraint_unsupported'
-  | 'path.critical_extension_unknown'
-  | 'path.extension_malformed'
-
-export interface PathProblem {
-  readonly code: PathErrorCode
-  readonly message: string
-  readonly evidence: Evidence
-}
+/** `ocsp`: to sign OCSP responses as a delegated responder (RFC 6960 §4.2.2.2). */
+export type PathPurpose = 'client' | 'server' | 'code' | 'ocsp'
 
 /** A certificate with the extensions that path validation reads, parsed once. */
 export interface PathCertificate {
@@ -63,17 +37,20 @@ export interface PathCertificate {
   readonly selfIssued: boolean
 }
 
-/**
- * Extensions that are understood here when critical. certificatePolicies asks nothing as long as no explicit policy is
- * required; the extensions that could require one (policyConstraints, policyMappings, inhibitAnyPolicy) are left out.
- */
+/** Extensions that are understood here when critical. */
 const PROCESSED: ReadonlySet<string> = new Set([
   OID.basicConstraints,
   OID.keyUsage,
   OID.extKeyUsage,
   OID.nameConstraints,
   OID.subjectAltName,
+  OID.issuerAltName,
   OID.certificatePolicies,
+  OID.policyMappings,
+  OID.policyConstraints,
+  OID.inhibitAnyPolicy,
+  OID.cRLDistributionPoints,
+  OID.freshestCRL,
   OID.authorityKeyIdentifier,
   OID.subjectKeyIdentifier,
 ])
@@ -81,7 +58,12 @@ const PROCESSED: ReadonlySet<string> = new Set([
 /** Comparisons of one name with one subtree in one path: 1024 names against 256 subtrees, which no honest path needs. */
 const MAX_COMPARISONS = 262_144
 
-const PURPOSE_OID = { client: OID.clientAuth, server: OID.serverAuth } as const satisfies Record<PathPurpose, string>
+const PURPOSES = {
+  client: { oid: OID.clientAuth, words: 'as a TLS client' },
+  server: { oid: OID.serverAuth, words: 'as a TLS server' },
+  code: { oid: OID.codeSigning, words: 'for signing code' },
+  ocsp: { oid: OID.ocspSigning, words: 'for signing OCSP responses' },
+} as const satisfies Record<PathPurpose, { readonly oid: string; readonly words: string }>
 
 export function readPathCertificate(certificate: Certificate): PathCertificate {
   let malformed: PathProblem | undefined
@@ -150,25 +132,32 @@ export interface PathRules {
   readonly processed: ReadonlySet<string>
 }
 
-/** `path` runs from the leaf to the anchor. All rules but the leaf's notAfter, which `checkLeafExpiry` asks last. */
+/** `path` runs from the leaf to the anchor. All rules but the leaf's notAfter, which `checkLeafExpiry` asks last. The first problem. */
 export function checkPath(path: readonly PathCertificate[], rules: PathRules): PathProblem | undefined {
-  for (const member of path) {
-    const found = member.malformed ?? checkCritical(member, rules.processed) ?? checkPurpose(member, rules.purpose)
-    if (found) return found
+  return pathProblems(path, rules)[0]
+}
+
+/** As `checkPath`, and does not stop at the first problem. */
+export function pathProblems(path: readonly PathCertificate[], rules: PathRules): PathProblem[] {
+  const problems: PathProblem[] = []
+  const note = (found: PathProblem | undefined) => {
+    if (found) problems.push(found)
   }
   const leaf = path[0]!
+  for (const member of path) {
+    note(member.malformed)
+    note(checkCritical(member, rules.processed))
+    note(checkPurpose(member, rules.purpose, member === leaf))
+  }
+  note(checkLeafUsage(leaf, rules.purpose))
+  note(checkLengths(path))
+  note(checkNames(path))
   const { notBefore } = leaf.certificate
-  return (
-    checkLeafUsage(leaf, rules.purpose) ??
-    checkLengths(path) ??
-    checkNames(path) ??
-    (rules.at < notBefore
-      ? problem('path.leaf_not_yet_valid', 'The certificate is not valid yet.', leaf.certificate, {
-          at: rules.at,
-          notBefore,
-        })
-      : undefined)
-  )
+  if (rules.at < notBefore) {
+    const evidence = { at: rules.at, notBefore }
+    note(problem('path.leaf_not_yet_valid', 'The certificate is not valid yet.', leaf.certificate, evidence))
+  }
+  return problems
 }
 
 /** notAfter is the last good second (RFC 5280 §4.1.2.5). */
@@ -190,24 +179,34 @@ function checkCritical({ certificate }: PathCertificate, processed: ReadonlySet<
 
 /**
  * RFC 5280 §4.2.1.12 for the leaf. For CAs it says little; that their extended key usage limits what they may issue for is
- * how every TLS stack reads it, and refusing more is the safe side.
+ * how every TLS stack reads it, and refusing more is the safe side. A responder of OCSP is named by its own certificate and in so many
+ * words: neither anyExtendedKeyUsage nor the CA's purposes count (RFC 6960 §4.2.2.2).
  */
 function checkPurpose(
   { certificate, extendedKeyUsage }: PathCertificate,
   purpose: PathPurpose | undefined,
+  isLeaf: boolean,
 ): PathProblem | undefined {
-  if (purpose === undefined || extendedKeyUsage === undefined) return undefined
-  if (extendedKeyUsage.includes(PURPOSE_OID[purpose]) || extendedKeyUsage.includes(OID.anyExtendedKeyUsage))
-    return undefined
-  return problem('path.extended_key_usage', `The certificate is not for use as a TLS ${purpose}.`, certificate)
+  if (purpose === undefined || (purpose === 'ocsp' && !isLeaf)) return undefined
+  const { oid, words } = PURPOSES[purpose]
+  const fits =
+    purpose === 'ocsp'
+      ? extendedKeyUsage?.includes(oid)
+      : extendedKeyUsage === undefined ||
+        extendedKeyUsage.includes(oid) ||
+        extendedKeyUsage.includes(OID.anyExtendedKeyUsage)
+  if (fits) return undefined
+  return problem('path.extended_key_usage', `The certificate is not for use ${words}.`, certificate)
 }
 
-/** TLS signs with the key (RFC 8446 §4.4.2.2): a keyUsage without digitalSignature forbids it. */
+/** All four purposes sign with the key (for TLS: RFC 8446 §4.4.2.2): a keyUsage without digitalSignature forbids it. */
 function checkLeafUsage(
   { certificate, keyUsage }: PathCertificate,
   purpose: PathPurpose | undefined,
 ): PathProblem | undefined {
   if (purpose === undefined || keyUsage === undefined || keyUsage.includes('digitalSignature')) return undefined
+  // RFC 6960 leaves the bits open, and responders have been given this one.
+  if (purpose === 'ocsp' && keyUsage.includes('contentCommitment')) return undefined
   return problem('path.key_usage', 'The key of the certificate is not for digital signatures.', certificate)
 }
 
@@ -293,8 +292,4 @@ function checkName(
     asked = true
   }
   return asked ? 'path.name_not_permitted' : undefined
-}
-
-function problem(code: PathErrorCode, message: string, certificate: Certificate, evidence: Evidence = {}): PathProblem {
-  return { code, message, evidence: { serialNumber: certificate.serialNumber, ...evidence } }
 }

@@ -1,29 +1,19 @@
-// Certification paths (RFC 5280 §6.1) from a leaf to a trust anchor, as far as client certificates need them: no policy
-// tree and no CRLs, so that critical policy constraints are refused rather than ignored. Building and checking are one
-// bounded search; time, anchors and the signature check are arguments. What is asked of one complete path: `path-check.ts`.
-import { equalBytes } from '../bytes/bytes.ts'
+// Certification path validation (RFC 5280 §6): from a leaf to a trust anchor, policies and revocation included. Building and checking are one
+// bounded search (`path/path-search.ts`); time, anchors, the signature check and evidence of revocation are arguments.
+// What is asked of one complete path: `path-check.ts`, `path/policy-graph.ts`, `path/crl-check.ts`.
 import type { Evidence } from '../errors.ts'
-import type { AlgorithmIdentifier } from './algorithm-identifier.ts'
 import type { Certificate } from './certificate.ts'
-import { formatName, namesEqual } from './name.ts'
-import {
-  checkIssuer,
-  checkLeafExpiry,
-  checkPath,
-  type PathCertificate,
-  type PathErrorCode,
-  type PathProblem,
-  type PathPurpose,
-  readPathCertificate,
-} from './path-check.ts'
+import { readPolicies } from './path/certificate-policies.ts'
+import { type PathErrorCode, type PathProblem, problem } from './path/path-problem.ts'
+import { DEFAULT_BUDGET, memoized, type PathBudget, PathSearch, type VerifySignature } from './path/path-search.ts'
+import { type PolicyInput, type PolicyOutcome, processPolicies } from './path/policy-graph.ts'
+import type { RevocationSource, RevocationStatus } from './path/revocation.ts'
+import { checkLeafExpiry, type PathCertificate, type PathPurpose, pathProblems } from './path-check.ts'
 
-/** Whether `signature` over `tbs` was made with the key of `spki` (a whole SubjectPublicKeyInfo). Must not throw. */
-export type VerifySignature = (
-  spki: Uint8Array,
-  algorithm: AlgorithmIdentifier,
-  tbs: Uint8Array,
-  signature: Uint8Array,
-) => boolean
+export type { PathErrorCode, PathProblem } from './path/path-problem.ts'
+export type { PathBudget, VerifySignature } from './path/path-search.ts'
+export type { PolicyInput, PolicyNode, PolicyOutcome } from './path/policy-graph.ts'
+export type { RevocationQuestion, RevocationSource, RevocationStatus } from './path/revocation.ts'
 
 export interface PathInput {
   readonly leaf: Certificate
@@ -38,169 +28,157 @@ export interface PathInput {
   readonly purpose?: PathPurpose | undefined
   /** Critical extensions that the caller processes itself, as OIDs. */
   readonly processed?: readonly string[] | undefined
+  /** Absent: any policy, or none, will do, unless a certificate asks for one. */
+  readonly policies?: PolicyInput | undefined
+  /** Most certificates between leaf and anchor that are not self-issued. */
+  readonly maxDepth?: number | undefined
+  /** Absent: status is not asked. */
+  readonly revocation?: RevocationSource | undefined
+  readonly budget?: Partial<PathBudget> | undefined
+}
+
+/** One certificate of the path, and what was found out about it there. */
+export interface PathStep {
+  readonly certificate: Certificate
+  readonly role: 'leaf' | 'intermediate' | 'anchor'
+  /** Empty: nothing is wrong with it in this path. */
+  readonly problems: readonly PathProblem[]
+  /** Absent: it was not asked (no source, the anchor, or the path failed before). */
+  readonly revocation?: RevocationStatus | undefined
 }
 
 export type PathResult =
-  | { readonly ok: true; readonly path: Certificate[] }
+  | {
+      readonly ok: true
+      /** From the leaf to the anchor, both included. */
+      readonly path: Certificate[]
+      readonly steps: readonly PathStep[]
+      readonly policies: PolicyOutcome
+    }
   | {
       readonly ok: false
       readonly code: PathErrorCode
       readonly message: string
       readonly evidence: Evidence
+      /** Of the path that came furthest, from the leaf up: with an anchor at its end where one was reached. */
+      readonly steps: readonly PathStep[]
       /** With `path.leaf_expired`: the path that is good but for the leaf's notAfter, so that a grace rule may go on. */
       readonly path?: Certificate[]
     }
 
-interface Candidate {
-  readonly certificate: Certificate
-  readonly anchor: boolean
-}
-
-/** Signatures checked for one leaf: the longest path needs 7, the rest is for cross-certificates and renewed CA keys. */
-const MAX_SIGNATURES = 16
-/** Candidates looked at for one leaf. */
-const MAX_NODES = 128
-/** Certificates that a peer may send along. */
-const MAX_INTERMEDIATES = 64
-/** Certificates in one path, leaf and anchor included. */
-const MAX_LENGTH = 8
+/** Certificates that a stranger may send along. */
+const MAX_INTERMEDIATES = 16_384
+const NO_POLICIES: PolicyOutcome = { policies: [], required: false, graph: [] }
 
 /**
  * The path from the leaf to an anchor (both included), or the most telling reason why there is none. Stops at the first
  * good path. Never throws for what the certificates say: a malformed extension is a reason like others.
  */
 export function validateChain(input: PathInput): PathResult {
-  const { at, purpose } = input
+  const { at, purpose, revocation } = input
+  const leaf = memoized(input.leaf)
   if (input.intermediates.length > MAX_INTERMEDIATES) {
-    return failure({
-      code: 'path.too_many_certificates',
-      message: 'The peer sent too many certificates.',
-      evidence: {},
-    })
+    const tooMany = problem('path.too_many_certificates', 'The peer sent too many certificates.', input.leaf)
+    return failure(tooMany, steps([leaf], [tooMany], false))
   }
-  const leaf = readPathCertificate(input.leaf)
-  const candidates: Candidate[] = [
-    ...input.anchors.map(certificate => ({ certificate, anchor: true })),
-    ...input.intermediates.map(certificate => ({ certificate, anchor: false })),
-  ]
-  const processed = new Set(input.processed)
-  const budget = { nodes: MAX_NODES, signatures: MAX_SIGNATURES }
-  let best: PathProblem | undefined
-  let expired: { problem: PathProblem; path: Certificate[] } | undefined
-  const note = (problem: PathProblem) => {
-    if (best === undefined || rank(problem) > rank(best)) best = problem
-  }
-
-  const search = (path: readonly PathCertificate[]): Certificate[] | undefined => {
-    const child = path[path.length - 1]!
-    // Extensions are read only where the name fits: a server trusts hundreds of anchors, and few have this name.
-    const issuers = candidates
-      .filter(candidate => mayHaveIssued(candidate.certificate, child, path))
-      .map(({ certificate, anchor }) => ({ ...readPathCertificate(certificate), anchor }))
-    if (issuers.length === 0) note(noIssuer(child))
-    issuers.sort((a, b) => preference(b, child) - preference(a, child))
-    for (const issuer of issuers) {
-      if (budget.nodes-- <= 0) {
-        note({
-          code: 'path.budget_exhausted',
-          message: 'The search for a path was cut off.',
-          evidence: { nodes: MAX_NODES },
-        })
-        return undefined
-      }
-      const unfit = checkIssuer(issuer, at)
-      if (unfit) {
-        note(unfit)
-        continue
-      }
-      if (budget.signatures-- <= 0) {
-        const evidence = { signatures: MAX_SIGNATURES }
-        note({ code: 'path.budget_exhausted', message: 'The search for a path was cut off.', evidence })
-        return undefined
-      }
-      const { tbs, signature, signatureAlgorithm } = child.certificate
-      if (!input.verify(issuer.certificate.subjectPublicKeyInfo.raw, signatureAlgorithm, tbs, signature)) {
-        note(badSignature(child))
-        continue
-      }
-      const longer = [...path, issuer]
-      if (!issuer.anchor) {
-        if (longer.length >= MAX_LENGTH) note({ code: 'path.too_long', message: 'The path is too long.', evidence: {} })
-        else {
-          const found = search(longer)
-          if (found) return found
-        }
-        continue
-      }
-      const problem = checkPath(longer, { at, purpose, processed })
-      if (problem) {
-        note(problem)
-        continue
-      }
-      const certificates = longer.map(member => member.certificate)
-      const late = checkLeafExpiry(leaf, at)
-      if (!late) return certificates
-      expired ??= { problem: late, path: certificates }
+  const { verify, intermediates, anchors } = input
+  const search = new PathSearch({ verify, intermediates, anchors, at, budget: { ...DEFAULT_BUDGET, ...input.budget } })
+  const rules = { at, purpose, processed: new Set(input.processed) }
+  let policies = NO_POLICIES
+  const statuses = new Map<readonly PathCertificate[], readonly RevocationStatus[]>()
+  const judge = (path: readonly PathCertificate[]): readonly PathProblem[] => {
+    const problems = pathProblems(path, rules)
+    const outcome = judgePolicies(path, input.policies ?? {})
+    if ('code' in outcome) problems.push(outcome)
+    else policies = outcome
+    if (problems.length > 0) return problems
+    if (revocation) {
+      const answers = askAll(path, revocation, at)
+      statuses.set(path, answers)
+      problems.push(...revocationProblems(path, answers, revocation.required))
     }
-    return undefined
+    const late = checkLeafExpiry(leaf, at)
+    if (late) problems.push(late)
+    return problems
   }
-
-  const path = search([leaf])
-  if (path) return { ok: true, path }
-  if (expired) return { ...failure(expired.problem), path: expired.path }
-  return failure(best ?? noIssuer(leaf))
-}
-
-function failure(problem: PathProblem) {
-  return { ok: false as const, code: problem.code, message: problem.message, evidence: problem.evidence }
-}
-
-/** What stopped the search latest says most: a complete path that breaks a rule, then a bad signature, then a missing issuer. */
-function rank(problem: PathProblem): number {
-  switch (problem.code) {
-    case 'path.no_issuer':
-      return 0
-    case 'path.signature_invalid':
-      return 1
-    case 'path.budget_exhausted':
-      return 3
-    default:
-      return 2
+  const found = search.find({ leaf, judge, maxDepth: input.maxDepth })
+  const [first] = found.problems
+  if (first === undefined) {
+    return {
+      ok: true,
+      path: certificates(found.path),
+      steps: steps(found.path, [], true, statuses.get(found.path)),
+      policies,
+    }
   }
+  const complete = 'complete' in found && found.complete
+  const failed = failure(first, steps(found.path, found.problems, complete, statuses.get(found.path)))
+  return first.code === 'path.leaf_expired' ? { ...failed, path: certificates(found.path) } : failed
 }
 
-/** Name chaining; a certificate stands in a path once, and so does a name with its key (a loop would not end otherwise). */
-function mayHaveIssued(candidate: Certificate, child: PathCertificate, path: readonly PathCertificate[]): boolean {
-  if (!namesEqual(candidate.subject, child.certificate.issuer)) return false
-  return !path.some(
-    member =>
-      equalBytes(member.certificate.subjectPublicKeyInfo.raw, candidate.subjectPublicKeyInfo.raw) &&
-      namesEqual(member.certificate.subject, candidate.subject),
-  )
+function certificates(path: readonly PathCertificate[]): Certificate[] {
+  return path.map(member => member.certificate)
 }
 
-/** A hint, never a proof (RFC 5280 §4.2.1.1): the issuer with the right key identifier first, then anchors. */
-function preference(candidate: PathCertificate & { readonly anchor: boolean }, child: PathCertificate): number {
-  const wanted = child.authorityKeyIdentifier
-  const has = candidate.subjectKeyIdentifier
-  const byKey = wanted === undefined || has === undefined ? 1 : equalBytes(wanted, has) ? 2 : 0
-  return 2 * byKey + (candidate.anchor ? 1 : 0)
+function failure({ code, message, evidence }: PathProblem, all: readonly PathStep[]) {
+  return { ok: false as const, code, message, evidence, steps: all }
 }
 
-function noIssuer(child: PathCertificate): PathProblem {
-  const { issuer, serialNumber } = child.certificate
-  return {
-    code: 'path.no_issuer',
-    message: 'No certificate at hand has the name of the issuer.',
-    evidence: { issuer: formatName(issuer).slice(0, 256), serialNumber },
-  }
+function steps(
+  path: readonly PathCertificate[],
+  problems: readonly PathProblem[],
+  complete: boolean,
+  statuses: readonly RevocationStatus[] = [],
+): PathStep[] {
+  return path.map(({ certificate }, i) => ({
+    certificate,
+    role: i === 0 ? 'leaf' : complete && i === path.length - 1 ? 'anchor' : 'intermediate',
+    problems: problems.filter(each => each.certificate === certificate),
+    revocation: statuses[i],
+  }))
 }
 
-function badSignature(child: PathCertificate): PathProblem {
-  const { issuer, serialNumber } = child.certificate
-  return {
-    code: 'path.signature_invalid',
-    message: 'The signature does not verify with the key of the issuer.',
-    evidence: { issuer: formatName(issuer).slice(0, 256), serialNumber },
-  }
+function judgePolicies(path: readonly PathCertificate[], input: PolicyInput): PolicyOutcome | PathProblem {
+  const read = path.map(readPolicies)
+  for (const { malformed } of read) if (malformed) return malformed
+  const outcome = processPolicies(read.slice(0, -1), read.at(-1), input)
+  if (!('code' in outcome)) return outcome
+  const { certificate } = path[outcome.at]!
+  return outcome.code === 'path.policy_required'
+    ? problem(outcome.code, 'A valid policy is required, and no policy is valid down to this certificate.', certificate)
+    : problem(outcome.code, 'A policy is mapped to or from anyPolicy.', certificate)
+}
+
+function askAll(path: readonly PathCertificate[], source: RevocationSource, at: number): RevocationStatus[] {
+  return path.slice(0, -1).map(({ certificate }, i) => {
+    const answer = source.ask?.({ certificate, issuer: path[i + 1]!.certificate, at })
+    return answer ?? { kind: 'unknown', code: 'crl.none', message: 'No CRL at hand is about this certificate.' }
+  })
+}
+
+function revocationProblems(
+  path: readonly PathCertificate[],
+  statuses: readonly RevocationStatus[],
+  required: boolean,
+): PathProblem[] {
+  const problems: PathProblem[] = []
+  statuses.forEach((status, i) => {
+    const { certificate } = path[i]!
+    if (status.kind === 'revoked') {
+      const { reason, revokedAt } = status
+      const [code, message] =
+        reason === 'certificateHold'
+          ? (['path.held', 'The certificate is on hold.'] as const)
+          : (['path.revoked', 'The certificate is revoked.'] as const)
+      problems.push(problem(code, message, certificate, { reason, revokedAt }))
+    } else if (status.kind === 'unknown' && required) {
+      problems.push(problem('path.revocation_unknown', status.message, certificate, { reason: status.code }))
+    }
+  })
+  // What is revoked says more than what could not be found out.
+  return problems.sort((a, b) => weight(a) - weight(b))
+}
+
+function weight({ code }: PathProblem): number {
+  return code === 'path.revocation_unknown' ? 1 : 0
 }

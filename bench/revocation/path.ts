@@ -1,0 +1,139 @@
+// Path validation against the bare signature check: a chain of three P-256 certificates, of which the validation checks two signatures (the
+// anchor's own is trusted, not checked). The leaf is parsed anew each time, as a gateway meets it; what is above it was read before.
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import { encodeAlgorithmIdentifier } from '../../src/core/pki/algorithm-identifier.ts'
+import { type Certificate, encodeTbsCertificate, parseCertificate } from '../../src/core/pki/certificate.ts'
+import type { Extension } from '../../src/core/pki/extension.ts'
+import {
+  encodeAuthorityKeyIdentifier,
+  encodeBasicConstraints,
+  encodeExtendedKeyUsage,
+  encodeKeyUsage,
+  encodeSubjectAltName,
+  encodeSubjectKeyIdentifier,
+  extension,
+} from '../../src/core/pki/extensions.ts'
+import { encodeName, parseNameText } from '../../src/core/pki/name.ts'
+import { OID } from '../../src/core/pki/oids.ts'
+import { validateChain } from '../../src/core/pki/path.ts'
+import { encodeSigned } from '../../src/core/pki/signed.ts'
+import { verifySignature } from '../../src/crypto/verify.ts'
+import { report } from '../support/figure.ts'
+
+const NOW = 1_767_225_600
+const YEAR = 365 * 86_400
+const ECDSA_SHA256 = encodeAlgorithmIdentifier('1.2.840.10045.4.3.2')
+/** Different leaves, so that nothing about one of them can be remembered from the round before. */
+const LEAVES = 2000
+const ROUNDS = 5
+const SIGNATURES = 2
+
+interface Holder {
+  readonly certificate: Certificate
+  readonly privateKey: Uint8Array
+}
+
+export async function run(): Promise<void> {
+  const root = issue('CN=Root,O=Example', undefined, ca())
+  const issuing = issue('CN=Issuing,O=Example', root, ca(0))
+  const leaves = Array.from(
+    { length: LEAVES },
+    (_, i) => issue(`CN=unit ${i},O=Example`, issuing, device(i)).certificate,
+  )
+  const anchors = [root.certificate]
+  const intermediates = [issuing.certificate]
+  const chains = () => {
+    for (const { raw } of leaves) {
+      const leaf = parseCertificate(raw)
+      const result = validateChain({
+        leaf,
+        intermediates,
+        anchors,
+        at: NOW,
+        verify: verifySignature,
+        purpose: 'client',
+      })
+      if (!result.ok) throw new Error(result.code)
+    }
+  }
+  const key = createPublicKey({
+    key: Buffer.from(issuing.certificate.subjectPublicKeyInfo.raw),
+    format: 'der',
+    type: 'spki',
+  })
+  const bare = () => {
+    for (const { tbs, signature } of leaves) if (!verify('sha256', tbs, key, signature)) throw new Error('signature')
+  }
+  chains()
+  bare()
+  let chainSeconds = Number.POSITIVE_INFINITY
+  let bareSeconds = Number.POSITIVE_INFINITY
+  for (let round = 0; round < ROUNDS; round++) {
+    bareSeconds = Math.min(bareSeconds, seconds(bare))
+    chainSeconds = Math.min(chainSeconds, seconds(chains))
+  }
+  const limit = { what: 'node:crypto verify, P-256, open key', value: LEAVES / bareSeconds, unit: 'signatures/s' }
+  const value = (SIGNATURES * LEAVES) / chainSeconds
+  report({
+    figure: 'signatures of validated chains',
+    value,
+    unit: 'signatures/s',
+    limit,
+    chain: 3,
+    signatures: SIGNATURES,
+  })
+  report({ figure: 'chains of three validated', value: LEAVES / chainSeconds, unit: 'chains/s', chain: 3 })
+}
+
+function seconds(work: () => void): number {
+  const started = performance.now()
+  work()
+  return (performance.now() - started) / 1000
+}
+
+function ca(pathLenConstraint?: number): Extension[] {
+  return [
+    extension(OID.basicConstraints, true, encodeBasicConstraints({ cA: true, pathLenConstraint })),
+    extension(OID.keyUsage, true, encodeKeyUsage(['keyCertSign', 'cRLSign'])),
+  ]
+}
+
+function device(i: number): Extension[] {
+  return [
+    extension(OID.keyUsage, true, encodeKeyUsage(['digitalSignature'])),
+    extension(OID.extKeyUsage, false, encodeExtendedKeyUsage([OID.clientAuth])),
+    extension(OID.subjectAltName, false, encodeSubjectAltName([{ kind: 'dNSName', value: `unit-${i}.example.com` }])),
+  ]
+}
+
+let serial = 1
+
+function issue(subject: string, issuer: Holder | undefined, extensions: readonly Extension[]): Holder {
+  const pair = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    publicKeyEncoding: { type: 'spki', format: 'der' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+  })
+  const subjectPublicKeyInfo = new Uint8Array(pair.publicKey)
+  const privateKey = new Uint8Array(pair.privateKey)
+  const name = encodeName(parseNameText(subject))
+  const identifier = subjectPublicKeyInfo.slice(-20)
+  const above = issuer?.certificate.subjectPublicKeyInfo.raw.slice(-20) ?? identifier
+  const tbs = encodeTbsCertificate({
+    serialNumber: new Uint8Array([0x40, (serial >> 16) & 255, (serial >> 8) & 255, serial++ & 255]),
+    signatureAlgorithm: ECDSA_SHA256,
+    issuer: issuer?.certificate.subject.raw ?? name,
+    notBefore: NOW - YEAR,
+    notAfter: NOW + YEAR,
+    subject: name,
+    subjectPublicKeyInfo,
+    extensions: [
+      extension(OID.subjectKeyIdentifier, false, encodeSubjectKeyIdentifier(identifier)),
+      extension(OID.authorityKeyIdentifier, false, encodeAuthorityKeyIdentifier({ keyIdentifier: above })),
+      ...extensions,
+    ],
+  })
+  const signer = createPrivateKey({ key: Buffer.from(issuer?.privateKey ?? privateKey), format: 'der', type: 'pkcs8' })
+  const signature = new Uint8Array(sign('sha256', tbs, signer))
+  return { certificate: parseCertificate(encodeSigned(tbs, ECDSA_SHA256, signature)), privateKey }
+}

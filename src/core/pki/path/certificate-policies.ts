@@ -1,0 +1,54 @@
+// The four policy extensions of one certificate, read once (RFC 5280 §4.2.1.4, §4.2.1.5, §4.2.1.11, §4.2.1.14).
+import { TouchmarkError } from '../../errors.ts'
+import type { Certificate } from '../certificate.ts'
+import { findExtension } from '../extension.ts'
+import { OID } from '../oids.ts'
+import type { PathCertificate } from '../path-check.ts'
+import {
+  type PolicyConstraints,
+  parseCertificatePolicies,
+  parseInhibitAnyPolicy,
+  parsePolicyConstraints,
+  parsePolicyMappings,
+} from '../policies.ts'
+import { type PathProblem, problem } from './path-problem.ts'
+import type { CertificatePolicies } from './policy-graph.ts'
+
+export type ReadPolicies = CertificatePolicies & { readonly malformed: PathProblem | undefined }
+
+const NO_CONSTRAINTS: PolicyConstraints = {}
+const memo = new WeakMap<Certificate, ReadPolicies>()
+
+/** What the certificate says about policies; `malformed` where it cannot be read, or names one policy twice (§4.2.1.4). */
+export function readPolicies({ certificate, selfIssued }: PathCertificate): ReadPolicies {
+  const known = memo.get(certificate)
+  if (known) return known
+  let malformed: PathProblem | undefined
+  const read = <T>(oid: string, parse: (value: Uint8Array) => T): T | undefined => {
+    const found = findExtension(certificate.extensions, oid)
+    if (found === undefined) return undefined
+    try {
+      return parse(found.value)
+    } catch (error) {
+      if (!(error instanceof TouchmarkError)) throw error
+      const evidence = { extension: oid, reason: error.code }
+      malformed ??= problem('path.extension_malformed', `The extension ${oid} cannot be read.`, certificate, evidence)
+      return undefined
+    }
+  }
+  const policies = read(OID.certificatePolicies, parseCertificatePolicies)
+  if (policies && new Set(policies.map(each => each.policyIdentifier)).size < policies.length) {
+    const evidence = { extension: OID.certificatePolicies }
+    malformed ??= problem('path.extension_malformed', 'A policy stands twice.', certificate, evidence)
+  }
+  const all: ReadPolicies = {
+    policies,
+    mappings: read(OID.policyMappings, parsePolicyMappings) ?? [],
+    constraints: read(OID.policyConstraints, parsePolicyConstraints) ?? NO_CONSTRAINTS,
+    inhibitAnyPolicy: read(OID.inhibitAnyPolicy, parseInhibitAnyPolicy),
+    selfIssued,
+    malformed,
+  }
+  memo.set(certificate, all)
+  return all
+}
