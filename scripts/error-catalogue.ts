@@ -252,6 +252,8 @@ for (const [file, pattern] of [
   ['src/domain/ports.ts', /\bkind: '([a-z_]+\.[a-z_.]+)'/g],
   ['src/domain/audit/finding.ts', /^\s*\| '([a-z_.]+)'/gm],
   ['src/core/pki/path/path-problem.ts', /^\s*\| '([a-z_.]+)'/gm],
+  ['src/core/pki/ocsp-check.ts', /^\s*\| '([a-z_.]+)'/gm],
+  ['src/core/pki/service-identity.ts', /'(identity\.[a-z_]+)'/g],
   ['src/domain/alerts/recent-counts.ts', /^\s*\| '([a-z_.]+)'/gm],
 ] as const) {
   for (const [, name] of readFileSync(`${ROOT}/${file}`, 'utf8').matchAll(pattern)) NAMES.add(name!)

@@ -1,7 +1,8 @@
 // `touchmark verify --ndjson`: one case a line on standard input, one answer a line on standard output, in the same order and as many of them,
 // whatever the input. What is not taken from standard output holds the reading back.
 import { once } from 'node:events'
-import { judgeCase, refusedCase } from '../domain/verdict/judge-case.ts'
+import { TouchmarkError } from '../core/errors.ts'
+import { type CaseAnswer, judgeCase, refusedCase } from '../domain/verdict/judge-case.ts'
 import { caseId } from '../domain/verdict/read-case.ts'
 import { readLines } from './read-lines.ts'
 import { systemClock } from './store.ts'
@@ -15,11 +16,13 @@ export async function verifyLines(
   signal?: AbortSignal,
 ): Promise<void> {
   for await (const line of readLines(input, MAX_CASE)) {
-    const answer =
-      line.kind === 'whole'
-        ? judgeCase(line.text, systemClock.now())
-        : refusedCase(caseId(line.start), 'case.too_long', `A case has at most ${MAX_CASE / 1024 / 1024} MiB.`)
+    const answer = line.kind === 'whole' ? judgeCase(line.text, systemClock.now()) : tooLong(line.start)
     if (!output.write(`${JSON.stringify(answer)}\n`)) await once(output, 'drain', { signal })
     if (signal?.aborted) return
   }
+}
+
+function tooLong(start: string): CaseAnswer {
+  const message = `A case has at most ${MAX_CASE / 1024 / 1024} MiB.`
+  return refusedCase(caseId(start), new TouchmarkError('case.too_long', 'malformed', message))
 }

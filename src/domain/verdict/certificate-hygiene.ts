@@ -42,8 +42,13 @@ const NOT_ASKED_OF_ANCHORS: ReadonlySet<string> = new Set<LintCode>([
 /** A signature by which somebody vouches for the certificate; that of an anchor over itself vouches for nothing, and is not asked. */
 export function signatureFlaws({ signatureAlgorithm }: Certificate): readonly Flaw[] {
   if (findSignatureAlgorithm(signatureAlgorithm) !== undefined) return []
-  const message = `The certificate is signed with an algorithm that is not to be relied on (${signatureAlgorithm.oid}).`
-  return [{ code: 'signature.algorithm_weak', message, counts: 'in-use' }]
+  return [
+    {
+      code: 'signature.algorithm_weak',
+      message: `The certificate is signed with an algorithm that is not to be relied on (${signatureAlgorithm.oid}).`,
+      counts: 'in-use',
+    },
+  ]
 }
 
 /** What is known to be broken counts always; what is only old, or of a kind that we do not know, where the key is to be used. */

@@ -1,5 +1,5 @@
 // A line in, an answer out, whatever the line: the whole of `touchmark verify --ndjson` but for the reading and writing.
-import { asTouchmarkError } from '../../core/errors.ts'
+import { asTouchmarkError, type TouchmarkError } from '../../core/errors.ts'
 import type { UnixSeconds } from '../ids.ts'
 import { judgePath } from './judge-path.ts'
 import { type CaseId, caseId, readCase } from './read-case.ts'
@@ -28,11 +28,10 @@ export function judgeCase(line: string, now: UnixSeconds): CaseAnswer {
     ]
     return { id, valid, code, reasons: reasons.slice(0, MAX_REASONS) }
   } catch (thrown) {
-    const { code, message } = asTouchmarkError(thrown)
-    return refusedCase(caseId(line), code, message)
+    return refusedCase(caseId(line), asTouchmarkError(thrown))
   }
 }
 
-export function refusedCase(id: CaseId, code: string, message: string): CaseAnswer {
+export function refusedCase(id: CaseId, { code, message }: TouchmarkError): CaseAnswer {
   return { id, valid: false, code, reasons: [`${code}: ${message}`] }
 }
