@@ -23,68 +23,6 @@ import { OID } from '../../src/core/pki/oids.ts'
 import { type PathInput, type PathResult, validateChain } from '../../src/core/pki/path.ts'
 import { encodePolicyConstraints } from '../../src/core/pki/policies.ts'
 import { type Made, makeCertificate, p256Key, TEST_NOW, verifyWithNode } from '../support/certificates.ts'
-import { requireConformance } from '../support/conformance.ts'
-
-interface PkitsTest {
-  readonly test_number: string
-  readonly section: string
-  readonly name: string
-  readonly certs: readonly string[]
-  readonly should_validate: boolean
-}
-
-/** Sections whose outcome neither CRLs nor policies decide. */
-const SECTIONS: readonly string[] = [
-  'PkitsTest01SignatureVerification',
-  'PkitsTest02ValidityPeriods',
-  'PkitsTest03VerifyingNameChaining',
-  'PkitsTest06VerifyingBasicConstraints',
-  'PkitsTest07KeyUsage',
-  'PkitsTest13NameConstraints',
-  'PkitsTest16PrivateCertificateExtensions',
-]
-
-/** Tests of those sections that ask for what is not here: DSA with inherited parameters, and the signer of a CRL. */
-const LEFT_OUT: readonly string[] = ['4.1.5', '4.7.4', '4.7.5']
-
-describe('NIST PKITS', () => {
-  it('signatures, validity, name chaining, basic constraints, key usage, name constraints, private extensions', t => {
-    const folder = requireConformance(t, 'pkits')
-    if (folder === undefined) return
-    const suite = JSON.parse(readFileSync(join(folder, 'pkits-tests.json'), 'utf8')) as {
-      readonly validation_time: string
-      readonly tests: readonly PkitsTest[]
-    }
-    let ran = 0
-    for (const test of suite.tests) {
-      if (!SECTIONS.includes(test.section) || LEFT_OUT.includes(test.test_number)) continue
-      const certificates: readonly (Certificate | undefined)[] = test.certs.map(name =>
-        read(join(folder, 'certs', `${name}.crt`)),
-      )
-      const readable = certificates.filter(certificate => certificate !== undefined)
-      const valid =
-        readable.length === certificates.length &&
-        validateChain({
-          leaf: readable.at(-1)!,
-          intermediates: readable.slice(1, -1),
-          anchors: [readable[0]!],
-          at: Date.parse(suite.validation_time) / 1000,
-          verify: verifyWithNode,
-        }).ok
-      assert.equal(valid, test.should_validate, `${test.test_number} ${test.name}`)
-      ran++
-    }
-    assert.equal(ran, 84)
-
-    function read(file: string): Certificate | undefined {
-      try {
-        return parseCertificate(new Uint8Array(readFileSync(file)))
-      } catch {
-        return undefined
-      }
-    }
-  })
-})
 
 const root = makeCertificate({ subject: 'CN=root', ca: true })
 const issuing = makeCertificate({ subject: 'CN=issuing', issuer: root, ca: 0 })

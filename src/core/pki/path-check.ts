@@ -35,6 +35,8 @@ export interface PathCertificate {
   readonly authorityKeyIdentifier: Uint8Array | undefined
   readonly subjectKeyIdentifier: Uint8Array | undefined
   readonly selfIssued: boolean
+  /** In a complete path, where the key took parameters from above: the whole key (RFC 5280 §6.1.4 (e)). */
+  readonly workingKey?: Uint8Array | undefined
 }
 
 /** Extensions that are understood here when critical. */

@@ -3,11 +3,12 @@
 // What is asked of one complete path: `path-check.ts`, `path/policy-graph.ts`, `path/crl-check.ts`.
 import type { Evidence } from '../errors.ts'
 import type { Certificate } from './certificate.ts'
-import { readPolicies } from './path/certificate-policies.ts'
+import { judgePolicies } from './path/certificate-policies.ts'
 import { type PathErrorCode, type PathProblem, problem } from './path/path-problem.ts'
 import { DEFAULT_BUDGET, memoized, type PathBudget, PathSearch, type VerifySignature } from './path/path-search.ts'
-import { type PolicyInput, type PolicyOutcome, processPolicies } from './path/policy-graph.ts'
+import type { PolicyInput, PolicyOutcome } from './path/policy-graph.ts'
 import type { RevocationSource, RevocationStatus } from './path/revocation.ts'
+import { RevocationCheck, withCrlIssuers } from './path/revocation-check.ts'
 import { checkLeafExpiry, type PathCertificate, type PathPurpose, pathProblems } from './path-check.ts'
 
 export type { PathErrorCode, PathProblem } from './path/path-problem.ts'
@@ -75,14 +76,20 @@ const NO_POLICIES: PolicyOutcome = { policies: [], required: false, graph: [] }
  * good path. Never throws for what the certificates say: a malformed extension is a reason like others.
  */
 export function validateChain(input: PathInput): PathResult {
-  const { at, purpose, revocation } = input
+  const { at, purpose } = input
   const leaf = memoized(input.leaf)
   if (input.intermediates.length > MAX_INTERMEDIATES) {
     const tooMany = problem('path.too_many_certificates', 'The peer sent too many certificates.', input.leaf)
     return failure(tooMany, steps([leaf], [tooMany], false))
   }
-  const { verify, intermediates, anchors } = input
-  const search = new PathSearch({ verify, intermediates, anchors, at, budget: { ...DEFAULT_BUDGET, ...input.budget } })
+  const search = new PathSearch({
+    intermediates: withCrlIssuers(input.intermediates, input.revocation),
+    anchors: input.anchors,
+    at,
+    verify: input.verify,
+    budget: { ...DEFAULT_BUDGET, ...input.budget },
+  })
+  const revocation = input.revocation && new RevocationCheck(search, input.revocation, at)
   const rules = { at, purpose, processed: new Set(input.processed) }
   let policies = NO_POLICIES
   const statuses = new Map<readonly PathCertificate[], readonly RevocationStatus[]>()
@@ -93,9 +100,9 @@ export function validateChain(input: PathInput): PathResult {
     else policies = outcome
     if (problems.length > 0) return problems
     if (revocation) {
-      const answers = askAll(path, revocation, at)
+      const answers = revocation.statuses(path)
       statuses.set(path, answers)
-      problems.push(...revocationProblems(path, answers, revocation.required))
+      problems.push(...revocation.problems(path, answers))
     }
     const late = checkLeafExpiry(leaf, at)
     if (late) problems.push(late)
@@ -136,49 +143,4 @@ function steps(
     problems: problems.filter(each => each.certificate === certificate),
     revocation: statuses[i],
   }))
-}
-
-function judgePolicies(path: readonly PathCertificate[], input: PolicyInput): PolicyOutcome | PathProblem {
-  const read = path.map(readPolicies)
-  for (const { malformed } of read) if (malformed) return malformed
-  const outcome = processPolicies(read.slice(0, -1), read.at(-1), input)
-  if (!('code' in outcome)) return outcome
-  const { certificate } = path[outcome.at]!
-  return outcome.code === 'path.policy_required'
-    ? problem(outcome.code, 'A valid policy is required, and no policy is valid down to this certificate.', certificate)
-    : problem(outcome.code, 'A policy is mapped to or from anyPolicy.', certificate)
-}
-
-function askAll(path: readonly PathCertificate[], source: RevocationSource, at: number): RevocationStatus[] {
-  return path.slice(0, -1).map(({ certificate }, i) => {
-    const answer = source.ask?.({ certificate, issuer: path[i + 1]!.certificate, at })
-    return answer ?? { kind: 'unknown', code: 'crl.none', message: 'No CRL at hand is about this certificate.' }
-  })
-}
-
-function revocationProblems(
-  path: readonly PathCertificate[],
-  statuses: readonly RevocationStatus[],
-  required: boolean,
-): PathProblem[] {
-  const problems: PathProblem[] = []
-  statuses.forEach((status, i) => {
-    const { certificate } = path[i]!
-    if (status.kind === 'revoked') {
-      const { reason, revokedAt } = status
-      const [code, message] =
-        reason === 'certificateHold'
-          ? (['path.held', 'The certificate is on hold.'] as const)
-          : (['path.revoked', 'The certificate is revoked.'] as const)
-      problems.push(problem(code, message, certificate, { reason, revokedAt }))
-    } else if (status.kind === 'unknown' && required) {
-      problems.push(problem('path.revocation_unknown', status.message, certificate, { reason: status.code }))
-    }
-  })
-  // What is revoked says more than what could not be found out.
-  return problems.sort((a, b) => weight(a) - weight(b))
-}
-
-function weight({ code }: PathProblem): number {
-  return code === 'path.revocation_unknown' ? 1 : 0
 }

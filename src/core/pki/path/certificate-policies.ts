@@ -1,4 +1,5 @@
-// The four policy extensions of one certificate, read once (RFC 5280 §4.2.1.4, §4.2.1.5, §4.2.1.11, §4.2.1.14).
+// The four policy extensions of a certificate, read once, and what those of a path come to
+// (RFC 5280 §4.2.1.4, §4.2.1.5, §4.2.1.11, §4.2.1.14).
 import { TouchmarkError } from '../../errors.ts'
 import type { Certificate } from '../certificate.ts'
 import { findExtension } from '../extension.ts'
@@ -12,7 +13,7 @@ import {
   parsePolicyMappings,
 } from '../policies.ts'
 import { type PathProblem, problem } from './path-problem.ts'
-import type { CertificatePolicies } from './policy-graph.ts'
+import { type CertificatePolicies, type PolicyInput, type PolicyOutcome, processPolicies } from './policy-graph.ts'
 
 export type ReadPolicies = CertificatePolicies & { readonly malformed: PathProblem | undefined }
 
@@ -51,4 +52,16 @@ export function readPolicies({ certificate, selfIssued }: PathCertificate): Read
   }
   memo.set(certificate, all)
   return all
+}
+
+/** What the policies of a path from leaf to anchor come to, or the first problem (RFC 5280 §6.1.3 (d) to (f), §6.1.4 (a), (b), §6.1.5 (g)). */
+export function judgePolicies(path: readonly PathCertificate[], input: PolicyInput): PolicyOutcome | PathProblem {
+  const read = path.map(readPolicies)
+  for (const { malformed } of read) if (malformed) return malformed
+  const outcome = processPolicies(read.slice(0, -1), read.at(-1), input)
+  if (!('code' in outcome)) return outcome
+  const { certificate } = path[outcome.at]!
+  return outcome.code === 'path.policy_required'
+    ? problem(outcome.code, 'A valid policy is required, and no policy is valid down to this certificate.', certificate)
+    : problem(outcome.code, 'A policy is mapped to or from anyPolicy.', certificate)
 }

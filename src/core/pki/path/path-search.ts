@@ -5,6 +5,7 @@ import type { AlgorithmIdentifier } from '../algorithm-identifier.ts'
 import type { Certificate } from '../certificate.ts'
 import { formatName, type Name, nameKey } from '../name.ts'
 import { checkIssuer, type PathCertificate, readPathCertificate } from '../path-check.ts'
+import { inheritsParameters, withInherited } from './inherited-parameters.ts'
 import { type PathProblem, problem } from './path-problem.ts'
 
 /** Whether `signature` over `tbs` was made with the key of `spki` (a whole SubjectPublicKeyInfo). Must not throw. */
@@ -99,8 +100,13 @@ export class PathSearch {
   }
 
   /** The certificates at hand with this subject, anchors first. */
-  named(name: Name): readonly Candidate[] {
-    return this.#byName.get(nameKey(name)) ?? []
+  named(name: Name): readonly PathCertificate[] {
+    return (this.#byName.get(nameKey(name)) ?? []).map(({ certificate }) => memoized(certificate))
+  }
+
+  /** Takes one node from the budget; false where none is left. */
+  spend(): boolean {
+    return this.#nodes-- > 0
   }
 
   /** The first path to an anchor that is judged good, or the failure that says most. */
@@ -124,18 +130,19 @@ export class PathSearch {
     const issuers = this.#issuersOf(child, path, goal.anchor)
     if (issuers.length === 0) fail(path, [noIssuer(child)])
     for (const issuer of issuers) {
-      if (this.#nodes <= 0) {
+      if (!this.spend()) {
         fail(path, [exhausted(child, 'nodes', this.#input.budget.nodes)])
         return undefined
       }
-      this.#nodes--
       const longer = [...path, issuer]
       const unfit = checkIssuer(issuer, this.#input.at)
       if (unfit) {
         fail(longer, [unfit])
         continue
       }
-      const verdict = this.verify(issuer.certificate.subjectPublicKeyInfo.raw, child.certificate)
+      // A key without its parameters can check nothing before the path is complete.
+      const key = issuer.certificate.subjectPublicKeyInfo
+      const verdict = inheritsParameters(key) || this.verify(key.raw, child.certificate)
       if (verdict === undefined) {
         fail(path, [exhausted(child, 'signatures', this.#input.budget.signatures)])
         return undefined
@@ -153,11 +160,31 @@ export class PathSearch {
         }
         continue
       }
-      const [first, ...others] = goal.judge(longer)
-      if (first === undefined) return longer
-      fail(longer, [first, ...others], true)
+      const whole = this.#inherit(longer)
+      if (whole === undefined) {
+        fail(path, [badSignature(child)])
+        continue
+      }
+      const [first, ...others] = goal.judge(whole)
+      if (first === undefined) return whole
+      fail(whole, [first, ...others], true)
     }
     return undefined
+  }
+
+  /** The path with the keys that took parameters from above, and what they signed checked; `undefined` where that is not good. */
+  #inherit(path: readonly PathCertificate[]): readonly PathCertificate[] | undefined {
+    if (!path.some(({ certificate }) => inheritsParameters(certificate.subjectPublicKeyInfo))) return path
+    const whole = [...path]
+    let above = path[path.length - 1]!.certificate.subjectPublicKeyInfo
+    for (let i = path.length - 2; i >= 0; i--) {
+      const { certificate } = path[i]!
+      const key = withInherited(certificate.subjectPublicKeyInfo, above)
+      if (key === undefined || !this.verify(above.raw, certificate)) return undefined
+      whole[i] = { ...path[i]!, workingKey: key.raw }
+      above = key
+    }
+    return whole
   }
 
   /** Name chaining; a certificate stands in a path once, and so does a name with its key (a loop would not end otherwise). */

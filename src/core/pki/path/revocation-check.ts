@@ -1,0 +1,111 @@
+// The status of every certificate of a path (RFC 5280 §6.3), from whoever the caller asks first and then from CRLs. A CRL that somebody else
+// than the issuer signed needs a path for that signer, with statuses of its own: the same search, with the same budget.
+import type { Certificate } from '../certificate.ts'
+import { checkLeafExpiry, type PathCertificate, pathProblems } from '../path-check.ts'
+import { judgePolicies } from './certificate-policies.ts'
+import { type CrlAuthorities, CrlIndex, crlStatus } from './crl-check.ts'
+import { type PathProblem, problem } from './path-problem.ts'
+import type { PathSearch } from './path-search.ts'
+import type { RevocationSource, RevocationStatus } from './revocation.ts'
+
+/** CRL issuers whose CRL issuers have CRL issuers: honest ones end after two. */
+const MAX_NESTING = 4
+/** What a CRL issuer is asked: a path like any other, to no purpose that RFC 5280 names, under no policy of ours. */
+const RULES = { purpose: undefined, processed: new Set<string>() }
+
+export class RevocationCheck {
+  readonly #search: PathSearch
+  readonly #source: RevocationSource
+  readonly #crls: CrlIndex
+  readonly #at: number
+  readonly #authorities: CrlAuthorities
+  /** CRL issuers that are being looked at: their CRL may be about themselves (as in NIST PKITS 4.14.30). */
+  readonly #pending: Certificate[] = []
+  /** Whether something was taken as given because it was pending: such a result holds only inside of that question. */
+  #assumed = false
+  readonly #trusted: { readonly certificate: Certificate; readonly anchor: Certificate; readonly trusted: boolean }[] =
+    []
+
+  constructor(search: PathSearch, source: RevocationSource, at: number) {
+    this.#search = search
+    this.#source = source
+    this.#crls = new CrlIndex(source.crls)
+    this.#at = at
+    this.#authorities = {
+      named: name => search.named(name),
+      verify: (spki, crl) => search.verify(spki, crl),
+      trusts: (candidate, anchor) => this.#trusts(candidate, anchor),
+      spend: () => search.spend(),
+    }
+  }
+
+  /** For each certificate from the leaf up, without the anchor: an anchor is trusted, not revoked. */
+  statuses(path: readonly PathCertificate[]): RevocationStatus[] {
+    return path.slice(0, -1).map(({ certificate }, i) => {
+      const answer = this.#source.ask?.({ certificate, issuer: path[i + 1]!.certificate, at: this.#at })
+      if (answer && answer.kind !== 'unknown') return answer
+      const status = crlStatus(path, i, this.#crls, this.#at, this.#authorities)
+      // Where there is no CRL to speak of, what was said before says more.
+      return status.kind === 'unknown' && status.code === 'crl.none' && answer ? answer : status
+    })
+  }
+
+  problems(path: readonly PathCertificate[], statuses: readonly RevocationStatus[]): PathProblem[] {
+    const bad: PathProblem[] = []
+    const open: PathProblem[] = []
+    statuses.forEach((status, i) => {
+      const { certificate } = path[i]!
+      if (status.kind === 'revoked') bad.push(revoked(certificate, status))
+      else if (status.kind === 'unknown' && this.#source.required) {
+        open.push(problem('path.revocation_unknown', status.message, certificate, { reason: status.code }))
+      }
+    })
+    // What is revoked says more than what could not be found out.
+    return [...bad, ...open]
+  }
+
+  #trusts(candidate: PathCertificate, anchor: Certificate): boolean {
+    const { certificate } = candidate
+    if (certificate === anchor) return true
+    if (this.#pending.includes(certificate)) {
+      this.#assumed = true
+      return true
+    }
+    const known = this.#trusted.find(each => each.certificate === certificate && each.anchor === anchor)
+    if (known) return known.trusted
+    if (this.#pending.length >= MAX_NESTING) return false
+    const before = this.#assumed
+    this.#assumed = false
+    this.#pending.push(certificate)
+    const found = this.#search.find({ leaf: candidate, anchor, judge: path => this.#judge(path) })
+    this.#pending.pop()
+    const trusted = found.problems.length === 0
+    if (!this.#assumed || this.#pending.length === 0) this.#trusted.push({ certificate, anchor, trusted })
+    this.#assumed = this.#pending.length > 0 && (this.#assumed || before)
+    return trusted
+  }
+
+  #judge(path: readonly PathCertificate[]): PathProblem[] {
+    const problems = pathProblems(path, { ...RULES, at: this.#at })
+    const outcome = judgePolicies(path, {})
+    if ('code' in outcome) problems.push(outcome)
+    const late = checkLeafExpiry(path[0]!, this.#at)
+    if (late) problems.push(late)
+    return problems.length > 0 ? problems : this.problems(path, this.statuses(path))
+  }
+}
+
+/** The certificates among which the search looks for issuers of certificates and of CRLs. */
+export function withCrlIssuers(
+  intermediates: readonly Certificate[],
+  source: RevocationSource | undefined,
+): readonly Certificate[] {
+  return source?.certificates ? [...intermediates, ...source.certificates] : intermediates
+}
+
+function revoked(certificate: Certificate, { reason, revokedAt }: Extract<RevocationStatus, { kind: 'revoked' }>) {
+  const evidence = { reason, revokedAt }
+  return reason === 'certificateHold'
+    ? problem('path.held', 'The certificate is on hold.', certificate, evidence)
+    : problem('path.revoked', 'The certificate is revoked.', certificate, evidence)
+}
