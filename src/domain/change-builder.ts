@@ -5,6 +5,12 @@ import type { ChangeSet, Write } from './ports.ts'
 export class ChangeBuilder implements ChangeSet {
   readonly writes: Write[] = []
   readonly audit: AuditEntry[] = []
+  readonly #first: number
+
+  /** `first`: where its first entry will stand in the change set that it becomes a part of. */
+  constructor(first = 0) {
+    this.#first = first
+  }
 
   write(...writes: readonly Write[]): this {
     this.writes.push(...writes)
@@ -13,11 +19,11 @@ export class ChangeBuilder implements ChangeSet {
 
   /** Adds the entry and returns its position. */
   record(entry: AuditEntry): number {
-    return this.audit.push(entry) - 1
+    return this.#first + this.audit.push(entry) - 1
   }
 
   /** Where the next entry will stand. */
   get position(): number {
-    return this.audit.length
+    return this.#first + this.audit.length
   }
 }

@@ -67,7 +67,11 @@ export interface Publication {
 
 /** Work that a change causes. Rows with the same topic and key coalesce into one; `version` tells a later request from the leased one. */
 export interface Work {
-  readonly topic: 'crl' | 'checkpoint'
+  /**
+   * `crl`, `crl_full`: lists of the shard `<authority>/<shard>`, the delta at once and the full one when it is its turn; `status`: the status
+   * artefact of the authority.
+   */
+  readonly topic: 'crl' | 'crl_full' | 'status' | 'checkpoint'
   readonly key: string
   readonly dueAt: UnixSeconds
   readonly version: number
@@ -196,6 +200,17 @@ export type Write =
       readonly holdEnds?: UnixSeconds
       readonly to: CertificateStatus
     }
+      /** The shard of the certificate: the change is looked up by it. */
+      readonly crlShard: number
+      /** Position of its entry in this change set: one entry for each change, which is also its place in the log of status changes. */
+      readonly auditEntry: number
+    }
+  /** Changes nothing. Fails with `certificate.status_changed` where the status is not of this kind. */
+  | {
+      readonly kind: 'certificate.standing'
+      readonly authorityId: AuthorityId
+      readonly serialNumber: SerialNumber
+      readonly status: CertificateStatus['kind']
   /** Fails with `token.exists`. */
   | { readonly kind: 'token.insert'; readonly token: Token }
   /** Fails with `token.used` where it was used or cancelled before. */
@@ -338,6 +353,57 @@ export interface Page<T> {
 }
 
 /** Questions. Every one is answered from an index, whatever the size of the store. */
+export interface StatusChangesAsked {
+  /** A position in the log; -1 for all. What was committed before `auditHead` was read stands below its size. */
+  readonly after: number
+  readonly limit: number
+  readonly authorityId?: AuthorityId
+  /** Only with an authority. */
+  readonly crlShard?: number
+}
+
+/** That the status of a certificate changed, and what it is now: of one that changed several times, each says the last. */
+export interface StatusChange {
+  readonly auditIndex: number
+  readonly authorityId: AuthorityId
+  readonly crlShard: number
+  readonly serialNumber: SerialNumber
+  readonly status: CertificateStatus
+  readonly notAfter: UnixSeconds
+}
+
+/** What relying parties ask of a certificate. */
+export interface CertificateStanding {
+  readonly status: CertificateStatus
+  readonly notAfter: UnixSeconds
+}
+
+/** Octets of many rows, one value behind the other, and where in `bytes` each ends. */
+export interface OctetsColumn {
+  readonly bytes: Uint8Array
+  readonly ends: Uint32Array
+}
+
+/** Certificates as columns: a million are walked over without an object for each. */
+export interface UniversePage {
+  readonly count: number
+  readonly serialNumbers: OctetsColumn
+  readonly auditIndexes: Float64Array
+  readonly notAfter: Float64Array
+}
+
+/** What a CRL lists, as columns. */
+export interface RevokedPage {
+  readonly count: number
+  readonly serialNumbers: OctetsColumn
+  readonly revokedAt: Float64Array
+  /** CRLReason as RFC 5280 §5.3.1 numbers it: of a hold, `certificateHold`. */
+  readonly reasons: Float64Array
+  /** NaN where nobody said. */
+  readonly invalidityDates: Float64Array
+  readonly notAfter: Float64Array
+}
+
 export interface StoreReader {
   /** Grows with every committed change, whichever process made it: what is cached under an older value is stale. */
   changeMarker(): Promise<number>
@@ -460,6 +526,16 @@ export interface StoreReader {
   openTokensOfDevice(id: DeviceId): Promise<Token[]>
   /** Newest first. */
   tokens(page: { after?: string; limit: number }): Promise<Page<Token>>
+  /** Changes of status behind the position `after` in the log, in its order: of all, of an authority, or of one of its shards. */
+  statusChanges(asked: StatusChangesAsked): Promise<StatusChange[]>
+  /**
+   * What the authority issued behind the position `after` and not behind `upTo`, in the order of issue; at most 4,096 at once. The page
+   * after it begins behind the last `auditIndexes`; one with less than was asked for is the last.
+   */
+  universe(
+    authorityId: AuthorityId,
+    page: { readonly after: number; readonly upTo: number; readonly limit: number },
+  ): Promise<UniversePage>
   /** All tokens, streamed in order of id: for verification, never for a request. */
   allTokens(): AsyncIterable<Token>
   enrolment(digest: RequestDigest): Promise<Enrolment | undefined>
@@ -474,6 +550,8 @@ export interface StoreReader {
   batches(page: { after?: string; limit: number }): Promise<Page<Batch>>
 
   authorities(): Promise<Authority[]>
+  /** The same as columns, page after page. */
+  revokedPages(authorityId: AuthorityId, crlShard: number, expiresAfter: UnixSeconds): AsyncIterable<RevokedPage>
   /** The version in force, or the named one. */
   document(kind: DocumentVersion['kind'], name: string, version?: number): Promise<DocumentVersion | undefined>
   /** Each name's version in force. */

@@ -149,7 +149,7 @@ export class Metrics implements Required<Observer> {
         if (replaces !== null) this.#renewals.inc({ profile })
       } else if (write.kind === 'device.insert') this.#devices.inc()
       else if (write.kind === 'publication.put') this.#published(write.publication.name, write.publication.number)
-      else if (write.kind === 'certificate.status' && write.from !== write.to.kind) this.#statusChanged(write.to)
+      else if (write.kind === 'certificate.status') this.#statusChanged(write.to)
     }
     for (const { action, subject } of audit) {
       if (action !== 'device.clone_suspected') continue

@@ -188,8 +188,8 @@ export function only(...writes: readonly Write[]): ChangeSet {
   const audit: AuditEntry[] = [anEntry()]
   const placed = writes.map(write => {
     if (write.kind === 'certificate.status') audit.push(statusEntry(write))
-    if (write.kind !== 'certificate.insert') return write
-    audit.push(issuedEntry(write.certificate))
+    else if (write.kind === 'certificate.insert') audit.push(issuedEntry(write.certificate))
+    else return write
     return { ...write, auditEntry: audit.length - 1 }
   })
   return { writes: placed, audit }

@@ -29,7 +29,9 @@ import {
 } from './tables/campaign-device.ts'
 import {
   countCertificates,
+  expectCertificate,
   expectCertificates,
+  expectStatus,
   insertCertificate,
   moveCertificate,
   putCertificate,
@@ -100,6 +102,7 @@ import {
   updateSessionSeen,
   upsertLink,
 } from './tables/session.ts'
+import { insertStatusChange, putStatusChange } from './tables/status-change.ts'
 import { deleteSuspension, putSuspension, removeSuspension, upsertSuspension } from './tables/suspension.ts'
 import { cancelToken, insertToken, putToken, updateTokenCancelled, updateTokenUsed, useToken } from './tables/token.ts'
 import { finishWork, requestWork, updateWorkDone, upsertWork } from './tables/work.ts'
@@ -185,6 +188,8 @@ export const WRITE_STATEMENTS: readonly WriteStatement[] = [
   updateApiTokenRevoked,
   insertApproval,
   updateApproval,
+  insertStatusChange,
+  expectStatus,
 ]
 
 /** What the head counts about a statement that succeeded. */
@@ -299,6 +304,10 @@ export function planWrite(write: Write, out: StepSink): void {
       break
     case 'certificate.status':
       moveCertificate(write, out)
+      putStatusChange(write, out)
+      break
+    case 'certificate.standing':
+      expectCertificate(write, out)
       break
     case 'token.insert':
       putToken(write.token, out)
@@ -426,7 +435,7 @@ const MAX_CAMPAIGN_DEVICES = 2_000
 export function checkChangeSet(change: ChangeSet): void {
   let entries: Set<number> | undefined
   for (const write of change.writes) {
-    if (write.kind === 'certificate.insert') {
+    if (write.kind === 'certificate.insert' || write.kind === 'certificate.status') {
       const { auditEntry } = write
       if (!Number.isInteger(auditEntry) || auditEntry < 0 || auditEntry >= change.audit.length) {
         throw invalid('a certificate names an audit entry that is not in it.')
@@ -570,9 +579,12 @@ export function conflictOf(write: Write): TouchmarkError {
         { evidence: { authorityId: write.certificate.authorityId, serialNumber: write.certificate.serialNumber } },
       )
     case 'certificate.status':
-      return new TouchmarkError('certificate.status_changed', 'conflict', `The certificate is not ${write.from}.`, {
-        evidence: { authorityId: write.authorityId, serialNumber: write.serialNumber, from: write.from },
+    case 'certificate.standing': {
+      const from = write.kind === 'certificate.status' ? write.from : write.status
+      return new TouchmarkError('certificate.status_changed', 'conflict', `The certificate is not ${from}.`, {
+        evidence: { authorityId: write.authorityId, serialNumber: write.serialNumber, from },
       })
+    }
     case 'token.insert':
       return new TouchmarkError('token.exists', 'conflict', 'The token exists.', {
         evidence: { tokenId: write.token.id },

@@ -57,10 +57,13 @@ import { readSelectedDevices } from './tables/selection.ts'
 import { readLinkByHash, readSessionByHash, readSessionsOfOperator } from './tables/session.ts'
 import { readSuspension } from './tables/suspension.ts'
 import { readAllTokens, readOpenTokensOfDevice, readToken, readTokenByHash, readTokens } from './tables/token.ts'
+import { readRevokedPages } from './tables/revoked.ts'
 import { readWorkWaiting } from './tables/work.ts'
 
+import { readStatusChanges } from './tables/status-change.ts'
 export function storeReader(queries: Queries): StoreReader {
   return {
+import { readUniverse } from './tables/universe.ts'
     changeMarker: async () => (await readHead(queries)).changes,
     configurationMarker: async () => (await readHead(queries)).configurationChanges,
 
@@ -120,8 +123,11 @@ export function storeReader(queries: Queries): StoreReader {
     enrolment: digest => readEnrolment(queries, digest),
     enrolments: (state, page) => readEnrolments(queries, state, page),
     openEnrolmentsOfDevice: id => readOpenEnrolmentsOfDevice(queries, id),
+    statusChanges: asked => readStatusChanges(queries, asked),
+    universe: (authority, asked) => readUniverse(queries, authority, asked),
     quotaTaken: counter => readQuotaTaken(queries, counter),
     batch: id => readBatch(queries, id),
+    revokedPages: (authority, shard, expiresAfter) => readRevokedPages(queries, authority, shard, expiresAfter),
     batchByInput: inputDigest => readBatchByInput(queries, inputDigest),
     batches: page => readBatches(queries, page),
 

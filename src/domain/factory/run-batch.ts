@@ -639,7 +639,8 @@ class BatchRun {
     if (renewal === null) return
     const { certificate } = write
     const { algorithm: keyAlgorithm } = checked.key
-    const held = credentialChanges({ ...renewal, certificate, keyAlgorithm, actor: this.#actor, now: audit.at })
+    const issue = { ...renewal, certificate, keyAlgorithm, actor: this.#actor, now: audit.at }
+    const held = credentialChanges(issue, change.audit.length)
     change.writes.push(...held.writes)
     change.audit.push(...held.audit)
   }

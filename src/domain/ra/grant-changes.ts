@@ -113,7 +113,8 @@ export function grantChanges(grant: Grant): GrantChanges {
         },
   )
   if (grant.renewal) {
-    const held = credentialChanges({ ...grant.renewal, certificate, keyAlgorithm: grant.key.algorithm, actor, now })
+    const issue = { ...grant.renewal, certificate, keyAlgorithm: grant.key.algorithm, actor, now }
+    const held = credentialChanges(issue, audit.length)
     writes.push(...held.writes)
     audit.push(...held.audit)
   }

@@ -78,11 +78,14 @@ export interface CredentialIssue {
   readonly now: UnixSeconds
 }
 
-/** The writes and entries beside the certificate's own. The certificate is of a device, and has an end. */
-export function credentialChanges(issue: CredentialIssue): ChangeSet {
+/**
+ * The writes and entries beside the certificate's own; the first of the entries will stand at `position` of the whole change set. The
+ * certificate is of a device, and has an end.
+ */
+export function credentialChanges(issue: CredentialIssue, position: number): ChangeSet {
   const { certificate, keyAlgorithm, policy, window, holdings, actor, now } = issue
   const { current, moved } = holdings
-  const change = new ChangeBuilder()
+  const change = new ChangeBuilder(position)
   const before = certificateInUse(holdings)
   const retires = policy.previous.retire === 'superseded'
   if (retires) {

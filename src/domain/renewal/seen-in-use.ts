@@ -8,6 +8,7 @@ import { mayCertify, mayKeyMove } from '../device/device-key.ts'
 import { addKeyMove } from '../device/key-changes.ts'
 import type { UnixSeconds } from '../ids.ts'
 import type { Clock, Store, StoreReader } from '../ports.ts'
+import { standingCertificate } from '../ra/standing-facts.ts'
 import { addStatusChanges } from '../revocation/status-changes.ts'
 import type { Credential } from './credential.ts'
 import { putCredential } from './credential-writes.ts'
@@ -107,8 +108,7 @@ async function retire(
       },
     })
     // The successor stays as it was found: what was good a moment ago must not be the second to end.
-    const { authorityId, serialNumber, status } = current
-    change.write({ kind: 'certificate.status', authorityId, serialNumber, from: 'good', to: status })
+    change.write(standingCertificate(current))
     if (seen.seenAt !== undefined) await addKeyArchived(change, before, credential, store.read, now)
   }
   // The certificate before stays named until its successor is seen: over it, and nothing else, who lost the answer can ask again.

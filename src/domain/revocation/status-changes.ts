@@ -1,7 +1,7 @@
 // What a change of certificate status writes, wherever it comes from: the new status, one audit entry each, and a request for every CRL
 // shard that has to be published anew (RFC 5280 §5.3.1). Pure: who may change what, and why, is the caller's question.
 import type { AuditEntry } from '../audit/entry.ts'
-import { type CertificateRecord, type CertificateStatus, expectedStatus } from '../ca/certificate-record.ts'
+import { type CertificateStatus, expectedStatus, type StatusRecord } from '../ca/certificate-record.ts'
 import { STATUS_ACTIONS, statusDetail } from '../ca/status-entry.ts'
 import type { ChangeBuilder } from '../change-builder.ts'
 import type { UnixSeconds } from '../ids.ts'
@@ -18,15 +18,14 @@ export interface StatusChange {
 /** Moves every one of the records to the status; requests for the same shard are made once. */
 export function addStatusChanges(
   change: ChangeBuilder,
-  records: readonly CertificateRecord[],
+  records: readonly StatusRecord[],
   { to, actor, now, detail = {} }: StatusChange,
 ): void {
-  const shards = new Map<string, Write>()
+  const work = new Map<string, Write>()
   for (const record of records) {
     const { authorityId, serialNumber, deviceId, status: from } = record
     const status = following(from, to)
-    change.write({ kind: 'certificate.status', authorityId, serialNumber, ...expectedStatus(from), to: status })
-    change.record({
+    const auditEntry = change.record({
       at: now,
       actor,
       action: STATUS_ACTIONS[to.kind],
@@ -34,10 +33,21 @@ export function addStatusChanges(
       subject: { authorityId, serialNumber, ...(deviceId === null ? {} : { deviceId }) },
       detail: { ...statusDetail(status, now), ...detail },
     })
-    const key = `${authorityId}/${record.crlShard}`
-    shards.set(key, { kind: 'work.request', topic: 'crl', key, dueAt: now })
+    const { crlShard } = record
+    change.write({
+      kind: 'certificate.status',
+      authorityId,
+      serialNumber,
+      ...expectedStatus(from),
+      to: status,
+      crlShard,
+      auditEntry,
+    })
+    const key = `${authorityId}/${crlShard}`
+    work.set(key, { kind: 'work.request', topic: 'crl', key, dueAt: now })
+    work.set(authorityId, { kind: 'work.request', topic: 'status', key: authorityId, dueAt: now })
   }
-  change.write(...shards.values())
+  change.write(...work.values())
 }
 
 /**

@@ -155,7 +155,13 @@ export function storeContract(name: string, engine: StoreEngine): void {
         const { certificate, change } = aUnit()
         await store.commit(change)
         const { authorityId: authority, serialNumber: serial } = certificate
-        const names = { kind: 'certificate.status', authorityId: authority, serialNumber: serial } as const
+        const names = {
+          kind: 'certificate.status',
+          authorityId: authority,
+          serialNumber: serial,
+          crlShard: 0,
+          auditEntry: 0,
+        } as const
         const status = async () => (await store.read.certificate(authority, serial))?.status
         const held = { kind: 'held', at: NOW + 1, invalidityDate: null, ends: null } as const
         const revoked = { kind: 'revoked', at: NOW + 2, reason: 'keyCompromise', invalidityDate: null } as const
@@ -180,6 +186,8 @@ export function storeContract(name: string, engine: StoreEngine): void {
           ({ kind: 'held', at: NOW, invalidityDate: NOW - 9, ends }) as const
         const [first, second, third] = units.map(({ certificate }) => ({
           kind: 'certificate.status' as const,
+          crlShard: 0,
+          auditEntry: 0,
           authorityId: certificate.authorityId,
           serialNumber: certificate.serialNumber,
         }))
@@ -828,6 +836,8 @@ export function storeContract(name: string, engine: StoreEngine): void {
           revoke.map(({ certificate: { serialNumber: serial } }) =>
             only({
               kind: 'certificate.status',
+              crlShard: 0,
+              auditEntry: 0,
               authorityId: authority,
               serialNumber: serial,
               from: 'good',
@@ -885,6 +895,8 @@ export function storeContract(name: string, engine: StoreEngine): void {
           await store.commit(
             only({
               kind: 'certificate.status',
+              crlShard: 0,
+              auditEntry: 0,
               authorityId: fields.authorityId,
               serialNumber: serial,
               from: 'good',

@@ -92,6 +92,16 @@ export function moveCertificate(write: Extract<Write, { kind: 'certificate.statu
     .integer(write.holdEnds ?? -1)
 }
 
+/** Changes nothing: whether the status is of this kind. */
+export const expectStatus = change(
+  'certificate',
+  'UPDATE certificate SET key_id = key_id WHERE serial_number = ? AND authority_id = ? AND status = ?',
+)
+
+export function expectCertificate(write: Extract<Write, { kind: 'certificate.standing' }>, out: StepSink): void {
+  out.begin(expectStatus).hex(write.serialNumber).text(write.authorityId).text(write.status)
+}
+
 /** Changes nothing: whether the device has exactly so many certificates. */
 export const expectCertificates = change(
   'device',
@@ -260,7 +270,8 @@ function certificateOf(row: Row): CertificateRecord {
   }
 }
 
-function statusOf(row: Row): CertificateStatus {
+/** From the columns status, status_at, status_reason, invalidity_date and hold_ends_at. */
+export function statusOf(row: Row): CertificateStatus {
   const kind = textOf(row, 'status')
   if (kind === 'good') return { kind }
   const at = integerOf(row, 'status_at')

@@ -1,0 +1,204 @@
+// What `Store` of domain/ports.ts promises about revocation: the log of status changes, the universe of an authority and what its lists hold,
+// as tests that run for every engine.
+import assert from 'node:assert/strict'
+import { Buffer } from 'node:buffer'
+import { afterEach, describe, it } from 'node:test'
+import { createStore } from '../../../src/adapters/store/open-store.ts'
+import { TouchmarkError } from '../../../src/core/errors.ts'
+import { CRL_REASONS } from '../../../src/core/pki/crl-reason.ts'
+import type { CertificateStatus } from '../../../src/domain/ca/certificate-record.ts'
+import { authorityId, type SerialNumber } from '../../../src/domain/ids.ts'
+import type { OctetsColumn, Store } from '../../../src/domain/ports.ts'
+import { aCertificate, aUnit, type NewCertificate, NOW, only } from '../../support/store-fixtures.ts'
+import type { StoreEngine } from './contract.ts'
+
+const IDEVID = authorityId('idevid-1')
+const LDEVID = authorityId('ldevid-1')
+const HELD = { kind: 'held', at: NOW, invalidityDate: null, ends: null } as const
+const REVOKED = { kind: 'revoked', at: NOW + 1, reason: 'superseded', invalidityDate: null } as const
+
+const status = (of: NewCertificate, from: CertificateStatus['kind'], to: CertificateStatus) => ({
+  kind: 'certificate.status' as const,
+  authorityId: of.authorityId,
+  serialNumber: of.serialNumber,
+  crlShard: of.crlShard,
+  from,
+  to,
+  auditEntry: 0,
+})
+
+export function revocationContract(name: string, engine: StoreEngine): void {
+  describe(`Revocation on ${name}`, () => {
+    const opened: Store[] = []
+    afterEach(async () => {
+      for (const store of opened.splice(0)) await store[Symbol.asyncDispose]()
+    })
+
+    async function newStore(): Promise<Store> {
+      const store = await createStore(await engine.newLocation())
+      opened.push(store)
+      return store
+    }
+
+    async function issued(store: Store, ...fields: readonly Partial<NewCertificate>[]): Promise<NewCertificate[]> {
+      const certificates = fields.map(each => aCertificate(null, null, each))
+      for (const certificate of certificates) {
+        await store.commit(only({ kind: 'certificate.insert', certificate, auditEntry: 0 }))
+      }
+      return certificates
+    }
+
+    it('keeps each change of a status where its audit entry stands, and says the status of now', async () => {
+      const store = await newStore()
+      const [first, second, third] = (await issued(
+        store,
+        { authorityId: IDEVID, crlShard: 1, notAfter: NOW + 10 },
+        { authorityId: IDEVID, crlShard: 2, notAfter: NOW + 20 },
+        { authorityId: LDEVID, crlShard: 1, notAfter: NOW + 30 },
+      )) as [NewCertificate, NewCertificate, NewCertificate]
+      assert.deepEqual(await store.read.statusChanges({ after: -1, limit: 9 }), [])
+      const before = (await store.read.auditHead()).size
+      // `only` writes an entry of its own before the first.
+      const held = (await store.commit(only(status(first, 'good', HELD)))).firstAuditIndex + 1
+      const two = (await store.commit(only(status(second, 'good', REVOKED), status(third, 'good', HELD))))
+        .firstAuditIndex
+      const released = (await store.commit(only(status(first, 'held', { kind: 'good' })))).firstAuditIndex + 1
+      const row = (auditIndex: number, of: NewCertificate, now: CertificateStatus) => ({
+        auditIndex,
+        authorityId: of.authorityId,
+        crlShard: of.crlShard,
+        serialNumber: of.serialNumber,
+        status: now,
+        notAfter: of.notAfter,
+      })
+      const all = [
+        row(held, first, { kind: 'good' }),
+        row(two + 1, second, REVOKED),
+        row(two + 2, third, HELD),
+        row(released, first, { kind: 'good' }),
+      ]
+      assert.deepEqual(await store.read.statusChanges({ after: before - 1, limit: 9 }), all)
+      assert.deepEqual(await store.read.statusChanges({ after: held, limit: 2 }), all.slice(1, 3))
+      const of = (authority: typeof IDEVID, crlShard?: number, after = -1) =>
+        store.read.statusChanges({
+          after,
+          limit: 9,
+          authorityId: authority,
+          ...(crlShard === undefined ? {} : { crlShard }),
+        })
+      assert.deepEqual(await of(IDEVID), [all[0], all[1], all[3]])
+      assert.deepEqual(await of(IDEVID, 1), [all[0], all[3]])
+      assert.deepEqual(await of(IDEVID, 1, held), [all[3]])
+      assert.deepEqual(await of(LDEVID), [all[2]])
+      assert.deepEqual(await of(authorityId('nobody-1')), [])
+      const size = (await store.read.auditHead()).size
+      assert.ok(all.every(({ auditIndex }) => auditIndex < size))
+    })
+
+    it('keeps nothing of a change that did not happen, and nothing of a look at a status', async () => {
+      const store = await newStore()
+      const [certificate] = (await issued(store, {})) as [NewCertificate]
+      const { authorityId: authority, serialNumber } = certificate
+      const standing = (kind: CertificateStatus['kind']) =>
+        ({ kind: 'certificate.standing', authorityId: authority, serialNumber, status: kind }) as const
+      await store.commit(only(standing('good')))
+      const refused = (error: unknown) => error instanceof TouchmarkError && error.code === 'certificate.status_changed'
+      await assert.rejects(store.commit(only(standing('held'))), refused)
+      await assert.rejects(store.commit(only(status(certificate, 'held', REVOKED))), refused)
+      assert.deepEqual(await store.read.statusChanges({ after: -1, limit: 9 }), [])
+      const entryTwice = only(status(certificate, 'good', REVOKED))
+      await assert.rejects(store.commit({ ...entryTwice, audit: [] }), { code: 'store.change_invalid' })
+    })
+
+    it('reads the universe of an authority in the order of issue, as columns', async () => {
+      const store = await newStore()
+      const units = Array.from({ length: 50 }, () => aUnit())
+      await store.commitEach(units.map(({ change }) => change))
+      const [other] = (await issued(store, { authorityId: LDEVID, notAfter: NOW + 5 })) as [NewCertificate]
+      const upTo = (await store.read.auditHead()).size - 1
+      const found: { serialNumber: string; auditIndex: number; notAfter: number }[] = []
+      for (let after = -1; ; ) {
+        const page = await store.read.universe(IDEVID, { after, upTo, limit: 20 })
+        const serials = hexColumn(page.serialNumbers)
+        for (let i = 0; i < page.count; i++) {
+          found.push({
+            serialNumber: serials[i]!,
+            auditIndex: page.auditIndexes[i]!,
+            notAfter: page.notAfter[i]!,
+          })
+        }
+        if (page.count < 20) break
+        after = page.auditIndexes[page.count - 1]!
+      }
+      const expected = await Promise.all(
+        units.map(async ({ certificate }) => {
+          const record = await store.read.certificate(IDEVID, certificate.serialNumber)
+          return {
+            serialNumber: certificate.serialNumber,
+            auditIndex: record!.auditIndex,
+            notAfter: certificate.notAfter,
+          }
+        }),
+      )
+      assert.deepEqual(found, expected)
+      const { auditIndex } = expected[9]!
+      assert.equal((await store.read.universe(IDEVID, { after: -1, upTo: auditIndex, limit: 100 })).count, 10)
+      assert.equal((await store.read.universe(IDEVID, { after: upTo, upTo: upTo + 9, limit: 100 })).count, 0)
+      const single = await store.read.universe(LDEVID, { after: -1, upTo, limit: 100 })
+      assert.deepEqual(hexColumn(single.serialNumbers), [other.serialNumber])
+      assert.equal((await store.read.universe(authorityId('nobody-1'), { after: -1, upTo, limit: 9 })).count, 0)
+    })
+
+    it('reads what a CRL lists as columns: all that the shard holds that is not over, held ones too', async () => {
+      const store = await newStore()
+      const invalid = { ...REVOKED, reason: 'keyCompromise', invalidityDate: NOW - 7 } as const
+      const ends = { ...HELD, ends: { at: NOW + 99, reason: 'keyCompromise' } } as const
+      const certificates = await issued(
+        store,
+        { crlShard: 1, notAfter: NOW + 10 },
+        { crlShard: 1, notAfter: NOW + 11 },
+        { crlShard: 1, notAfter: NOW + 12 },
+        { crlShard: 1, notAfter: NOW + 9 },
+        { crlShard: 2, notAfter: NOW + 10 },
+        { crlShard: 1, notAfter: NOW + 10, authorityId: LDEVID },
+        { crlShard: 1 },
+      )
+      for (const [i, to] of [REVOKED, invalid, ends, REVOKED, REVOKED, REVOKED].entries())
+        await store.commit(only(status(certificates[i]!, 'good', to)))
+      const pages = await Array.fromAsync(store.read.revokedPages(IDEVID, 1, NOW + 10))
+      assert.equal(pages.length, 1)
+      const [page] = pages
+      assert.equal(page!.count, 3)
+      assert.deepEqual(
+        hexColumn(page!.serialNumbers),
+        certificates.slice(0, 3).map(each => each.serialNumber),
+      )
+      assert.deepEqual([...page!.revokedAt], [NOW + 1, NOW + 1, NOW])
+      assert.deepEqual(
+        [...page!.reasons],
+        [CRL_REASONS.superseded, CRL_REASONS.keyCompromise, CRL_REASONS.certificateHold],
+      )
+      assert.deepEqual([...page!.invalidityDates], [Number.NaN, NOW - 7, Number.NaN])
+      assert.deepEqual([...page!.notAfter], [NOW + 10, NOW + 11, NOW + 12])
+      assert.deepEqual(await Array.fromAsync(store.read.revokedPages(IDEVID, 3, NOW)), [])
+    })
+
+    it('reads more rows than one page holds, each once', async () => {
+      const store = await newStore()
+      const units = Array.from({ length: 4100 }, () => aUnit())
+      await store.commitEach(units.map(({ change }) => change))
+      const outcomes = await store.commitEach(
+        units.map(({ certificate }) => only(status(certificate, 'good', REVOKED))),
+      )
+      assert.ok(outcomes.every(outcome => !(outcome instanceof Error)))
+      const listed: string[] = []
+      for await (const page of store.read.revokedPages(IDEVID, 0, NOW)) listed.push(...hexColumn(page.serialNumbers))
+      const serials: SerialNumber[] = units.map(({ certificate }) => certificate.serialNumber)
+      assert.deepEqual(listed, serials)
+    })
+  })
+}
+
+function hexColumn({ bytes, ends }: OctetsColumn): string[] {
+  return Array.from(ends, (end, i) => Buffer.from(bytes.subarray(i === 0 ? 0 : ends[i - 1], end)).toString('hex'))
+}
