@@ -10,7 +10,9 @@ const theme = createTheme({
   cursorType: 'pointer',
   respectReducedMotion: true,
   components: {
-    Modal: { defaultProps: { lockScroll: false, transitionProps: { duration: 100 } } },
+    Modal: {
+      defaultProps: { lockScroll: false, transitionProps: { duration: 100 }, classNames: { title: 'tm-modal-title' } },
+    },
     ModalRoot: { defaultProps: { lockScroll: false, transitionProps: { duration: 100 } } },
     Menu: { defaultProps: { transitionProps: { duration: 80 } } },
     Tooltip: { defaultProps: { transitionProps: { duration: 80 } } },

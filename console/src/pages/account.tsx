@@ -13,25 +13,13 @@ import { Moment } from '../parts/moment.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { PermissionPicker } from '../parts/permission-picker.tsx'
 import { ProblemPanel } from '../parts/problem-panel.tsx'
+import { QrPicture } from '../parts/qr-picture.tsx'
 import { StateBadge } from '../parts/state-badge.tsx'
-import { complain, say } from '../parts/toasts.tsx'
+import { complain } from '../parts/toasts.tsx'
+import { useAct } from '../parts/use-act.ts'
 import { texts } from '../texts/texts.ts'
 
 const t = texts.account
-
-/** Runs an act, says that it was done, and reads the page anew. */
-function useAct(): (act: () => Promise<unknown>, done: string) => Promise<void> {
-  const queries = useQueryClient()
-  return async (act, done) => {
-    try {
-      await act()
-      say(done)
-    } catch (thrown) {
-      complain(thrown)
-    }
-    await queries.invalidateQueries()
-  }
-}
 
 export function Account() {
   const session = useSession()
@@ -162,9 +150,14 @@ function PasswordAndCode() {
                   )
                 }}
               >
-                <p className="tm-plain">{t.code.how}</p>
-                <Identifier text={offer.secret} label={t.code.secret} />
-                <a href={offer.uri}>{t.code.open}</a>
+                <div className="tm-qr-row">
+                  <QrPicture text={offer.uri} label={t.code.qr} />
+                  <div className="tm-form">
+                    <p className="tm-plain">{t.code.how}</p>
+                    <Identifier text={offer.secret} label={t.code.secret} />
+                    <a href={offer.uri}>{t.code.open}</a>
+                  </div>
+                </div>
                 <div className="tm-inline-form">
                   <TextInput
                     label={t.code.code}

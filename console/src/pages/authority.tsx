@@ -7,15 +7,16 @@ import { useSession } from '../api/session.ts'
 import type { PageProps } from '../pages.ts'
 import { Card, Facts } from '../parts/card.tsx'
 import { CertificateText } from '../parts/certificate-text.tsx'
-import { Confirm } from '../parts/confirm.tsx'
 import { Commands } from '../parts/copyable.tsx'
-import { EmptyState } from '../parts/empty-state.tsx'
 import { Loaded } from '../parts/loading.tsx'
 import { Moment } from '../parts/moment.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { StateBadge } from '../parts/state-badge.tsx'
-import { Link } from '../shell/address.tsx'
+import { Link, navigate } from '../shell/address.tsx'
 import { texts } from '../texts/texts.ts'
+import { AUTHORITY_TONES } from './authorities.tsx'
+import { AwaitingAuthority } from './awaiting-authority.tsx'
+import { RetireAuthority } from './retire-authority.tsx'
 
 const t = texts.authority
 
@@ -33,33 +34,37 @@ export function Authority({ params }: PageProps) {
             <PageHead
               title={id}
               mark={
-                <StateBadge
-                  tone={authority.state === 'active' ? 'ok' : authority.state === 'retired' ? 'idle' : 'warn'}
-                >
+                <StateBadge tone={AUTHORITY_TONES[authority.state]}>
                   {texts.authorityStates[authority.state]}
                 </StateBadge>
               }
               lead={authority.subject ?? t.waits}
               back={{ to: '/authorities', label: texts.sections.authorities }}
               actions={
-                authority.state === 'active' &&
                 permissions.has('authority.write') && (
-                  <Button variant="light" color="red" onClick={() => setRetiring(true)}>
-                    {t.retire}
-                  </Button>
+                  <>
+                    {authority.state === 'active' && (
+                      <Button variant="light" color="red" onClick={() => setRetiring(true)}>
+                        {t.retire}
+                      </Button>
+                    )}
+                    {authority.kind !== 'root' && authority.state !== 'awaiting_certificate' && (
+                      <Button onClick={() => navigate(`/authorities/${id}/rollover`)}>{t.rollover}</Button>
+                    )}
+                  </>
                 )
               }
             />
             <div className="tm-grid">
-              <Card className="tm-7" title={t.certificate}>
+              <div className="tm-7 tm-stack">
                 {certificate ? (
-                  <CertificateText certificate={certificate} />
+                  <Card title={t.certificate}>
+                    <CertificateText certificate={certificate} />
+                  </Card>
                 ) : (
-                  <EmptyState icon="certificates" title={t.waits}>
-                    {t.waitsHelp}
-                  </EmptyState>
+                  <AwaitingAuthority authority={authority} />
                 )}
-              </Card>
+              </div>
               <div className="tm-5 tm-stack">
                 <Card title={t.registry}>
                   <Facts
@@ -75,7 +80,13 @@ export function Authority({ params }: PageProps) {
                           authority.issuerName
                         ),
                       ],
-                      [t.key, <code key="k">{authority.keyUri}</code>],
+                      [
+                        t.key,
+                        <span key="k">
+                          <code>{authority.keyUri}</code>
+                          <span className="tm-dim tm-small"> {authority.keyIsHere ? t.keyHere : t.keyAway}</span>
+                        </span>,
+                      ],
                       [t.generation, authority.generation],
                       [t.created, <Moment key="c" at={authority.createdAt} show="both" />],
                       [t.shards, authority.crlShards],
@@ -110,21 +121,13 @@ export function Authority({ params }: PageProps) {
                 )}
               </div>
             </div>
-            <Confirm
-              opened={retiring}
-              title={t.retireTitle(id)}
-              effects={t.retireEffects}
-              act={t.retire}
-              tone="destructive"
-              word={id}
-              done={result => texts.guarded[(result as { outcome: 'done' | 'waiting' }).outcome]}
-              onClose={() => setRetiring(false)}
-              run={async () => {
-                const result = await call('retireAuthority', { params: { id } })
-                await queries.invalidateQueries()
-                return result
-              }}
-            />
+            {retiring && (
+              <RetireAuthority
+                id={id}
+                onClose={() => setRetiring(false)}
+                onDone={() => void queries.invalidateQueries()}
+              />
+            )}
           </>
         )}
       </Loaded>

@@ -14,7 +14,7 @@ import { Moment } from '../parts/moment.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { ProblemPanel } from '../parts/problem-panel.tsx'
 import { StateBadge, type Tone } from '../parts/state-badge.tsx'
-import { Link, navigate } from '../shell/address.tsx'
+import { Link, navigate, useSearch } from '../shell/address.tsx'
 import { texts } from '../texts/texts.ts'
 
 const t = texts.campaigns
@@ -43,7 +43,10 @@ export function targetText({ target }: Pick<Campaign, 'target'>): string {
 
 export function Campaigns() {
   const { permissions } = useSession()
-  const [making, setMaking] = useState(false)
+  const [search, change] = useSearch()
+  const making = search.get('plan') !== null
+  const setMaking = (open: boolean) =>
+    change(open ? { plan: 'yes' } : { plan: undefined, authority: undefined, to: undefined })
   const query = useQuery({
     queryKey: ['campaigns'],
     queryFn: () => call('listCampaigns', { query: { limit: 100 } }),
@@ -107,7 +110,7 @@ export function Campaigns() {
         </Loaded>
       </Card>
       <Modal opened={making} onClose={() => setMaking(false)} title={t.makeTitle} size="xl" centered>
-        <NewCampaign onClose={() => setMaking(false)} />
+        <NewCampaign from={search.get('authority') ?? ''} to={search.get('to')} onClose={() => setMaking(false)} />
       </Modal>
     </div>
   )
@@ -115,7 +118,14 @@ export function Campaigns() {
 
 const ALGORITHMS = ['P-256', 'P-384', 'P-521', 'Ed25519', 'RSA-3072', 'ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'] as const
 
-function NewCampaign({ onClose }: { readonly onClose: () => void }) {
+interface NewCampaignProps {
+  /** Whose certificates are to be replaced, and by whose: as the address asks. */
+  readonly from: string
+  readonly to: string | null
+  readonly onClose: () => void
+}
+
+function NewCampaign({ from, to, onClose }: NewCampaignProps) {
   const queries = useQueryClient()
   const profiles = useQuery({ queryKey: ['profiles'], queryFn: () => call('listProfiles'), retry: false })
   const [name, setName] = useState('')
@@ -123,6 +133,10 @@ function NewCampaign({ onClose }: { readonly onClose: () => void }) {
   const [model, setModel] = useState('')
   const [site, setSite] = useState('')
   const [owner, setOwner] = useState('')
+  const [authority, setAuthority] = useState(from)
+  const [toAuthority, setToAuthority] = useState(to)
+  const authorities = useQuery({ queryKey: ['authorities'], queryFn: () => call('listAuthorities'), retry: false })
+  const issuing = (authorities.data?.items ?? []).filter(({ kind, state }) => kind === 'issuing' && state === 'active')
   const [newKey, setNewKey] = useState(true)
   const [algorithm, setAlgorithm] = useState<string | null>(null)
   const [canary, setCanary] = useState(10)
@@ -135,6 +149,7 @@ function NewCampaign({ onClose }: { readonly onClose: () => void }) {
     ...(model.trim() ? { model: model.trim() } : {}),
     ...(site.trim() ? { site: site.trim() } : {}),
     ...(owner.trim() ? { owner: owner.trim() } : {}),
+    ...(authority.trim() ? { authority: authority.trim() } : {}),
   }
   const [asked] = useDebouncedValue(JSON.stringify({ ...devices, profile }), 300)
   const radius = useQuery({
@@ -152,7 +167,7 @@ function NewCampaign({ onClose }: { readonly onClose: () => void }) {
         body: {
           name: name.trim(),
           devices,
-          target: { profile, newKey: newKey || algorithm !== null, keyAlgorithm: algorithm },
+          target: { profile, newKey: newKey || algorithm !== null, keyAlgorithm: algorithm, authority: toAuthority },
           pace: { canary, waveSize, perHour: perHour === '' ? null : perHour },
         },
       })
@@ -203,6 +218,11 @@ function NewCampaign({ onClose }: { readonly onClose: () => void }) {
             value={owner}
             onChange={event => setOwner(event.currentTarget.value)}
           />
+          <TextInput
+            label={texts.devices.fields.authority}
+            value={authority}
+            onChange={event => setAuthority(event.currentTarget.value)}
+          />
         </div>
       </fieldset>
       <fieldset className="tm-fieldset">
@@ -216,12 +236,20 @@ function NewCampaign({ onClose }: { readonly onClose: () => void }) {
             onChange={setAlgorithm}
             clearable
           />
+          <Select
+            label={t.fromAuthority}
+            placeholder={t.sameAuthority}
+            data={issuing.map(({ id }) => id)}
+            value={toAuthority}
+            onChange={setToAuthority}
+            clearable
+          />
           <Checkbox
             label={t.newKey}
             checked={newKey || algorithm !== null}
             disabled={algorithm !== null}
             onChange={event => setNewKey(event.currentTarget.checked)}
-            mt={30}
+            pb={8}
           />
         </div>
       </fieldset>
@@ -263,7 +291,7 @@ function NewCampaign({ onClose }: { readonly onClose: () => void }) {
         <Button variant="default" onClick={onClose}>
           {texts.confirm.cancel}
         </Button>
-        <Button type="submit" loading={busy} disabled={!newKey && algorithm === null}>
+        <Button type="submit" loading={busy} disabled={!newKey && algorithm === null && toAuthority === null}>
           {t.plan(radius.data?.devices ?? 0)}
         </Button>
       </div>

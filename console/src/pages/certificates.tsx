@@ -2,7 +2,7 @@
 // by its serial number.
 import { Button, Textarea, TextInput } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useState } from 'react'
 import { toBase64 } from '../../../src/core/bytes/base64.ts'
 import { call } from '../api/client.ts'
 import type { PkiObject } from '../api/schema.ts'
@@ -11,6 +11,7 @@ import { Card, Facts } from '../parts/card.tsx'
 import { CertificateText, Extensions } from '../parts/certificate-text.tsx'
 import { Commands, Identifier } from '../parts/copyable.tsx'
 import { EmptyState } from '../parts/empty-state.tsx'
+import { FileDrop } from '../parts/file-drop.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { Skeleton } from '../parts/loading.tsx'
 import { PageHead } from '../parts/page-head.tsx'
@@ -31,12 +32,9 @@ async function readFile(file: Blob): Promise<string> {
 export function Certificates() {
   const [search] = useSearch()
   const [text, setText] = useState('')
-  const [over, setOver] = useState(false)
-  const input = useRef<HTMLInputElement>(null)
   const decode = useMutation({ mutationFn: (given: string) => call('decode', { body: { text: given } }) })
-  const take = async (files: FileList | null) => {
-    if (!files?.length) return
-    const parts = await Promise.all([...files].map(readFile))
+  const take = async (files: readonly File[]) => {
+    const parts = await Promise.all(files.map(readFile))
     const all = parts.join('\n')
     setText(all)
     decode.mutate(all)
@@ -47,35 +45,14 @@ export function Certificates() {
       <div className="tm-grid">
         <div className="tm-5 tm-stack">
           <Card title={t.decode.title} lead={t.decode.lead}>
-            {/* biome-ignore lint/a11y/noStaticElementInteractions: the button inside does the same with the keyboard */}
-            <div
-              className="tm-drop"
-              data-over={over}
-              onDragOver={event => {
-                event.preventDefault()
-                setOver(true)
-              }}
-              onDragLeave={() => setOver(false)}
-              onDrop={event => {
-                event.preventDefault()
-                setOver(false)
-                void take(event.dataTransfer.files)
-              }}
+            <FileDrop
+              choose={t.decode.choose}
+              multiple
+              accept=".pem,.der,.crt,.cer,.csr,.crl,.p10,.p7,application/pkix-cert"
+              onFiles={files => void take(files)}
             >
-              <Icon name="upload" size={24} />
-              <span>{t.decode.drop}</span>
-              <Button variant="default" size="xs" onClick={() => input.current?.click()}>
-                {t.decode.choose}
-              </Button>
-              <input
-                ref={input}
-                type="file"
-                multiple
-                hidden
-                onChange={event => void take(event.currentTarget.files)}
-                accept=".pem,.der,.crt,.cer,.csr,.crl,.p10,.p7,application/pkix-cert"
-              />
-            </div>
+              {t.decode.drop}
+            </FileDrop>
             <form
               onSubmit={event => {
                 event.preventDefault()

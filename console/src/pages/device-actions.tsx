@@ -1,5 +1,5 @@
 // The acts on a device page: a menu of what its state allows, and a confirmation that says what will happen to this very device.
-import { Button, Checkbox, Menu, Select, TextInput } from '@mantine/core'
+import { Button, Checkbox, Menu, Select, Textarea, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { call } from '../api/client.ts'
@@ -39,6 +39,7 @@ export function DeviceActions({ detail }: { readonly detail: DeviceDetail }) {
   const [reason, setReason] = useState<(typeof REASONS)[number]>('keyCompromise')
   const [erase, setErase] = useState(false)
   const [newKey, setNewKey] = useState(true)
+  const [witness, setWitness] = useState('')
   const acts = actsFor(detail.device.state, permissions)
   if (acts.length === 0) return null
 
@@ -56,7 +57,10 @@ export function DeviceActions({ detail }: { readonly detail: DeviceDetail }) {
       case 'retire':
         return call('retireDevice', { params, body: why })
       case 'destroy':
-        return call('destroyDevice', { params, body: { ...why, erase } })
+        return call('destroyDevice', {
+          params,
+          body: { ...why, erase, ...(witness.trim() ? { witness: witness.trim() } : {}) },
+        })
       case 'revoke':
         return call('revokeDevice', { params, body: { reason } })
       case 'renew':
@@ -68,6 +72,7 @@ export function DeviceActions({ detail }: { readonly detail: DeviceDetail }) {
   const open = (chosen: Act) => {
     setBecause('')
     setErase(false)
+    setWitness('')
     setAct(chosen)
   }
   const [first] = acts.filter(each => !FINAL.has(each))
@@ -132,6 +137,16 @@ export function DeviceActions({ detail }: { readonly detail: DeviceDetail }) {
                 value={because}
                 maxLength={64}
                 onChange={event => setBecause(event.currentTarget.value)}
+              />
+            )}
+            {act === 'destroy' && (
+              <Textarea
+                label={t.witness}
+                description={t.witnessHelp}
+                rows={3}
+                maxLength={4000}
+                value={witness}
+                onChange={event => setWitness(event.currentTarget.value)}
               />
             )}
             {act === 'destroy' && (

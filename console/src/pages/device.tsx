@@ -3,6 +3,7 @@ import { Button, Tabs } from '@mantine/core'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { call } from '../api/client.ts'
 import type { AuditEntry, DeviceDetail } from '../api/schema.ts'
+import { useSession } from '../api/session.ts'
 import { Lineage, stateOf } from '../charts/lineage.tsx'
 import type { PageProps } from '../pages.ts'
 import { Card, Facts } from '../parts/card.tsx'
@@ -16,6 +17,9 @@ import { Link, useSearch } from '../shell/address.tsx'
 import { texts } from '../texts/texts.ts'
 import { DeviceActions } from './device-actions.tsx'
 import { deviceCommands } from './device-commands.ts'
+import { DeviceOwnership } from './device-ownership.tsx'
+import { DeviceProperties } from './device-properties.tsx'
+import { DeviceTokens } from './device-tokens.tsx'
 
 const t = texts.device
 
@@ -89,6 +93,7 @@ function Shown({ detail }: { readonly detail: DeviceDetail }) {
 }
 
 function Identity({ detail }: { readonly detail: DeviceDetail }) {
+  const { permissions } = useSession()
   const now = useNow()
   const { device, health, credentials } = detail
   return (
@@ -174,7 +179,6 @@ function Identity({ detail }: { readonly detail: DeviceDetail }) {
                   </Link>
                 ),
               ],
-              [t.identity.tokens, detail.openTokens > 0 ? t.identity.openTokens(detail.openTokens) : null],
               [
                 t.identity.requests,
                 detail.waitingRequests > 0 ? (
@@ -202,34 +206,9 @@ function Identity({ detail }: { readonly detail: DeviceDetail }) {
             <p className="tm-dim tm-plain">{t.health.never}</p>
           )}
         </Card>
-        {detail.properties.length > 0 && (
-          <Card title={t.properties.title}>
-            <Facts
-              rows={detail.properties.map(({ name, value, personal }) => [
-                name,
-                personal ? (
-                  <>
-                    {value} <StateBadge tone="info">{t.properties.personal}</StateBadge>
-                  </>
-                ) : (
-                  value
-                ),
-              ])}
-            />
-          </Card>
-        )}
-        {detail.transfers.length > 0 && (
-          <Card title={t.transfers.title}>
-            <Facts
-              rows={detail.transfers.map(({ from, to, state, stateChangedAt }) => [
-                t.transfers.states[state],
-                <span key={stateChangedAt}>
-                  {from ?? t.transfers.nobody} → {to}, <Moment at={stateChangedAt} />
-                </span>,
-              ])}
-            />
-          </Card>
-        )}
+        <DeviceProperties detail={detail} />
+        <DeviceOwnership detail={detail} />
+        {permissions.has('token.read') && <DeviceTokens detail={detail} />}
       </div>
     </div>
   )
