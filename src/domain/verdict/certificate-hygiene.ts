@@ -65,10 +65,10 @@ function keyFlaws({ subjectPublicKeyInfo: { raw } }: Certificate): Flaw[] {
     .map(({ code, message }) => ({ code, message, counts: OLD_KEYS.has(code) ? 'in-use' : 'always' }))
 }
 
-/** Sizes that we do not certify, but verify. */
+/** Sizes that we do not certify, but verify; no generator that is known makes others than whole octets. */
 function isVerifiableRsa(spki: Uint8Array): boolean {
   const bits = bitLength(readSpki(spki).rsa!.modulus)
-  return bits >= MIN_VERIFY_MODULUS_BITS && bits <= MAX_VERIFY_MODULUS_BITS
+  return bits >= MIN_VERIFY_MODULUS_BITS && bits <= MAX_VERIFY_MODULUS_BITS && bits % 8 === 0
 }
 
 function lintFlaws(certificate: Certificate): Flaw[] {

@@ -15,6 +15,7 @@ import { verifySignature } from '../../crypto/verify.ts'
 import { verifyLegacySignature } from '../../crypto/verify-legacy.ts'
 import type { UnixSeconds } from '../ids.ts'
 import { anchorHygiene, certificateHygiene, signatureFlaws } from './certificate-hygiene.ts'
+import type { StatusSource } from './status-evidence.ts'
 
 export interface PathQuestion {
   readonly leaf: Certificate
@@ -26,8 +27,12 @@ export interface PathQuestion {
   /** Most intermediates between leaf and anchor, self-issued ones not counted. */
   readonly maxDepth?: number | undefined
   readonly policies?: PathInput['policies']
-  /** Where there are any, the status of every certificate below the anchor has to follow from them. */
+  /** Where there are any, the status of every certificate below the anchor has to be known. */
   readonly crls?: readonly CertificateList[] | undefined
+  /** Asked before the lists. */
+  readonly status?: StatusSource | undefined
+  /** Whether what `status` does not know spoils the path although there are no lists. */
+  readonly statusRequired?: boolean | undefined
   /** Whether certificates that break a MUST of RFC 5280, or whose key is weak, are refused (the default) or only reported. */
   readonly nonconforming?: 'refused' | 'reported' | undefined
 }
@@ -86,8 +91,9 @@ export function judgePath(question: PathQuestion): PathJudgement {
  * purpose the signatures of our day count; others are tried only to be able to say why not.
  */
 function findPath(question: PathQuestion): PathResult {
-  const { leaf, intermediates, anchors, at, purpose, maxDepth, policies, crls = [] } = question
-  const revocation = crls.length > 0 ? { crls, required: true } : undefined
+  const { leaf, intermediates, anchors, at, purpose, maxDepth, policies, crls = [], status } = question
+  const required = crls.length > 0 || question.statusRequired === true
+  const revocation = required || status ? { crls, ask: status, required } : undefined
   const input = { leaf, intermediates, anchors, at, purpose, maxDepth, policies, revocation }
   if (purpose === undefined) return validateChain({ ...input, verify: verifyLegacySignature })
   const strict = validateChain({ ...input, verify: verifySignature })
