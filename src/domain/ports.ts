@@ -66,6 +66,13 @@ export interface Publication {
 }
 
 /** Work that a change causes. Rows with the same topic and key coalesce into one; `version` tells a later request from the leased one. */
+/** What outlets need to know of a publication before they serve its octets. */
+export interface PublicationHead extends Omit<Publication, 'bytes'> {
+  readonly octets: number
+  /** 64 hexadecimal digits. */
+  readonly sha256: string
+}
+
 export interface Work {
   /**
    * `crl`, `crl_full`: lists of the shard `<authority>/<shard>`, the delta at once and the full one when it is its turn; `status`: the status
@@ -266,8 +273,21 @@ export type Write =
   | { readonly kind: 'answer.drop'; readonly id: string }
   /** Forgets the answers that expired before. */
   | { readonly kind: 'answer.expire'; readonly before: UnixSeconds }
-  /** Fails with `publication.outdated` where the stored number is not below this one. */
-  | { readonly kind: 'publication.put'; readonly publication: Publication }
+  /** Fails with `publication.outdated` where the stored number is not below this one, or, where `from` is given, is another (0: none). */
+  | { readonly kind: 'publication.put'; readonly publication: Publication; readonly from?: number }
+  /** Stores a piece of a publication that is to be placed under this number. Fails with `publication.outdated` where it is stored. */
+  | {
+      readonly kind: 'publication.piece'
+      readonly name: string
+      readonly number: number
+      /** From 0, each of `PUBLICATION_PIECE` octets but the last. */
+      readonly piece: number
+      readonly bytes: Uint8Array
+    }
+  /** As `publication.put`, with the octets of the pieces that were stored under its number: all of them were. */
+  | { readonly kind: 'publication.place'; readonly head: PublicationHead; readonly from?: number }
+  /** Forgets pieces, at most `limit`, that are not of the publication in place, of the one before it, or of one to come. */
+  | { readonly kind: 'publication.sweep'; readonly name: string; readonly limit: number }
   /**
    * Inserts (`from` `null`), or replaces all but the time of creation. Fails with `operator.exists` where id, e-mail address or OpenID subject
    * is taken, and with `operator.changed` where the stored revision is not `from`.
@@ -579,6 +599,14 @@ export interface StoreReader {
   /** Newest first. */
   approvals(page: { after?: string; limit: number; state?: ApprovalState }): Promise<Page<Approval>>
   /** Those that wait and whose time is over, at most `limit`. */
+  publicationHead(name: string): Promise<PublicationHead | undefined>
+  /**
+   * A piece of the publication as it was under this number: `PUBLICATION_PIECE` octets from `piece` times as many on. `undefined` where there
+   * is no such piece, or it was replaced; of those in pieces, the one before the one in place is kept.
+   */
+  publicationPiece(name: string, number: number, piece: number): Promise<Uint8Array | undefined>
+  /** How many pieces `publication.sweep` would forget; at most `limit`. */
+  stalePieces(name: string, limit: number): Promise<number>
   approvalsOverdue(now: UnixSeconds, limit: number): Promise<Approval[]>
 
   /** Work that waits to be done, by topic: how much, and since when the first is due; topics without any are left out. */

@@ -156,6 +156,7 @@ export class Metrics implements Required<Observer> {
       this.#clones.inc()
       this.#logger.warning('device.clone_suspected', { deviceId: subject['deviceId'] })
     }
+      else if (write.kind === 'publication.place') this.#published(write.head.name, write.head.number)
   }
 
   commitTook(seconds: number, failure: string | null): void {

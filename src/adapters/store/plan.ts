@@ -79,7 +79,15 @@ import {
   spendPasskey,
   updatePasskeyUsed,
 } from './tables/passkey.ts'
-import { putPublication, upsertPublication } from './tables/publication.ts'
+import {
+  deleteStalePieces,
+  insertPiece,
+  placePublication,
+  putPiece,
+  putPublication,
+  sweepPieces,
+  upsertPublication,
+} from './tables/publication.ts'
 import { takeQuota, upsertQuota } from './tables/quota.ts'
 import { addToPlan, dropEmptyBucket, putPlanned } from './tables/renewal-plan.ts'
 import {
@@ -190,6 +198,8 @@ export const WRITE_STATEMENTS: readonly WriteStatement[] = [
   updateApproval,
   insertStatusChange,
   expectStatus,
+  insertPiece,
+  deleteStalePieces,
 ]
 
 /** What the head counts about a statement that succeeded. */
@@ -358,7 +368,16 @@ export function planWrite(write: Write, out: StepSink): void {
       out.begin(dropOldAnswers).integer(write.before)
       break
     case 'publication.put':
-      putPublication(write.publication, out)
+      putPublication(write, out)
+      break
+    case 'publication.place':
+      placePublication(write, out)
+      break
+    case 'publication.piece':
+      putPiece(write, out)
+      break
+    case 'publication.sweep':
+      sweepPieces(write, out)
       break
     case 'operator.put':
       putOperator(write.operator, write.from, out)
@@ -645,12 +664,14 @@ export function conflictOf(write: Write): TouchmarkError {
     case 'answer.finish':
       return new TouchmarkError('answer.begun', 'conflict', 'The same request is under way, or was answered.')
     case 'publication.put':
-      return new TouchmarkError(
-        'publication.outdated',
-        'conflict',
-        'A publication with this number or a higher one is stored.',
-        { evidence: { name: write.publication.name, number: write.publication.number } },
-      )
+    case 'publication.place':
+    case 'publication.piece': {
+      const { name, number } =
+        write.kind === 'publication.put' ? write.publication : write.kind === 'publication.place' ? write.head : write
+      return new TouchmarkError('publication.outdated', 'conflict', 'Another publication of this name came first.', {
+        evidence: { name, number },
+      })
+    }
     case 'operator.put':
       return write.from === null
         ? new TouchmarkError('operator.exists', 'conflict', 'An operator signs in with this already.')
@@ -705,6 +726,7 @@ export function conflictOf(write: Write): TouchmarkError {
           evidence: { from: write.from ?? 'none' },
         },
       )
+    case 'publication.sweep':
     case 'work.request':
     case 'work.done':
     case 'answer.drop':

@@ -50,7 +50,7 @@ import { readEntries, readEntry, readHead, readLatestCheckpoint, readLogHead, re
 import { readOperator, readOperatorByEmail, readOperatorByOidc, readOperators } from './tables/operator.ts'
 import { readAllTransfers, readTransfer, readTransfersDue, readTransfersOfDevice } from './tables/ownership-transfer.ts'
 import { readPasskey, readPasskeysOfOperator } from './tables/passkey.ts'
-import { readPublication } from './tables/publication.ts'
+import { countStalePieces, readPublication, readPublicationHead, readPublicationPiece } from './tables/publication.ts'
 import { readQuotaTaken } from './tables/quota.ts'
 import { readPlanned } from './tables/renewal-plan.ts'
 import { readSelectedDevices } from './tables/selection.ts'
@@ -151,6 +151,9 @@ import { readUniverse } from './tables/universe.ts'
     approval: id => readApproval(queries, id),
     approvals: page => readApprovals(queries, page),
     approvalsOverdue: (now, limit) => readApprovalsOverdue(queries, now, limit),
+    publicationHead: name => readPublicationHead(queries, name),
+    publicationPiece: (name, number, piece) => readPublicationPiece(queries, name, number, piece),
+    stalePieces: (name, limit) => countStalePieces(queries, name, limit),
 
     workWaiting: () => readWorkWaiting(queries),
 

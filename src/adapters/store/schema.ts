@@ -163,10 +163,21 @@ const FOUNDATION: Migration = {
     `CREATE TABLE publication (
       name TEXT NOT NULL PRIMARY KEY,
       content_type TEXT NOT NULL,
-      bytes BYTES NOT NULL,
+      bytes BYTES,
       number BIGINT NOT NULL,
       this_update BIGINT NOT NULL,
-      next_update BIGINT NOT NULL
+      next_update BIGINT NOT NULL,
+      octets BIGINT NOT NULL,
+      sha256 BYTES NOT NULL,
+      previous BIGINT NOT NULL
+    )`,
+    // What is too large for one row, under its number: the one that is served, the one before it, and those that are being made.
+    `CREATE TABLE publication_piece (
+      name TEXT NOT NULL,
+      number BIGINT NOT NULL,
+      piece BIGINT NOT NULL,
+      bytes BYTES NOT NULL,
+      PRIMARY KEY (name, number, piece)
     )`,
     // One row for each topic and key there ever was; there is work where more was asked for than was done.
     `CREATE TABLE work (

@@ -2,6 +2,7 @@
 // as tests that run for every engine.
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { afterEach, describe, it } from 'node:test'
 import { createStore } from '../../../src/adapters/store/open-store.ts'
 import { TouchmarkError } from '../../../src/core/errors.ts'
@@ -9,6 +10,7 @@ import { CRL_REASONS } from '../../../src/core/pki/crl-reason.ts'
 import type { CertificateStatus } from '../../../src/domain/ca/certificate-record.ts'
 import { authorityId, type SerialNumber } from '../../../src/domain/ids.ts'
 import type { OctetsColumn, Store } from '../../../src/domain/ports.ts'
+import { PUBLICATION_PIECE } from '../../../src/domain/publication-piece.ts'
 import { aCertificate, aUnit, type NewCertificate, NOW, only } from '../../support/store-fixtures.ts'
 import type { StoreEngine } from './contract.ts'
 
@@ -181,6 +183,70 @@ export function revocationContract(name: string, engine: StoreEngine): void {
       assert.deepEqual([...page!.invalidityDates], [Number.NaN, NOW - 7, Number.NaN])
       assert.deepEqual([...page!.notAfter], [NOW + 10, NOW + 11, NOW + 12])
       assert.deepEqual(await Array.fromAsync(store.read.revokedPages(IDEVID, 3, NOW)), [])
+    })
+
+    it('serves a large publication from its pieces, and the one before to those who are reading it', async () => {
+      const store = await newStore()
+      const name = 'crl/ca-1/0'
+      const made = (number: number, octets = 2 * PUBLICATION_PIECE + 5) => {
+        const bytes = new Uint8Array(octets).fill(number)
+        const head = {
+          name,
+          contentType: 'application/pkix-crl',
+          number,
+          thisUpdate: NOW,
+          nextUpdate: NOW + 60,
+          octets,
+          sha256: createHash('sha256').update(bytes).digest('hex'),
+        }
+        return { bytes, head }
+      }
+      const stage = async ({ bytes, head }: ReturnType<typeof made>, pieces = 3) => {
+        for (let piece = 0; piece < pieces; piece++) {
+          const part = bytes.subarray(piece * PUBLICATION_PIECE, (piece + 1) * PUBLICATION_PIECE)
+          await store.commit(only({ kind: 'publication.piece', name, number: head.number, piece, bytes: part }))
+        }
+      }
+      const read = async ({ head }: ReturnType<typeof made>) => {
+        const parts = await Promise.all([0, 1, 2].map(i => store.read.publicationPiece(name, head.number, i)))
+        return parts.some(part => part === undefined) ? undefined : Buffer.concat(parts as Uint8Array[])
+      }
+      const outdated = { code: 'publication.outdated' }
+      const [one, two, three, four] = [made(1), made(2), made(3), made(4)] as const
+      await stage(one)
+      assert.equal(await store.read.publicationHead(name), undefined)
+      await store.commit(only({ kind: 'publication.place', head: one.head, from: 0 }))
+      assert.deepEqual(await store.read.publicationHead(name), one.head)
+      assert.deepEqual(await read(one), Buffer.from(one.bytes))
+      const { octets: _octets, sha256: _sha256, ...facts } = one.head
+      assert.deepEqual(await store.read.publication(name), { ...facts, bytes: one.bytes })
+      assert.equal(await store.read.publicationPiece(name, 1, 3), undefined)
+
+      await stage(two, 1)
+      await assert.rejects(stage(two, 1), outdated)
+      await stage(three)
+      await assert.rejects(store.commit(only({ kind: 'publication.place', head: three.head, from: 2 })), outdated)
+      await store.commit(only({ kind: 'publication.place', head: three.head, from: 1 }))
+      await assert.rejects(store.commit(only({ kind: 'publication.place', head: two.head })), outdated)
+      assert.deepEqual(await read(three), Buffer.from(three.bytes))
+      assert.deepEqual(await read(one), Buffer.from(one.bytes))
+
+      // Those of the second were never placed; those of the fourth are being made.
+      await stage(four, 2)
+      assert.equal(await store.read.stalePieces(name, 9), 1)
+      await store.commit(only({ kind: 'publication.sweep', name, limit: 9 }))
+      assert.equal(await store.read.stalePieces(name, 9), 0)
+      assert.deepEqual(await read(one), Buffer.from(one.bytes))
+      const small = { ...facts, number: 5, bytes: Uint8Array.of(5, 5) }
+      await store.commit(only({ kind: 'publication.put', publication: small, from: 3 }))
+      assert.deepEqual(await store.read.publication(name), small)
+      assert.deepEqual(await store.read.publicationPiece(name, 5, 0), small.bytes)
+      assert.equal(await store.read.stalePieces(name, 9), 5)
+      assert.equal(await store.read.stalePieces(name, 2), 2)
+      await store.commit(only({ kind: 'publication.sweep', name, limit: 4 }))
+      await store.commit(only({ kind: 'publication.sweep', name, limit: 4 }))
+      assert.deepEqual(await read(three), Buffer.from(three.bytes))
+      assert.equal(await read(one), undefined)
     })
 
     it('reads more rows than one page holds, each once', async () => {
