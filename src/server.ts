@@ -2,7 +2,7 @@
 
 export { runBatch } from './domain/factory/run-batch.ts'
 export { enrol } from './domain/ra/enrol.ts'
-export { answerOcsp } from './domain/revocation/answer-ocsp.ts'
+export { OcspService } from './domain/revocation/ocsp-service.ts'
 export { releaseCertificate, revokeCertificate, revokeDevice } from './domain/revocation/revoke.ts'
 export { type DataFolder, dataFolder } from './server/data-folder.ts'
 export { type Instance, openInstance } from './server/open-instance.ts'

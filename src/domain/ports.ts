@@ -510,6 +510,11 @@ export interface StoreReader {
   keysAmong(ids: readonly KeyId[]): Promise<DeviceKey[]>
 
   certificate(authorityId: AuthorityId, serialNumber: SerialNumber): Promise<CertificateRecord | undefined>
+  /** Of these serial numbers of the authority, how those stand that it issued. For OCSP: at most 1,000 at once. */
+  certificateStandings(
+    authorityId: AuthorityId,
+    serialNumbers: readonly SerialNumber[],
+  ): Promise<ReadonlyMap<SerialNumber, CertificateStanding>>
   /** Of whichever authority; at most 100. */
   certificatesBySerial(serialNumber: SerialNumber): Promise<CertificateRecord[]>
   /** Newest first. */

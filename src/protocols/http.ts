@@ -43,6 +43,14 @@ export interface HttpReply {
   readonly stream?: AsyncIterable<Uint8Array | string>
 }
 
+/** A reply that is there before it is asked for, public and the same for everybody: `X-Request-Id` and all that is made for one request it has not. */
+export interface ReadyReply {
+  readonly status: 200
+  /** Name, value, name, value …: as they are sent, without Content-Length. */
+  readonly headers: readonly string[]
+  readonly body: Uint8Array
+}
+
 /** Who may come in at all. The server checks it in one place, before the handler runs. */
 export type Door =
   /** Anybody: trust anchors, CRLs, OCSP, health. */
@@ -64,6 +72,12 @@ export interface Route {
   /** Whether a request costs signatures or commits: those are admitted only as far as the server can bear them. */
   readonly expensive?: boolean
   handle(request: HttpRequest): Promise<HttpReply>
+  /**
+   * Answers GET and HEAD at once where the reply is ready; `undefined`: `handle` answers. Only for public routes without parameters. `rest` is what
+   * stands in the place of the pattern's final `*` (empty where there is none), as it was sent. Conditional requests never come here. It must
+   * not throw, and it must take microseconds: docs/adr/0012-ready-replies.md.
+   */
+  ready?(rest: string): ReadyReply | undefined
   /** Answers where the body is too large; it was not read, and is empty here. For protocols whose refusals leave a trace. */
   tooLarge?(request: HttpRequest): Promise<HttpReply>
   /** How this protocol words a refusal that comes from outside the handler: overload, a body that is too large, a deadline. */

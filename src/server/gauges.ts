@@ -25,6 +25,10 @@ export interface GaugePorts {
   readonly jobNames: readonly string[]
   readonly admission: { readonly atWork: number; readonly refusals: number }
   readonly eventLoopDelayMs: () => number
+  readonly ocsp: {
+    readonly presigned: { readonly size: number; readonly octets: number; readonly age: number }
+    readonly waiting: number
+  }
   /** Milliseconds of a clock that never goes back. */
   readonly elapsed?: () => number
 }
@@ -45,12 +49,16 @@ export class Gauges {
 
   /** Brings them up to date. Where the store does not answer the last ones stand, and `touchmark_facts_read` says so. */
   async refresh(): Promise<void> {
-    const { admission, eventLoopDelayMs, elapsed = () => performance.now() } = this.#ports
+    const { admission, eventLoopDelayMs, ocsp, elapsed = () => performance.now() } = this.#ports
     const set = this.#set
     set.atWork.set(admission.atWork)
     set.admissionRefused.inc(admission.refusals - this.#refusals)
     this.#refusals = admission.refusals
     set.delay.set(eventLoopDelayMs() / 1000)
+    set.ocspPresigned.set(ocsp.presigned.size)
+    set.ocspOctets.set(ocsp.presigned.octets)
+    set.ocspAge.set(ocsp.presigned.age)
+    set.ocspWaiting.set(ocsp.waiting)
     const failing = new Set(this.#ports.failingJobs())
     for (const job of this.#ports.jobNames) set.jobFailing.set({ job }, failing.has(job) ? 1 : 0)
     if (elapsed() - this.#readAt < FRESH_MS) return
@@ -160,6 +168,10 @@ function gaugeSet({ registry }: Metrics) {
       registers,
     }),
     delay: gauge('event_loop_delay_seconds', 'How late timers run, smoothed: what admission goes by.'),
+    ocspPresigned: gauge('ocsp_presigned_answers', 'OCSP answers that are kept to be given again.'),
+    ocspOctets: gauge('ocsp_presigned_bytes', 'Memory that they take.'),
+    ocspAge: gauge('ocsp_presigned_age_seconds', 'How long ago the oldest of them was signed.'),
+    ocspWaiting: gauge('ocsp_waiting', 'OCSP requests that wait for a signature.'),
     jobFailing: gauge('job_failing', '1 where the last run of the job failed.', ['job']),
     certificates: gauge('certificates', 'Certificates in the registry.'),
     devices: gauge('devices', 'Devices in the registry.', ['state']),

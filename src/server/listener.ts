@@ -15,6 +15,7 @@ import type { Admission } from './admission.ts'
 import { withRequest } from './current-request.ts'
 import { errorReply } from './error-reply.ts'
 import { errorFields, type Logger } from './logger.ts'
+import { ReadyReplies } from './ready-replies.ts'
 import { createRouter, type Router } from './router.ts'
 import { PeerReader, plainPeer } from './tls-peer.ts'
 
@@ -113,6 +114,7 @@ export class Listener {
   readonly #server: Server | HttpsServer
   readonly #secure: boolean
   readonly #router: Router
+  readonly #readyReplies: ReadyReplies
   readonly #limits: ListenerLimits
   readonly #admission: Admission | undefined
   readonly #logger: Logger
@@ -135,7 +137,9 @@ export class Listener {
     this.#logger = options.logger
     this.#onReply = options.onReply
     this.#secure = options.tls !== undefined
-    this.#router = createRouter(routesFor(scheme, options.routes))
+    const routes = routesFor(scheme, options.routes)
+    this.#router = createRouter(routes)
+    this.#readyReplies = new ReadyReplies(routes)
     const http = {
       maxHeaderSize: limits.headerOctets,
       headersTimeout: limits.headersMs,
@@ -211,8 +215,28 @@ export class Listener {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#serveReady(request, response)) return
     const flight = this.#takeOff(request, response)
     return withRequest(flight.id, () => this.#carry(request, response, flight))
+  }
+
+  /** What is ready is sent before anything is made for the request: it is counted like any other, and nothing of it can fail or wait. */
+  #serveReady(request: IncomingMessage, response: ServerResponse): boolean {
+    const { method, url } = request
+    if ((method !== 'GET' && method !== 'HEAD') || url === undefined) return false
+    const found = this.#readyReplies.find(url)
+    if (found === undefined || isConditional(request)) return false
+    const begun = performance.now()
+    const reply = found.route.ready!(found.rest)
+    if (reply === undefined) return false
+    this.#requests++
+    const { status, headers, body } = reply
+    const closing = this.#closing ? ['connection', 'close'] : []
+    response.writeHead(status, [...headers, 'Content-Length', String(body.length), ...closing])
+    response.end(body)
+    const seconds = (performance.now() - begun) / 1000
+    this.#onReply?.({ route: found.route.pattern, method: found.route.method, status, seconds })
+    return true
   }
 
   async #carry(request: IncomingMessage, response: ServerResponse, flight: Flight): Promise<void> {
@@ -390,6 +414,15 @@ function pathOf(request: IncomingMessage): string {
   const absolute = /^https?:\/\/[^/?#]*(.*)$/i.exec(target)
   if (!absolute) return '/'
   return absolute[1]!.startsWith('/') ? absolute[1]! : `/${absolute[1]!}`
+}
+
+/** Whether an answer may be 304: the handler compares validators. Looked for where no object of all headers is made. */
+function isConditional({ rawHeaders }: IncomingMessage): boolean {
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!
+    if (name.length > 7 && name[2] === '-' && /^if-/i.test(name)) return true
+  }
+  return false
 }
 
 function singleHeaders(request: IncomingMessage): Readonly<Record<string, string | undefined>> {

@@ -34,7 +34,7 @@ export class Metrics implements Required<Observer> {
   readonly #groupSeconds: Histogram
   readonly #signatures: Counter<'key_algorithm' | 'outcome'>
   readonly #signing: Histogram<'key_algorithm'>
-  readonly #ocsp: Counter<'outcome'>
+  readonly #ocsp: Counter<'outcome' | 'origin'>
   readonly #ocspSeconds: Histogram
   readonly #requests: Histogram<'listener' | 'route' | 'method' | 'status'>
   readonly #jobs: Histogram<'job' | 'outcome'>
@@ -93,8 +93,15 @@ export class Metrics implements Required<Observer> {
     this.#signing = seconds('sign_duration_seconds', 'Calls to a signer, each for one signature or many.', [
       'key_algorithm',
     ])
-    this.#ocsp = counter('ocsp_responses_total', 'OCSP answers, by their status.', ['outcome'])
-    this.#ocspSeconds = seconds('ocsp_duration_seconds', 'OCSP requests, from the octets to the answer.')
+    this.#ocsp = counter(
+      'ocsp_responses_total',
+      'OCSP answers, by their status, and whether they were signed before.',
+      ['outcome', 'origin'],
+    )
+    this.#ocspSeconds = seconds(
+      'ocsp_duration_seconds',
+      'OCSP requests that no ready reply answered, from the octets to the answer.',
+    )
     this.#requests = seconds('http_request_duration_seconds', 'Requests, to the head of the answer.', [
       'listener',
       'route',
@@ -175,9 +182,10 @@ export class Metrics implements Required<Observer> {
     if (failure !== null) this.#logger.error('signer.failed', { keyAlgorithm, code: failure })
   }
 
-  ocspAnswered(outcome: string, seconds: number): void {
-    this.#ocsp.inc({ outcome })
-    this.#ocspSeconds.observe(seconds)
+  /** `begun` in milliseconds of `performance.now`; `undefined`: the reply was ready. */
+  ocspAnswered(outcome: string, origin: string, begun: number | undefined): void {
+    this.#ocsp.inc({ outcome, origin })
+    if (begun !== undefined) this.#ocspSeconds.observe((performance.now() - begun) / 1000)
   }
 
   replied(

@@ -14,6 +14,7 @@ import { completeDueTransfers } from '../domain/device/complete-transfers.ts'
 import { type AuthorityId, authorityId } from '../domain/ids.ts'
 import { retireDue } from '../domain/renewal/seen-in-use.ts'
 import { OcspResponders } from '../domain/revocation/ocsp-responders.ts'
+import { OcspService } from '../domain/revocation/ocsp-service.ts'
 import {
   type CrlIssuer,
   crlPublicationName,
@@ -47,6 +48,7 @@ import { errorFields, type Logger } from './logger.ts'
 import { Metrics } from './metrics.ts'
 import { createMetricsRoute } from './metrics-route.ts'
 import { observedKeyStore } from './observation.ts'
+import { OcspKeeper } from './ocsp-keeper.ts'
 import type { Instance } from './open-instance.ts'
 import { packageVersion } from './package-version.ts'
 import { serverCertificate, type TlsMaterial } from './server-certificate.ts'
@@ -88,6 +90,16 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   stack.use(instance.observation.subscribe(metrics))
   const keyStore = observedKeyStore(instance.keyStore, instance.observation)
   const responders = new OcspResponders({ ...instance, keyStore })
+  const ocsp = new OcspService({
+    read: store.read,
+    clock,
+    elapsed: () => performance.now(),
+    responders,
+    soon: work => void setImmediate(work),
+    onFailure: ({ responder }, thrown) =>
+      logger.error('ocsp.not_signed', { authority: responder.authorityId, ...errorFields(thrown) }),
+  })
+  stack.use(instance.observation.subscribe(ocsp))
   const trustBundles = new TrustBundles(instance)
   const access = createAccess({
     ...instance,
@@ -131,6 +143,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   )
   // Before the first request: every CRL published, every OCSP signer there, the log signed.
   await jobs.runDue()
+  stack.use(new OcspKeeper(ocsp, logger))
 
   const health = createHealthRoutes({
     checks: readinessChecks(instance, jobs),
@@ -139,13 +152,10 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   const routes: Route[] = [
     ...createEstRoutes({ registration, keyPackageSigner: () => keyPackageSigner(tls, instance) }),
     ...createOcspRoutes({
-      read: store.read,
+      service: ocsp,
       clock,
-      responders: () => responders.current(),
-      begins() {
-        const begun = performance.now()
-        return outcome => metrics.ocspAnswered(outcome, (performance.now() - begun) / 1000)
-      },
+      elapsed: () => performance.now(),
+      onAnswer: (outcome, origin, begun) => metrics.ocspAnswered(outcome, origin, begun),
     }),
     ...createDistributionRoutes({
       read: store.read,
@@ -205,6 +215,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
     jobNames: jobs.names,
     admission,
     eventLoopDelayMs: () => eventLoopDelay.ms,
+    ocsp,
   })
   const place = metricsPlace(configuration.metrics, options.metricsPort)
   const metricsListener =

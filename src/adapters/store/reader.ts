@@ -21,6 +21,7 @@ import {
   readPlatformCertificates,
   readRevoked,
 } from './tables/certificate.ts'
+import { readCertificateStandings } from './tables/certificate-standing.ts'
 import {
   readCredential,
   readCredentialsExpiring,
@@ -106,6 +107,7 @@ import { readUniverse } from './tables/universe.ts'
     keysAmong: ids => readKeysAmong(queries, ids),
 
     certificate: (authority, serial) => readCertificate(queries, authority, serial),
+    certificateStandings: (authority, serials) => readCertificateStandings(queries, authority, serials),
     certificatesBySerial: serial => readCertificatesBySerial(queries, serial),
     certificatesOfDevice: id => readCertificatesOfDevice(queries, id),
     certificatesOfAuthority: (authority, page) => readCertificatesOfAuthority(queries, authority, page),

@@ -2,24 +2,39 @@
 // the caching headers of RFC 5019 §6.2.
 
 import { fromBase64Lines } from '../../core/bytes/base64.ts'
-import type { Bytes } from '../../core/bytes/bytes.ts'
+import { type Bytes, EMPTY } from '../../core/bytes/bytes.ts'
 import { toHex } from '../../core/bytes/hex.ts'
 import { TouchmarkError } from '../../core/errors.ts'
-import { encodeOcspError, MAX_OCSP_REQUEST } from '../../core/pki/ocsp.ts'
+import { encodeOcspError, MAX_OCSP_REQUEST, type OcspError } from '../../core/pki/ocsp.ts'
 import { sha256 } from '../../crypto/digest.ts'
-import { answerOcsp, type OcspAnswer, type OcspPorts } from '../../domain/revocation/answer-ocsp.ts'
-import type { HttpReply, Route } from '../http.ts'
+import type { Clock } from '../../domain/ports.ts'
+import type { OcspAnswer } from '../../domain/revocation/live-ocsp.ts'
+import type { OcspService } from '../../domain/revocation/ocsp-service.ts'
+import type { PresignedAnswer } from '../../domain/revocation/presigned-answers.ts'
+import type { HttpReply, HttpRequest, ReadyReply, Route } from '../http.ts'
 
 /** RFC 5019 §5: requests above 255 octets go by POST; a longer path is cut off here. */
 const MAX_GET_PATH = 2048
+/** For how long a reply's max-age stands as it was written. */
+const HEAD_SECONDS = 30
 
-export interface OcspRoutePorts extends OcspPorts {
-  /** Told of each request, and by what it answers how that ended: for those who count. It must not throw. */
-  readonly begins?: () => (outcome: OcspAnswer['outcome']) => void
+const OCSP_RESPONSE = 'application/ocsp-response'
+
+export type OcspOrigin = 'presigned' | 'live' | 'refused'
+
+export interface OcspRoutePorts {
+  readonly service: Pick<OcspService, 'answer' | 'ready'>
+  readonly clock: Clock
+  /** Told of each answer, for those who count; `begun` is what `elapsed` said when it was asked for. It must not throw. */
+  readonly onAnswer?: (outcome: OcspAnswer['outcome'], origin: OcspOrigin, begun: number | undefined) => void
+  /** Milliseconds of a clock that never goes back. */
+  readonly elapsed?: () => number
 }
 
 export function createOcspRoutes(ports: OcspRoutePorts): Route[] {
-  const common = { door: 'public', listeners: ['https', 'http'] } as const
+  const { clock, service, onAnswer } = ports
+  const heads = new ReadyHeads()
+  const common = { door: 'public', listeners: ['https', 'http'], refusal } as const
   return [
     {
       ...common,
@@ -30,7 +45,7 @@ export function createOcspRoutes(ports: OcspRoutePorts): Route[] {
         if (mediaType(request.headers['content-type']) !== 'application/ocsp-request') {
           return text(415, 'ocsp.content_type', 'The body must be application/ocsp-request.')
         }
-        return answer(request.body, ports)
+        return answer(request, request.body, ports)
       },
     },
     {
@@ -38,50 +53,101 @@ export function createOcspRoutes(ports: OcspRoutePorts): Route[] {
       method: 'GET',
       pattern: '/ocsp/*',
       maxBody: 0,
-      async handle(request) {
-        return answer(decodePath(request.params['*'] ?? ''), ports)
+      handle: request => answer(request, decodePath(request.params['*'] ?? ''), ports),
+      ready(rest) {
+        if (rest.length > MAX_GET_PATH) return undefined
+        const found = service.ready(rest.includes('%') ? unescaped(rest) : rest)
+        if (found === undefined) return undefined
+        onAnswer?.('successful', 'presigned', undefined)
+        return heads.reply(found, clock.now())
       },
     },
   ]
 }
 
-async function answer(der: Bytes, ports: OcspRoutePorts): Promise<HttpReply> {
-  const end = ports.begins?.()
-  const answered = await answerOcsp(der, ports)
-  end?.(answered.outcome)
-  return reply(answered)
+async function answer({ headers }: HttpRequest, der: Bytes, ports: OcspRoutePorts): Promise<HttpReply> {
+  const begun = ports.elapsed?.()
+  const answered = await ports.service.answer(der)
+  const origin = answered.outcome !== 'successful' ? 'refused' : 'request' in answered ? 'presigned' : 'live'
+  ports.onAnswer?.(answered.outcome, origin, begun)
+  return reply(answered, headers['if-none-match'], ports.clock.now())
 }
 
 /** The rest of the path is base64 of the DER; an undecodable one becomes empty octets, which no request is. */
 function decodePath(path: string): Bytes {
-  if (path.length > MAX_GET_PATH) return new Uint8Array(0)
+  if (path.length > MAX_GET_PATH) return EMPTY
   try {
     return fromBase64Lines(path)
   } catch (thrown) {
-    if (thrown instanceof TouchmarkError) return new Uint8Array(0)
+    if (thrown instanceof TouchmarkError) return EMPTY
     throw thrown
   }
 }
 
-function reply(answer: OcspAnswer): HttpReply {
-  const headers: Record<string, string> = { 'content-type': 'application/ocsp-response' }
-  if (answer.cacheable) {
-    const { thisUpdate, nextUpdate } = answer.cacheable
-    headers['last-modified'] = httpDate(thisUpdate)
-    headers['expires'] = httpDate(nextUpdate)
-    headers['cache-control'] = `max-age=${nextUpdate - thisUpdate}, public, no-transform, must-revalidate`
-    headers['etag'] = `"${toHex(sha256(answer.der))}"`
-  } else {
-    headers['cache-control'] = 'no-store'
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return ''
   }
-  return { status: 200, headers, body: answer.der }
 }
 
-/** What the server sends when a handler fails: OCSP has a word for it (RFC 6960 §2.3). */
-export const OCSP_INTERNAL_ERROR: HttpReply = {
-  status: 200,
-  headers: { 'content-type': 'application/ocsp-response', 'cache-control': 'no-store' },
-  body: encodeOcspError('internalError'),
+function reply(answer: OcspAnswer, ifNoneMatch: string | undefined, now: number): HttpReply {
+  const { der, cacheable } = answer
+  if (cacheable === undefined) {
+    return { status: 200, headers: { 'content-type': OCSP_RESPONSE, 'cache-control': 'no-store' }, body: der }
+  }
+  const validator = etag(der)
+  const headers = { ...cachingHeaders(cacheable, now, 0), etag: validator }
+  if (ifNoneMatch !== undefined && matches(ifNoneMatch, validator)) return { status: 304, headers, body: EMPTY }
+  return { status: 200, headers: { 'content-type': OCSP_RESPONSE, ...headers }, body: der }
+}
+
+/** RFC 5019 §6.2. What was signed a while ago has so much less to live. */
+function cachingHeaders({ thisUpdate, nextUpdate }: OcspAnswer['cacheable'] & object, now: number, margin: number) {
+  const seconds = Math.max(0, nextUpdate - now - margin)
+  return {
+    'last-modified': httpDate(thisUpdate),
+    expires: httpDate(nextUpdate),
+    'cache-control': `max-age=${seconds}, public, no-transform, must-revalidate`,
+  }
+}
+
+/** The heads of replies that are given again and again: written once for each answer and half minute. */
+class ReadyHeads {
+  readonly #replies = new WeakMap<PresignedAnswer, { readonly until: number; readonly reply: ReadyReply }>()
+
+  reply(answer: PresignedAnswer, now: number): ReadyReply {
+    const known = this.#replies.get(answer)
+    if (known !== undefined && now < known.until) return known.reply
+    const headers = {
+      'Content-Type': OCSP_RESPONSE,
+      ...cachingHeaders(answer, now, HEAD_SECONDS),
+      etag: etag(answer.der),
+    }
+    const reply: ReadyReply = { status: 200, headers: Object.entries(headers).flat(), body: answer.der }
+    this.#replies.set(answer, { until: now + HEAD_SECONDS, reply })
+    return reply
+  }
+}
+
+function etag(der: Bytes): string {
+  return `"${toHex(sha256(der))}"`
+}
+
+function matches(ifNoneMatch: string, validator: string): boolean {
+  return ifNoneMatch.split(',').some(each => ['*', validator, `W/${validator}`].includes(each.trim()))
+}
+
+/** OCSP has words of its own for faults (RFC 6960 §2.3); a body that HTTP refuses is told of in its words. */
+function refusal({ kind, code, message }: TouchmarkError): HttpReply {
+  if (kind === 'malformed') return text(code === 'http.body_too_large' ? 413 : 400, code, message)
+  return errorReply(kind === 'internal' ? 'internalError' : 'tryLater')
+}
+
+function errorReply(error: OcspError): HttpReply {
+  const headers = { 'content-type': OCSP_RESPONSE, 'cache-control': 'no-store' }
+  return { status: 200, headers, body: encodeOcspError(error) }
 }
 
 function mediaType(header: string | undefined): string {
