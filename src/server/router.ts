@@ -28,17 +28,23 @@ export interface Router {
 /** Throws at start where two routes claim the same requests: an order between them would be a trap. */
 export function createRouter(routes: readonly Route[]): Router {
   const exact = new Map<string, Route[]>()
-  const patterns: Compiled[] = []
+  /** By their first segment, so that a request meets few; under null those whose first segment is a parameter. */
+  const patterns = new Map<string | null, Compiled[]>()
   const seen = new Set<string>()
   for (const route of routes) {
     const shape = `${route.method} ${route.pattern.replaceAll(/:[A-Za-z]+/g, ':')}`
     if (seen.has(shape)) throw new Error(`Two routes claim ${route.method} ${route.pattern}`)
     seen.add(shape)
     if (!/[:*]/.test(route.pattern)) exact.set(route.pattern, [...(exact.get(route.pattern) ?? []), route])
-    else patterns.push(compile(route))
+    else {
+      const compiled = compile(route)
+      const first = literalFirst(compiled)
+      patterns.set(first, [...(patterns.get(first) ?? []), compiled])
+    }
   }
   // A literal segment is more exact than a parameter, a parameter more exact than the rest of the path.
-  patterns.sort((a, b) => rank(b) - rank(a))
+  for (const some of patterns.values()) some.sort((a, b) => rank(b) - rank(a))
+  const of = (first: string | undefined) => patterns.get(first ?? null) ?? []
 
   return {
     find(method, rawPath) {
@@ -50,7 +56,7 @@ export function createRouter(routes: readonly Route[]): Router {
         allowed.add(route.method)
       }
       const segments = rawPath.split('/')
-      for (const compiled of patterns) {
+      for (const compiled of [...of(segments[1]), ...of(undefined)]) {
         const params = match(compiled, segments)
         if (!params) continue
         if (compiled.route.method === wanted) return { route: compiled.route, path, params }
@@ -68,6 +74,11 @@ function compile(route: Route): Compiled {
   const segments = route.pattern.split('/')
   const open = segments.at(-1) === '*'
   return { route, segments: open ? segments.slice(0, -1) : segments, open }
+}
+
+function literalFirst({ segments }: Compiled): string | null {
+  const first = segments[1]
+  return first === undefined || first.startsWith(':') ? null : first
 }
 
 function rank(compiled: Compiled): number {
