@@ -44,9 +44,17 @@ function leadingId(line: string): CaseId {
   }
 }
 
-/** Throws `case.malformed`, `case.certificate_unreadable`, `case.crl_unreadable`. */
+/** Throws as `readQuestion`. */
 export function readCase(line: string, now: UnixSeconds): { readonly id: CaseId; readonly question: PathQuestion } {
   const fields = parseObject(line)
+  return { id: idOf(fields['id']), question: readQuestion(fields, now) }
+}
+
+/**
+ * The members of a case but for its id; the API has the same. What is absent is asked of nobody, and `at` is `now`. Throws `case.malformed`,
+ * `case.certificate_unreadable`, `case.crl_unreadable`.
+ */
+export function readQuestion(fields: Fields, now: UnixSeconds): PathQuestion {
   const purpose = optional(fields, 'purpose', text)
   const policies = {
     initial: optional(fields, 'initialPolicies', (value, field) => list(value, field, MAX_POLICIES).map(policyOid)),
@@ -62,7 +70,7 @@ export function readCase(line: string, now: UnixSeconds): { readonly id: CaseId;
   const intermediates = certificates(fields['intermediates'], 'intermediates')
   const anchors = certificates(fields['anchors'], 'anchors')
   const [leaf, ...sentAlong] = leafOf(fields['certificate'])
-  const question = {
+  return {
     leaf: leaf!,
     intermediates: [...sentAlong, ...intermediates],
     anchors,
@@ -73,10 +81,9 @@ export function readCase(line: string, now: UnixSeconds): { readonly id: CaseId;
     maxDepth,
     policies,
   }
-  return { id: idOf(fields['id']), question }
 }
 
-type Fields = Readonly<Record<string, unknown>>
+export type Fields = Readonly<Record<string, unknown>>
 
 function parseObject(line: string): Fields {
   let value: unknown

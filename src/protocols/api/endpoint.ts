@@ -8,6 +8,7 @@ import type { AuditEntry } from '../../domain/audit/entry.ts'
 import type { UnixSeconds } from '../../domain/ids.ts'
 import type { Page } from '../../domain/ports.ts'
 import type { HttpRequest, Route } from '../http.ts'
+import type { RateLimit } from './rate-limit.ts'
 
 /** Where the API begins; paths of endpoints are below it. */
 export const API_BASE = '/api/v1'
@@ -124,6 +125,8 @@ export interface EndpointDefinition<
   readonly edits?: true
   /** Whether it costs signatures or commits; POST, PUT, PATCH and DELETE do where nothing is said. */
   readonly expensive?: boolean
+  /** How often one caller may ask this, counted apart from everything else; absent: as for all endpoints together. */
+  readonly rate?: RateLimit
   /** Changes nothing although it is a POST: a question with a body. No Idempotency-Key, and a refusal is no event. */
   readonly question?: true
   readonly handle: (

@@ -87,7 +87,9 @@ class Gate {
       caller = await this.#ports.authenticate(request)
       this.#authorise(caller)
       const { limiter } = this.#ports
-      if (caller) limiter.take(caller.id, SIGNED_IN_LIMIT)
+      const { rate, id } = this.#endpoint
+      if (caller && rate) limiter.take(`${caller.id} ${id}`, rate)
+      else if (caller) limiter.take(caller.id, SIGNED_IN_LIMIT)
       else limiter.take(`address ${request.peer.address}`, STRANGER_LIMIT)
       return await this.#serve(request, caller)
     } catch (thrown) {

@@ -10,6 +10,8 @@ export interface RateLimit {
 
 /** A console that opens a page asks a dozen things at once; a script that walks a million devices in pages of 500 asks 2,000. */
 export const SIGNED_IN_LIMIT: RateLimit = { perSecond: 100, burst: 400 }
+/** A gateway that asks in every TLS handshake. */
+export const GATEWAY_LIMIT: RateLimit = { perSecond: 5000, burst: 10_000 }
 export const STRANGER_LIMIT: RateLimit = { perSecond: 10, burst: 60 }
 
 const MAX_CALLERS = 10_000

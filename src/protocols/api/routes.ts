@@ -32,6 +32,7 @@ import { RateLimiter } from './rate-limit.ts'
 import { renewalEndpoints } from './renewal.ts'
 import { ruleEndpoints } from './rules.ts'
 import { statisticsEndpoints } from './statistics.ts'
+import { verdictEndpoint } from './verdict.ts'
 
 export interface ApiPorts extends Omit<GatePorts, 'limiter' | 'answers'> {
   readonly store: Store
@@ -64,6 +65,7 @@ export function apiEndpoints(ports: ApiPorts): Endpoint[] {
     deviceExportEndpoint({ read }),
     ...deviceActionEndpoints(ports),
     ...certificateEndpoints(ports),
+    verdictEndpoint({ read }),
     ...enrolmentEndpoints(ports),
     ...authorityEndpoints({ ...ports, fourEyes }),
     ...profileEndpoints({ ...ports, fourEyes }),
