@@ -120,8 +120,16 @@ describe('Building a path', () => {
     assert.equal(codeOf(validate(below, { intermediates: [impostor.certificate] })), 'path.signature_invalid')
   })
 
-  it('the anchor itself is no leaf', () => {
+  it('the anchor itself is no leaf, unless the caller says that it may be: then it is asked what a leaf is asked', () => {
     assert.equal(codeOf(validate(root)), 'path.no_issuer')
+    const result = validate(root, { leafMayBeAnchor: true })
+    assert.ok(result.ok)
+    assert.deepEqual(result.path, [root.certificate])
+    const late = validate(root, { leafMayBeAnchor: true, at: root.certificate.notAfter + 1 })
+    assert.equal(codeOf(late), 'path.leaf_expired')
+    assert.equal(codeOf(validate(issuing, { leafMayBeAnchor: true })), 'ok')
+    const impostor = makeCertificate({ subject: 'CN=root', ca: true })
+    assert.equal(codeOf(validate(impostor, { leafMayBeAnchor: true })), 'path.signature_invalid')
   })
 
   it('two CAs that certify each other do not make a loop', () => {
@@ -364,6 +372,11 @@ describe('Name constraints (4.2.1.10, 6.1.3 (b) and (c))', () => {
       [mail('a@sub.host.example'), mail('.host.example'), 'inside'],
       [mail('a@host.example'), mail('.host.example'), 'outside'],
       [mail('no mailbox'), mail('host.example'), 'unsupported'],
+      [mail('a@b@host.example'), mail('host.example'), 'unsupported'],
+      [mail('"a@b"@host.example'), mail('host.example'), 'inside'],
+      [mail('a@.host.example'), mail('.host.example'), 'unsupported'],
+      [dns('.example.com'), dns('example.com'), 'unsupported'],
+      [dns('a..example.com'), dns('example.com'), 'unsupported'],
       [uri('http://host.example/path'), uri('host.example'), 'inside'],
       [uri('http://user@host.example:80/path'), uri('.example'), 'inside'],
       [uri('http://host.example/'), uri('.host.example'), 'outside'],

@@ -80,7 +80,7 @@ export type SubtreeMatch = 'inside' | 'outside' | 'unsupported'
 export function matchSubtree(name: GeneralName, base: GeneralName, side: 'permitted' | 'excluded'): SubtreeMatch {
   switch (name.kind) {
     case 'dNSName':
-      return base.kind === 'dNSName' ? verdict(dnsWithin(name.value, base.value, side)) : 'outside'
+      return base.kind === 'dNSName' ? dnsWithin(name.value, base.value, side) : 'outside'
     case 'rfc822Name':
       return base.kind === 'rfc822Name' ? mailboxWithin(name.value, base.value) : 'outside'
     case 'directoryName':
@@ -108,14 +108,24 @@ function verdict(inside: boolean): SubtreeMatch {
 }
 
 /** "Any DNS name that can be constructed by simply adding zero or more labels to the left-hand side". */
-function dnsWithin(name: string, base: string, side: 'permitted' | 'excluded'): boolean {
+function dnsWithin(name: string, base: string, side: 'permitted' | 'excluded'): SubtreeMatch {
   const host = hostText(name)
-  const suffix = hostText(base)
+  // What is no name cannot be said to lie anywhere: `.example.com` for one.
+  if (!hasLabels(host)) return 'unsupported'
+  return verdict(hostWithin(host, hostText(base), side))
+}
+
+function hostWithin(host: string, suffix: string, side: 'permitted' | 'excluded'): boolean {
   if (suffix === '' || host === suffix) return true
   // A leading period is not RFC 5280 for DNS names, but common: OpenSSL and others read it as "at least one label more".
   if (host.endsWith(suffix.startsWith('.') ? suffix : `.${suffix}`)) return true
   // *.example.com stands for host.example.com, which may be excluded by itself.
   return side === 'excluded' && host.startsWith('*.') && suffix.slice(suffix.indexOf('.', 1)) === host.slice(1)
+}
+
+/** Labels between single periods, and none of them empty. */
+function hasLabels(host: string): boolean {
+  return host !== '' && !host.startsWith('.') && !host.endsWith('.') && !host.includes('..')
 }
 
 /** Lower case, without the final period of an absolute name. */
@@ -127,11 +137,13 @@ function hostText(text: string): string {
 /** A base is a mailbox, a host (all mailboxes on it) or a period and a domain (all mailboxes on hosts below it). */
 function mailboxWithin(name: string, base: string): SubtreeMatch {
   const at = name.lastIndexOf('@')
-  if (at < 1) return 'unsupported'
+  const local = name.slice(0, Math.max(at, 0))
   const host = hostText(name.slice(at + 1))
+  // A second @ stands in a quoted local part only (RFC 5321 §4.1.2).
+  if (local === '' || (local.includes('@') && !/^".*"$/.test(local)) || !hasLabels(host)) return 'unsupported'
   const baseAt = base.lastIndexOf('@')
   if (baseAt < 0) return verdict(hostMatches(host, base))
-  return verdict(name.slice(0, at) === base.slice(0, baseAt) && host === hostText(base.slice(baseAt + 1)))
+  return verdict(local === base.slice(0, baseAt) && host === hostText(base.slice(baseAt + 1)))
 }
 
 /** A host exactly, or with a leading period all hosts below; an empty base is all hosts, as it is for DNS names. */

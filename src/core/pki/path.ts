@@ -1,11 +1,19 @@
 // Certification path validation (RFC 5280 §6): from a leaf to a trust anchor, policies and revocation included. Building and checking are one
 // bounded search (`path/path-search.ts`); time, anchors, the signature check and evidence of revocation are arguments.
 // What is asked of one complete path: `path-check.ts`, `path/policy-graph.ts`, `path/crl-check.ts`.
+import { equalBytes } from '../bytes/bytes.ts'
 import type { Evidence } from '../errors.ts'
 import type { Certificate } from './certificate.ts'
 import { judgePolicies } from './path/certificate-policies.ts'
 import { type PathErrorCode, type PathProblem, problem } from './path/path-problem.ts'
-import { DEFAULT_BUDGET, memoized, type PathBudget, PathSearch, type VerifySignature } from './path/path-search.ts'
+import {
+  DEFAULT_BUDGET,
+  finding,
+  memoized,
+  type PathBudget,
+  PathSearch,
+  type VerifySignature,
+} from './path/path-search.ts'
 import type { PolicyInput, PolicyOutcome } from './path/policy-graph.ts'
 import type { RevocationSource, RevocationStatus } from './path/revocation.ts'
 import { RevocationCheck, withCrlIssuers } from './path/revocation-check.ts'
@@ -36,6 +44,8 @@ export interface PathInput {
   /** Absent: status is not asked. */
   readonly revocation?: RevocationSource | undefined
   readonly budget?: Partial<PathBudget> | undefined
+  /** An anchor given as the leaf (octet for octet) is a path by itself: trusted already, and asked only what a leaf is asked. */
+  readonly leafMayBeAnchor?: boolean | undefined
 }
 
 /** One certificate of the path, and what was found out about it there. */
@@ -108,7 +118,8 @@ export function validateChain(input: PathInput): PathResult {
     if (late) problems.push(late)
     return problems
   }
-  const found = search.find({ leaf, judge, maxDepth: input.maxDepth })
+  const trusted = input.leafMayBeAnchor && input.anchors.some(({ raw }) => equalBytes(raw, input.leaf.raw))
+  const found = trusted ? finding([leaf], judge([leaf])) : search.find({ leaf, judge, maxDepth: input.maxDepth })
   const [first] = found.problems
   if (first === undefined) {
     return {

@@ -53,6 +53,7 @@ const MESSAGES: Readonly<Record<CrlProblemCode, string>> = {
   'crl.expired': 'The CRL has expired.',
   'crl.no_next_update': 'The CRL does not say until when it is good.',
   'crl.malformed': 'The CRL cannot be read.',
+  'crl.number_invalid': 'The CRL has no number, or one that is marked critical.',
   'crl.extension_unknown': 'The CRL has a critical extension that is not understood here.',
   'crl.issuer_untrusted':
     'No certificate at hand may sign this CRL: wrong name, wrong key usage, or no path to the anchor.',

@@ -13,7 +13,10 @@ import { OID } from '../oids.ts'
 import type { CrlProblemCode } from './path-problem.ts'
 
 export interface CrlFacts {
-  /** Why the list must not be used at all: an unknown critical extension (§5.2), or one that cannot be read. */
+  /**
+   * Why the list must not be used at all: an unknown critical extension (§5.2), one that cannot be read, or no proper
+   * number (§5.2.3), without which old and new cannot be told apart.
+   */
   readonly unusable: CrlProblemCode | undefined
   readonly number: bigint | undefined
   /** Absent: a complete CRL. */
@@ -61,6 +64,8 @@ function read(crl: CertificateList): CrlFacts {
     }
   }
   const scope = parse(OID.issuingDistributionPoint, parseIssuingDistributionPoint)
+  const numberExtension = findExtension(crlExtensions, OID.cRLNumber)
+  if (numberExtension === undefined || numberExtension.critical) unusable ??= 'crl.number_invalid'
   const raw = (oid: string) => toHex(findExtension(crlExtensions, oid)?.value ?? new Uint8Array(0))
   return {
     number: parse(OID.cRLNumber, parseCrlNumber),

@@ -38,6 +38,7 @@ export type CrlProblemCode =
   | 'crl.delta_without_base'
   | 'crl.extension_unknown'
   | 'crl.malformed'
+  | 'crl.number_invalid'
   | 'crl.issuer_untrusted'
   | 'crl.signature_invalid'
   | 'crl.reasons_incomplete'

@@ -257,6 +257,11 @@ export class PathSearch {
   }
 }
 
+/** What the judgement of a complete path amounts to. */
+export function finding(path: readonly PathCertificate[], [first, ...others]: readonly PathProblem[]): Finding {
+  return first ? { path, problems: [first, ...others], complete: true } : { path, problems: [] }
+}
+
 /** A CA's certificate comes back with every leaf below it, as the same object where the caller keeps it: it is read once. */
 export function memoized(certificate: Certificate): PathCertificate {
   let read = memo.get(certificate)
