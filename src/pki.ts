@@ -9,7 +9,24 @@ export { fromBase64, fromBase64Lines, toBase64, toBase64Lines } from './core/byt
 export type { Bytes } from './core/bytes/bytes.ts'
 export { fromHex, toHex } from './core/bytes/hex.ts'
 export { encodeCertsOnly, parseCertsOnly } from './core/cms/certs-only.ts'
+export { type CoseSign1, parseSign1 } from './core/cose/sign1.ts'
 export { type ErrorKind, type Evidence, TouchmarkError } from './core/errors.ts'
+export {
+  type StatusNow,
+  type StatusSets,
+  StatusUniverse,
+  withChanges as withStatusChanges,
+} from './core/filter/build-status.ts'
+export {
+  type CertificateInQuestion,
+  encodeStatusArtefact,
+  type Freshness,
+  openStatusArtefact,
+  type StatusAnswer,
+  StatusArtefact,
+} from './core/filter/status-artefact.ts'
+export type { StatusBody, StatusHead } from './core/filter/status-body.ts'
+export { applyStatusDelta, encodeStatusDelta } from './core/filter/status-delta.ts'
 export { openCheckpoint, parseCheckpoint } from './core/merkle/checkpoint.ts'
 export { ed25519NoteVerifier, parseVerifierKey } from './core/merkle/signed-note.ts'
 export { leafHash, verifyConsistency, verifyInclusion } from './core/merkle/tree.ts'
