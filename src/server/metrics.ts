@@ -156,6 +156,7 @@ export class Metrics implements Required<Observer> {
         if (replaces !== null) this.#renewals.inc({ profile })
       } else if (write.kind === 'device.insert') this.#devices.inc()
       else if (write.kind === 'publication.put') this.#published(write.publication.name, write.publication.number)
+      else if (write.kind === 'publication.place') this.#published(write.head.name, write.head.number)
       else if (write.kind === 'certificate.status') this.#statusChanged(write.to)
     }
     for (const { action, subject } of audit) {
@@ -163,7 +164,6 @@ export class Metrics implements Required<Observer> {
       this.#clones.inc()
       this.#logger.warning('device.clone_suspected', { deviceId: subject['deviceId'] })
     }
-      else if (write.kind === 'publication.place') this.#published(write.head.name, write.head.number)
   }
 
   commitTook(seconds: number, failure: string | null): void {
