@@ -1,5 +1,6 @@
 // Whether a certificate is good as far as certificates themselves can tell: a path to an anchor (RFC 5280 §6), its status where lists are given,
 // the name that was meant (RFC 9525), what RFC 5280 demands of each certificate, and keys that nobody should rely on. Pure; the time is given.
+
 import type { Evidence } from '../../core/errors.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import type { Certificate } from '../../core/pki/certificate.ts'
@@ -68,7 +69,7 @@ export function judgePath(question: PathQuestion): PathJudgement {
   const name = question.name && checkName(question.leaf, question.name)
   if (name) findings.push(name)
   for (const [i, certificate] of (path ?? [question.leaf]).entries()) {
-    const isAnchor = path !== undefined && i === path.length - 1 && i > 0
+    const isAnchor = path !== undefined && i === path.length - 1
     const flaws = isAnchor
       ? anchorHygiene(certificate)
       : [...certificateHygiene(certificate), ...signatureFlaws(certificate)]
@@ -88,13 +89,14 @@ export function judgePath(question: PathQuestion): PathJudgement {
 
 /**
  * Without a purpose path validation is asked as such (RFC 5280 §6), and that knows no algorithms: what can be checked is checked, and said. With a
- * purpose the signatures of our day count; others are tried only to be able to say why not.
+ * purpose the signatures of our day count; others are tried only to be able to say why not. A certificate that is itself an anchor is trusted as
+ * it is: there is no signature to check, no status to ask and no policy to follow.
  */
 function findPath(question: PathQuestion): PathResult {
   const { leaf, intermediates, anchors, at, purpose, maxDepth, policies, crls = [], status } = question
   const required = crls.length > 0 || question.statusRequired === true
   const revocation = required || status ? { crls, ask: status, required } : undefined
-  const input = { leaf, intermediates, anchors, at, purpose, maxDepth, policies, revocation }
+  const input = { leaf, intermediates, anchors, at, purpose, maxDepth, policies, revocation, leafMayBeAnchor: true }
   if (purpose === undefined) return validateChain({ ...input, verify: verifyLegacySignature })
   const strict = validateChain({ ...input, verify: verifySignature })
   if (strict.ok || strict.code !== 'path.signature_invalid') return strict

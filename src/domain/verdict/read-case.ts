@@ -10,6 +10,7 @@ import { OID } from '../../core/pki/oids.ts'
 import type { PathPurpose } from '../../core/pki/path-check.ts'
 import type { ReferenceIdentifier } from '../../core/pki/service-identity.ts'
 import type { UnixSeconds } from '../ids.ts'
+import { parseInstant } from '../parse-instant.ts'
 import type { PathQuestion } from './judge-path.ts'
 
 /** What a case is called: whatever its author wrote, as long as it is a text or a number. */
@@ -130,19 +131,6 @@ function list(value: unknown, field: string, most: number): readonly unknown[] {
   if (!Array.isArray(value)) throw malformed(field, 'a list')
   if (value.length > most) throw malformed(field, `a list of ${most} at most`)
   return value
-}
-
-const INSTANT =
-  /^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})?$/
-
-/** Whole seconds; fractions are cut off (RFC 5280 §4.1.2.5 knows none), and a time without a zone is UTC. */
-export function parseInstant(value: string): UnixSeconds | undefined {
-  const found = INSTANT.exec(value)
-  if (!found) return undefined
-  const written = value.toUpperCase().replace(' ', 'T').replace(',', '.')
-  const zoned = found[3] === undefined ? `${written}Z` : written.replace(/([+-][0-9]{2})([0-9]{2})$/, '$1:$2')
-  const milliseconds = Date.parse(zoned)
-  return Number.isNaN(milliseconds) ? undefined : (Math.floor(milliseconds / 1000) as UnixSeconds)
 }
 
 function time(value: unknown, field: string): UnixSeconds {

@@ -150,8 +150,8 @@ const STATUS_CODES: ReadonlySet<string> = new Set(['path.revoked', 'path.held', 
 /** One for each certificate whose status was asked. What our own registry contradicts is a reason, whatever else was asked. */
 function statusSteps({ result }: PathJudgement, reasons: Finding[]): VerdictStep[] {
   const steps: VerdictStep[] = []
-  for (const { certificate, role, revocation } of result.steps) {
-    if (role === 'anchor' || revocation === undefined) continue
+  for (const { certificate, revocation } of result.steps) {
+    if (revocation === undefined) continue
     const who = nameOf(certificate)
     switch (revocation.kind) {
       case 'good': {
@@ -190,7 +190,8 @@ function statusSteps({ result }: PathJudgement, reasons: Finding[]): VerdictStep
     }
   }
   if (steps.length > 0) return steps
-  return [{ step: 'status', outcome: 'not_asked', text: 'Its status was not asked: the path ends before.' }]
+  const text = result.ok ? 'An anchor is trusted, not revoked.' : 'Its status was not asked: the path ends before.'
+  return [{ step: 'status', outcome: 'not_asked', text }]
 }
 
 const SOURCES = { crl: 'CRL', ocsp: 'OCSP', other: 'registry or artefact' } as const
