@@ -57,8 +57,17 @@ const PROCESSED: ReadonlySet<string> = new Set([
   OID.subjectKeyIdentifier,
 ])
 
-/** Comparisons of one name with one subtree in one path: 1024 names against 256 subtrees, which no honest path needs. */
+/** Comparisons of one name with one subtree in one search: 1024 names against 256 subtrees, which no honest path needs. */
 const MAX_COMPARISONS = 262_144
+
+/** What comparing names may cost; one for all the paths that one search looks at. */
+export interface ComparisonBudget {
+  comparisons: number
+}
+
+export function comparisonBudget(): ComparisonBudget {
+  return { comparisons: MAX_COMPARISONS }
+}
 
 const PURPOSES = {
   client: { oid: OID.clientAuth, words: 'as a TLS client' },
@@ -132,6 +141,8 @@ export interface PathRules {
   readonly purpose: PathPurpose | undefined
   /** Critical extensions beyond ours that the caller processes. */
   readonly processed: ReadonlySet<string>
+  /** Absent: this path has one of its own. */
+  readonly comparisons?: ComparisonBudget | undefined
 }
 
 /** `path` runs from the leaf to the anchor. All rules but the leaf's notAfter, which `checkLeafExpiry` asks last. The first problem. */
@@ -153,7 +164,7 @@ export function pathProblems(path: readonly PathCertificate[], rules: PathRules)
   }
   note(checkLeafUsage(leaf, rules.purpose))
   note(checkLengths(path))
-  note(checkNames(path))
+  note(checkNames(path, rules.comparisons ?? comparisonBudget()))
   const { notBefore } = leaf.certificate
   if (rules.at < notBefore) {
     const evidence = { at: rules.at, notBefore }
@@ -227,8 +238,7 @@ function checkLengths(path: readonly PathCertificate[]): PathProblem | undefined
 }
 
 /** RFC 5280 §6.1.3 (b), (c), §6.1.4 (g): every name below an issuer against the constraints of that issuer. */
-function checkNames(path: readonly PathCertificate[]): PathProblem | undefined {
-  const budget = { comparisons: MAX_COMPARISONS }
+function checkNames(path: readonly PathCertificate[], budget: ComparisonBudget): PathProblem | undefined {
   for (let i = path.length - 1; i > 0; i--) {
     const constraints = path[i]!.nameConstraints
     if (constraints === undefined) continue
@@ -270,11 +280,7 @@ function namesOf({ certificate, subjectAltName }: PathCertificate): GeneralName[
   return names
 }
 
-function checkName(
-  name: GeneralName,
-  constraints: NameConstraints,
-  budget: { comparisons: number },
-): NameProblem | undefined {
+function checkName(name: GeneralName, constraints: NameConstraints, budget: ComparisonBudget): NameProblem | undefined {
   for (const { base, minimum, maximum } of constraints.excludedSubtrees ?? []) {
     if (!sameForm(name, base)) continue
     if (budget.comparisons-- <= 0) return 'path.budget_exhausted'

@@ -9,6 +9,7 @@ import { type PathErrorCode, type PathProblem, problem } from './path/path-probl
 import {
   DEFAULT_BUDGET,
   finding,
+  MAX_INTERMEDIATES,
   memoized,
   type PathBudget,
   PathSearch,
@@ -17,7 +18,13 @@ import {
 import type { PolicyInput, PolicyOutcome } from './path/policy-graph.ts'
 import type { RevocationSource, RevocationStatus } from './path/revocation.ts'
 import { RevocationCheck, withCrlIssuers } from './path/revocation-check.ts'
-import { checkLeafExpiry, type PathCertificate, type PathPurpose, pathProblems } from './path-check.ts'
+import {
+  checkLeafExpiry,
+  comparisonBudget,
+  type PathCertificate,
+  type PathPurpose,
+  pathProblems,
+} from './path-check.ts'
 
 export type { PathErrorCode, PathProblem } from './path/path-problem.ts'
 export type { PathBudget, VerifySignature } from './path/path-search.ts'
@@ -77,8 +84,6 @@ export type PathResult =
       readonly path?: Certificate[]
     }
 
-/** Certificates that a stranger may send along. */
-const MAX_INTERMEDIATES = 16_384
 const NO_POLICIES: PolicyOutcome = { policies: [], required: false, graph: [] }
 
 /**
@@ -100,7 +105,7 @@ export function validateChain(input: PathInput): PathResult {
     budget: { ...DEFAULT_BUDGET, ...input.budget },
   })
   const revocation = input.revocation && new RevocationCheck(search, input.revocation, at)
-  const rules = { at, purpose, processed: new Set(input.processed) }
+  const rules = { at, purpose, processed: new Set(input.processed), comparisons: comparisonBudget() }
   let policies = NO_POLICIES
   const statuses = new Map<readonly PathCertificate[], readonly RevocationStatus[]>()
   const judge = (path: readonly PathCertificate[]): readonly PathProblem[] => {

@@ -1,7 +1,6 @@
 // The status of a certificate from CRLs (RFC 5280 §6.3.3): complete, delta, indirect and partitioned ones, each signed by whoever the path
 // to the same anchor lets sign it. Who may sign is asked back from the search that builds paths.
 
-import { equalBytes } from '../../bytes/bytes.ts'
 import { TouchmarkError } from '../../errors.ts'
 import type { Certificate } from '../certificate.ts'
 import { type CertificateList, findRevoked, type RevokedCertificate } from '../crl.ts'
@@ -18,8 +17,8 @@ import type { RevocationStatus } from './revocation.ts'
 
 /** What the check needs to know about keys and paths. */
 export interface CrlAuthorities {
-  /** Certificates at hand with this subject. */
-  named(name: Name): readonly PathCertificate[]
+  /** Certificates at hand with this subject, the likeliest first. */
+  issuers(name: Name, keyIdentifier: Uint8Array | undefined): Iterable<PathCertificate>
   /** Whether this key signed the list; `undefined` where the budget is spent. */
   verify(spki: Uint8Array, crl: CertificateList): boolean | undefined
   /** Whether a valid path leads from this certificate to this anchor. */
@@ -243,11 +242,9 @@ class CrlCheck {
     const wanted = nameKey(crl.issuer)
     const above = this.#path.slice(this.#index + 1)
     const inPath = above.filter(({ certificate }) => nameKey(certificate.subject) === wanted)
-    const candidates = [...inPath, ...this.#authorities.named(crl.issuer)]
-    const hint = ({ subjectKeyIdentifier: has }: PathCertificate) =>
-      keyIdentifier === undefined || has === undefined ? 1 : equalBytes(has, keyIdentifier) ? 0 : 2
     let problem: CrlProblemCode = 'crl.issuer_untrusted'
-    for (const candidate of candidates.sort((a, b) => hint(a) - hint(b))) {
+    for (const candidate of inTurn(inPath, this.#authorities.issuers(crl.issuer, keyIdentifier))) {
+      if (!this.#authorities.spend()) return 'crl.budget_exhausted'
       if (candidate.malformed) continue
       // An anchor of version 1 cannot say what it may sign; like any certificate without keyUsage it may.
       if (candidate.keyUsage && !candidate.keyUsage.includes('cRLSign')) continue
@@ -298,6 +295,11 @@ function readPoint({ distributionPoint, reasons, cRLIssuer }: DistributionPoint,
 
 function maskOf(reasons: readonly ReasonFlag[]): number {
   return reasons.reduce((mask, reason) => mask | (1 << REASON_FLAGS[reason]), 0)
+}
+
+function* inTurn<T>(first: Iterable<T>, then: Iterable<T>): Generator<T> {
+  yield* first
+  yield* then
 }
 
 function some<T>(values: Iterable<T>, test: (value: T) => boolean): boolean {

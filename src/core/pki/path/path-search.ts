@@ -1,6 +1,7 @@
 // Building certification paths: from a leaf up, through every certificate that has the right name, to an anchor. A depth-first search in a
 // budget of signatures and candidates, which a mesh of cross-certificates cannot get out of; the best guess is tried first.
 import { equalBytes } from '../../bytes/bytes.ts'
+import { toHex } from '../../bytes/hex.ts'
 import type { AlgorithmIdentifier } from '../algorithm-identifier.ts'
 import type { Certificate } from '../certificate.ts'
 import { formatName, type Name, nameKey } from '../name.ts'
@@ -26,8 +27,12 @@ export interface PathBudget {
 
 /** A path needs one signature a certificate; the rest is for cross-certificates, renewed CA keys, and CRLs. */
 export const DEFAULT_BUDGET: PathBudget = { signatures: 64, nodes: 512 }
+/** Complete paths that are judged. */
+const MAX_COMPLETE = 64
 /** Certificates in one path, leaf and anchor included. */
 const MAX_LENGTH = 20
+/** Certificates that a stranger may send along. */
+export const MAX_INTERMEDIATES = 16_384
 /** Where more certificates are at hand, how far a name is from an anchor is worth finding out before the search. */
 const CROWD = 16
 
@@ -65,6 +70,15 @@ interface Candidate {
 }
 
 type Issuer = PathCertificate & { readonly anchor: boolean }
+
+/** Certificates with one subject. What they say is read, and their order found, when somebody asks for the name. */
+interface Namesakes {
+  readonly candidates: Candidate[]
+  /** The likeliest first, whoever asks. */
+  issuers?: readonly Issuer[]
+  /** By key identifier in hexadecimal; those without one under the empty text. */
+  byKey?: ReadonlyMap<string, readonly Issuer[]>
+}
 type Failure = Extract<Finding, { readonly complete: boolean }>
 
 interface CheckedSignature {
@@ -76,11 +90,12 @@ interface CheckedSignature {
 /** One search, or several with one budget: the paths of a leaf and of whoever signed its CRLs. */
 export class PathSearch {
   readonly #input: SearchInput
-  readonly #byName = new Map<string, Candidate[]>()
+  readonly #byName = new Map<string, Namesakes>()
   readonly #crowd: boolean
   #distances: Map<string, number> | undefined
   readonly #checked: CheckedSignature[] = []
   #nodes: number
+  #complete = MAX_COMPLETE
   #signatures: number
 
   constructor(input: SearchInput) {
@@ -95,13 +110,42 @@ export class PathSearch {
   #add(candidate: Candidate): void {
     const key = nameKey(candidate.certificate.subject)
     const same = this.#byName.get(key)
-    if (same) same.push(candidate)
-    else this.#byName.set(key, [candidate])
+    if (same) same.candidates.push(candidate)
+    else this.#byName.set(key, { candidates: [candidate] })
   }
 
-  /** The certificates at hand with this subject, anchors first. */
-  named(name: Name): readonly PathCertificate[] {
-    return (this.#byName.get(nameKey(name)) ?? []).map(({ certificate }) => memoized(certificate))
+  /** Who may have signed something that names this issuer, and perhaps its key: the likeliest first. */
+  *issuers(name: Name, keyIdentifier: Uint8Array | undefined): Generator<Issuer> {
+    const namesakes = this.#byName.get(nameKey(name))
+    if (namesakes === undefined) return
+    namesakes.issuers ??= this.#inOrder(namesakes.candidates)
+    if (keyIdentifier === undefined || namesakes.issuers.length === 1) {
+      yield* namesakes.issuers
+      return
+    }
+    // The key identifier is a hint, never a proof (RFC 5280 §4.2.1.1): the right key first, then those that do not say, then the others.
+    namesakes.byKey ??= Map.groupBy(namesakes.issuers, keyOf)
+    const wanted = toHex(keyIdentifier)
+    yield* namesakes.byKey.get(wanted) ?? []
+    if (wanted !== '') yield* namesakes.byKey.get('') ?? []
+    for (const issuer of namesakes.issuers) {
+      const key = keyOf(issuer)
+      if (key !== wanted && key !== '') yield issuer
+    }
+  }
+
+  /** Anchors first, then what is valid now, then what is nearer to an anchor. */
+  #inOrder(candidates: readonly Candidate[]): readonly Issuer[] {
+    const { at } = this.#input
+    const issuers = candidates.map(({ certificate, anchor }) => ({ ...memoized(certificate), anchor }))
+    if (issuers.length === 1) return issuers
+    const weight = ({ certificate: { notBefore, notAfter, issuer }, anchor }: Issuer) => {
+      if (anchor) return 0
+      const near = this.#crowd ? (this.#distance(issuer) ?? candidates.length) : 0
+      return 1 + near + (at >= notBefore && at <= notAfter ? 0 : 2 * MAX_INTERMEDIATES)
+    }
+    const weights = new Map(issuers.map(issuer => [issuer, weight(issuer)]))
+    return issuers.sort((a, b) => weights.get(a)! - weights.get(b)!)
   }
 
   /** Takes one node from the budget; false where none is left. */
@@ -127,13 +171,15 @@ export class PathSearch {
       const failure = { path: at, problems, complete }
       if (best.failure === undefined || rank(failure) > rank(best.failure)) best.failure = failure
     }
-    const issuers = this.#issuersOf(child, path, goal.anchor)
-    if (issuers.length === 0) fail(path, [noIssuer(child)])
-    for (const issuer of issuers) {
+    let none = true
+    for (const issuer of this.issuers(child.certificate.issuer, child.authorityKeyIdentifier)) {
       if (!this.spend()) {
         fail(path, [exhausted(child, 'nodes', this.#input.budget.nodes)])
         return undefined
       }
+      if (issuer.anchor && goal.anchor !== undefined && issuer.certificate !== goal.anchor) continue
+      if (standsIn(path, issuer.certificate)) continue
+      none = false
       const longer = [...path, issuer]
       const unfit = checkIssuer(issuer, this.#input.at)
       if (unfit) {
@@ -161,6 +207,10 @@ export class PathSearch {
         continue
       }
       const whole = this.#inherit(longer)
+      if (this.#complete-- <= 0) {
+        fail(path, [exhausted(child, 'paths', MAX_COMPLETE)])
+        return undefined
+      }
       if (whole === undefined) {
         fail(path, [badSignature(child)])
         continue
@@ -169,6 +219,7 @@ export class PathSearch {
       if (first === undefined) return whole
       fail(whole, [first, ...others], true)
     }
+    if (none) fail(path, [noIssuer(child)])
     return undefined
   }
 
@@ -185,37 +236,6 @@ export class PathSearch {
       above = key
     }
     return whole
-  }
-
-  /** Name chaining; a certificate stands in a path once, and so does a name with its key (a loop would not end otherwise). */
-  #issuersOf(child: PathCertificate, path: readonly PathCertificate[], anchor: Certificate | undefined): Issuer[] {
-    const wanted = nameKey(child.certificate.issuer)
-    const namesakes = path.filter(({ certificate }) => nameKey(certificate.subject) === wanted)
-    const issuers: Issuer[] = []
-    for (const candidate of this.#byName.get(wanted) ?? []) {
-      if (candidate.anchor && anchor !== undefined && candidate.certificate !== anchor) continue
-      const spki = candidate.certificate.subjectPublicKeyInfo.raw
-      if (namesakes.some(({ certificate }) => equalBytes(certificate.subjectPublicKeyInfo.raw, spki))) continue
-      // Extensions are read only where the name fits: a server trusts hundreds of anchors, and few have this name.
-      issuers.push({ ...memoized(candidate.certificate), anchor: candidate.anchor })
-    }
-    if (issuers.length < 2) return issuers
-    const order = new Map(issuers.map(issuer => [issuer, this.#preference(issuer, child)]))
-    return issuers.sort((a, b) => order.get(b)! - order.get(a)!)
-  }
-
-  /**
-   * Hints, never proofs: the issuer with the right key identifier first (RFC 5280 §4.2.1.1), then anchors, then what is valid now, then
-   * what is nearer to an anchor.
-   */
-  #preference(candidate: Issuer, child: PathCertificate): number {
-    const wanted = child.authorityKeyIdentifier
-    const has = candidate.subjectKeyIdentifier
-    const byKey = wanted === undefined || has === undefined ? 1 : equalBytes(wanted, has) ? 2 : 0
-    const { notBefore, notAfter, issuer } = candidate.certificate
-    const current = this.#input.at >= notBefore && this.#input.at <= notAfter
-    const near = this.#crowd && !candidate.anchor ? 1 / (2 + (this.#distance(issuer) ?? MAX_LENGTH)) : 0
-    return 4 * byKey + (candidate.anchor ? 2 : 0) + (current ? 1 : 0) + near
   }
 
   /** Certificates between this name and the name of an anchor, by names alone; `undefined` where none leads there. */
@@ -260,6 +280,19 @@ export class PathSearch {
 /** What the judgement of a complete path amounts to. */
 export function finding(path: readonly PathCertificate[], [first, ...others]: readonly PathProblem[]): Finding {
   return first ? { path, problems: [first, ...others], complete: true } : { path, problems: [] }
+}
+
+function keyOf({ subjectKeyIdentifier }: PathCertificate): string {
+  return subjectKeyIdentifier === undefined ? '' : toHex(subjectKeyIdentifier)
+}
+
+/** A certificate stands in a path once, and so does a name with its key (a loop would not end otherwise). */
+function standsIn(path: readonly PathCertificate[], { subject, subjectPublicKeyInfo }: Certificate): boolean {
+  return path.some(
+    ({ certificate }) =>
+      equalBytes(certificate.subjectPublicKeyInfo.raw, subjectPublicKeyInfo.raw) &&
+      nameKey(certificate.subject) === nameKey(subject),
+  )
 }
 
 /** A CA's certificate comes back with every leaf below it, as the same object where the caller keeps it: it is read once. */
@@ -315,6 +348,6 @@ function badSignature(child: PathCertificate): PathProblem {
   return problem('path.signature_invalid', message, child.certificate, { issuer })
 }
 
-function exhausted(child: PathCertificate, what: keyof PathBudget, limit: number): PathProblem {
+function exhausted(child: PathCertificate, what: 'nodes' | 'signatures' | 'paths', limit: number): PathProblem {
   return problem('path.budget_exhausted', 'The search for a path was cut off.', child.certificate, { [what]: limit })
 }

@@ -1,7 +1,7 @@
 // The status of every certificate of a path (RFC 5280 §6.3), from whoever the caller asks first and then from CRLs. A CRL that somebody else
 // than the issuer signed needs a path for that signer, with statuses of its own: the same search, with the same budget.
 import type { Certificate } from '../certificate.ts'
-import { checkLeafExpiry, type PathCertificate, pathProblems } from '../path-check.ts'
+import { checkLeafExpiry, comparisonBudget, type PathCertificate, pathProblems } from '../path-check.ts'
 import { judgePolicies } from './certificate-policies.ts'
 import { type CrlAuthorities, CrlIndex, crlStatus } from './crl-check.ts'
 import { type PathProblem, problem } from './path-problem.ts'
@@ -10,14 +10,14 @@ import type { RevocationSource, RevocationStatus } from './revocation.ts'
 
 /** CRL issuers whose CRL issuers have CRL issuers: honest ones end after two. */
 const MAX_NESTING = 4
-/** What a CRL issuer is asked: a path like any other, to no purpose that RFC 5280 names, under no policy of ours. */
-const RULES = { purpose: undefined, processed: new Set<string>() }
+const NO_EXTENSIONS: ReadonlySet<string> = new Set()
 
 export class RevocationCheck {
   readonly #search: PathSearch
   readonly #source: RevocationSource
   readonly #crls: CrlIndex
   readonly #at: number
+  readonly #comparisons = comparisonBudget()
   readonly #authorities: CrlAuthorities
   /** CRL issuers that are being looked at: their CRL may be about themselves (as in NIST PKITS 4.14.30). */
   readonly #pending: Certificate[] = []
@@ -32,7 +32,7 @@ export class RevocationCheck {
     this.#crls = new CrlIndex(source.crls)
     this.#at = at
     this.#authorities = {
-      named: name => search.named(name),
+      issuers: (name, keyIdentifier) => search.issuers(name, keyIdentifier),
       verify: (spki, crl) => search.verify(spki, crl),
       trusts: (candidate, anchor) => this.#trusts(candidate, anchor),
       spend: () => search.spend(),
@@ -86,7 +86,13 @@ export class RevocationCheck {
   }
 
   #judge(path: readonly PathCertificate[]): PathProblem[] {
-    const problems = pathProblems(path, { ...RULES, at: this.#at })
+    // A path like any other, to no purpose that RFC 5280 names, under no policy of ours.
+    const problems = pathProblems(path, {
+      at: this.#at,
+      purpose: undefined,
+      processed: NO_EXTENSIONS,
+      comparisons: this.#comparisons,
+    })
     const outcome = judgePolicies(path, {})
     if ('code' in outcome) problems.push(outcome)
     const late = checkLeafExpiry(path[0]!, this.#at)
