@@ -1,8 +1,12 @@
 // `npm test`: every test file, or those whose path contains one of the words given (`npm test -- est store`).
+// Two files for each processor: many wait for a disk, a child process or a second to pass. Compiled sources are kept for the next process.
 // Tests that need system packages say so and are skipped on a machine without them; with CI=true a skipped test is a failure.
 import { spawn } from 'node:child_process'
 import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/touchmark', import.meta.url))
 
 const words = process.argv.slice(2)
 const files = globSync('test/**/*.test.ts')
@@ -17,8 +21,11 @@ const inCi = process.env['CI'] === 'true'
 let skipped = 0
 const child = spawn(
   process.execPath,
-  ['--test', `--test-concurrency=${availableParallelism()}`, '--test-reporter=spec', ...files],
-  { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? '1' : '0' } },
+  ['--test', `--test-concurrency=${2 * availableParallelism()}`, '--test-reporter=spec', ...files],
+  {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { NODE_COMPILE_CACHE: COMPILE_CACHE, ...process.env, FORCE_COLOR: process.stdout.isTTY ? '1' : '0' },
+  },
 )
 child.stdout.setEncoding('utf8')
 child.stdout.on('data', (text: string) => {

@@ -1,6 +1,7 @@
 // Keys and certificates that the platform holds for itself: TLS server, OCSP signers, the factory station. Found again by their profile, made
 // where there is none, renewed before their end. One recipe for all; what differs is a plan.
 import { copyBytes } from '../../core/bytes/bytes.ts'
+import { TouchmarkError } from '../../core/errors.ts'
 import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
 import type { KeyAlgorithmName } from '../../crypto/algorithms.ts'
 import { sha256 } from '../../crypto/digest.ts'
@@ -75,7 +76,7 @@ export async function makeIdentity(
 ): Promise<PlatformIdentity> {
   const { store, keyStore, authorities, issuer, clock } = ports
   const now = clock.now()
-  const { keyUri, publicKey } = await keyStore.generate(plan.keyAlgorithm, await freeLabel(plan, keyStore, now))
+  const { keyUri, publicKey } = await generateKey(plan, keyStore, now)
   const prepared = await issuer.prepare({
     profile: await authorities.profile(plan.profile),
     device: null,
@@ -134,10 +135,14 @@ async function ownKeys(plan: IdentityPlan, keyStore: Pick<KeyStore, 'list'>): Pr
   )
 }
 
-async function freeLabel(plan: IdentityPlan, keyStore: Pick<KeyStore, 'list'>, now: number): Promise<string> {
-  const taken = new Set((await keyStore.list()).map(key => key.label))
+/** Under the first label that is free: another process may make its key within the same second. */
+async function generateKey(plan: IdentityPlan, keyStore: Pick<KeyStore, 'generate'>, now: number) {
   for (let serial = 0; ; serial++) {
     const label = `${plan.keyLabel}${now}${serial === 0 ? '' : `-${serial}`}`
-    if (!taken.has(label)) return label
+    try {
+      return await keyStore.generate(plan.keyAlgorithm, label)
+    } catch (thrown) {
+      if (!(thrown instanceof TouchmarkError) || thrown.code !== 'key.label_taken') throw thrown
+    }
   }
 }
