@@ -47,6 +47,14 @@ export function pkitsCrl(name: string): CertificateList | undefined {
   return readable(() => parseCertificateList(crls.get(name)!))
 }
 
+export function pkitsCertificateOctets(name: string): Uint8Array {
+  return certificates.get(name)!
+}
+
+export function pkitsCrlOctets(name: string): Uint8Array {
+  return crls.get(name)!
+}
+
 function readable<T>(read: () => T): T | undefined {
   try {
     return read()
