@@ -11,6 +11,8 @@ export type StatusSets = Pick<StatusBody, 'segments' | 'exceptions'>
 export interface StatusSetsOptions {
   /** Segments to build upon, where a further one is small against all of them made anew. */
   readonly upon?: readonly ExactFilter[]
+  /** Upon them even where it does not pay. */
+  readonly always?: boolean
 }
 
 /** The known certificates of an authority, collected in any order. */
@@ -52,7 +54,7 @@ export class StatusUniverse {
    * Segments and exceptions that are right about every certificate in here. A pure function of the set and of `upon`: who builds it again
    * gets the same octets. Throws `status.duplicate_key` where a serial number was given twice with different answers.
    */
-  build({ upon = [] }: StatusSetsOptions = {}): StatusSets {
+  build({ upon = [], always = false }: StatusSetsOptions = {}): StatusSets {
     const anew = (): StatusSets => this.#setsFor(this.#revoked, [])
     if (upon.length === 0) return anew()
     const wrong = new Uint8Array(this.#count)
@@ -61,6 +63,7 @@ export class StatusUniverse {
     }
     const more = this.#setsFor(wrong, upon)
     if (more.segments.length > MAX_SEGMENTS) return anew()
+    if (always) return more
     // What grew by pieces is given up as soon as it is an eighth longer than what is made at once.
     const whole = anew()
     return setsOctets(more) <= setsOctets(whole) * 1.125 ? more : whole
