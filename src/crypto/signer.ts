@@ -31,6 +31,8 @@ export interface Signer {
   sign(tbs: Uint8Array, signal?: AbortSignal): Promise<Bytes>
   /** Signs many in one go, in order; all or none. */
   signMany?(tbs: readonly Uint8Array[]): Promise<Bytes[]>
+  /** Much will have to be signed soon: whatever `signMany` needs is started, so that its first call does not wait for it. */
+  expectMany?(): void
 }
 
 /** Where signatures are sampled, one in this many is verified before it is returned; the first always. */
@@ -128,6 +130,10 @@ export class SoftwareSigner implements Signer {
     if (this.#bulk !== undefined && tbs.length >= BULK) return this.#signOnThreads(tbs, this.#bulk())
     if (QUICK.includes(this.keyAlgorithm)) return tbs.map(one => this.signNow(one))
     return Promise.all(tbs.map(one => this.sign(one)))
+  }
+
+  expectMany(): void {
+    this.#bulk?.()
   }
 
   /** The threads check themselves, each as this signer would. */

@@ -147,6 +147,7 @@ function observedSigner(signer: Signer, observation: Observation): Signer {
     }
   }
   const many = signer.signMany?.bind(signer)
+  const expect = signer.expectMany?.bind(signer)
   return {
     keyUri,
     keyAlgorithm,
@@ -155,5 +156,6 @@ function observedSigner(signer: Signer, observation: Observation): Signer {
     selfChecked,
     sign: (tbs, signal) => watch(1, () => signer.sign(tbs, signal)),
     ...(many === undefined ? {} : { signMany: (tbs: readonly Uint8Array[]) => watch(tbs.length, () => many(tbs)) }),
+    ...(expect === undefined ? {} : { expectMany: expect }),
   }
 }

@@ -10,6 +10,7 @@ import type { AuthorityDirectory } from './authorities.ts'
 import { replacedName } from './certificate-record.ts'
 import type { CertificateFacts, IssuanceRequest } from './issuance-request.ts'
 import { type PreparedCertificate, prepareCertificate, prepareMany } from './prepare.ts'
+import type { Profile } from './profile.ts'
 import { assertSigned, type SignedCertificate, signMany, signPrepared } from './sign.ts'
 import { assertActive } from './signing-authority.ts'
 
@@ -53,6 +54,12 @@ export class CertificateIssuer {
     const settings = await authorities.settings()
     const authority = await authorities.issuing(first.profile, first.authority)
     return prepareMany(requests, authority, { settings, random })
+  }
+
+  /** Much of this profile will be signed soon: see `Signer.expectMany`. What is wrong with the authority is said where it is asked to sign. */
+  async expectMany(profile: Profile): Promise<void> {
+    const authority = await this.#ports.authorities.issuing(profile).catch(() => undefined)
+    authority?.signer.expectMany?.()
   }
 
   /** Signs what was prepared, once. Throws as `signPrepared`, and `authority.*` where the authority issues no more. */

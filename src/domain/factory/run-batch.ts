@@ -238,6 +238,8 @@ class BatchRun {
 
   /** Decides a chunk, and lets it be signed and become durable while the caller goes on. */
   async take({ inputs, requests }: ReadChunk): Promise<void> {
+    // Where there is a whole chunk there are more: the threads that sign start while this one decides.
+    if (inputs.length === CHUNK_UNITS) await this.#ports.issuer.expectMany(this.#request.profile)
     while (this.#inFlight.length >= CHUNKS_IN_FLIGHT) await this.#inFlight[0]
     if (this.#failure !== undefined) throw this.#failure
     // A unit that stands in a chunk still on its way is not in the store yet: the store's conflict tells then.

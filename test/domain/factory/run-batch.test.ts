@@ -184,6 +184,7 @@ test('the first line that names a unit counts, also where the second is signed s
   let calls = 0
   const slowAtFirst = {
     prepareMany: issuer.prepareMany.bind(issuer),
+    expectMany: issuer.expectMany.bind(issuer),
     async signMany(prepared: Parameters<CertificateIssuer['signMany']>[0]) {
       if (calls++ === 0) await setTimeout(200)
       return issuer.signMany(prepared)
