@@ -10,6 +10,7 @@ export type SectionId =
   | 'alerts'
   | 'devices'
   | 'factory'
+  | 'jobs'
   | 'campaigns'
   | 'authorities'
   | 'certificates'
@@ -38,6 +39,7 @@ export const SECTIONS: readonly Section[] = [
   { id: 'alerts', path: '/alerts', group: 'today', icon: 'alerts', key: 'e', permission: 'alert.read' },
   { id: 'devices', path: '/devices', group: 'fleet', icon: 'devices', key: 'd', permission: 'device.read' },
   { id: 'factory', path: '/factory', group: 'fleet', icon: 'factory', key: 'f', permission: 'batch.read' },
+  { id: 'jobs', path: '/jobs', group: 'fleet', icon: 'clock', key: 'j', permission: 'device.read' },
   { id: 'campaigns', path: '/campaigns', group: 'fleet', icon: 'campaigns', key: 'c', permission: 'campaign.read' },
   {
     id: 'authorities',
@@ -104,6 +106,7 @@ export const PAGES: readonly Page[] = [
   page('/devices', 'devices', () => import('./pages/devices.tsx'), 'Devices'),
   page('/devices/:id', 'devices', () => import('./pages/device.tsx'), 'Device'),
   page('/factory', 'factory', () => import('./pages/factory.tsx'), 'Factory'),
+  page('/jobs', 'jobs', () => import('./pages/jobs.tsx'), 'Jobs'),
   page('/campaigns', 'campaigns', () => import('./pages/campaigns.tsx'), 'Campaigns'),
   page('/campaigns/:name', 'campaigns', () => import('./pages/campaign.tsx'), 'Campaign'),
   page('/authorities', 'authorities', () => import('./pages/authorities.tsx'), 'Authorities'),

@@ -10,6 +10,7 @@ export const CONSOLE_SECTIONS = [
   'alerts',
   'devices',
   'factory',
+  'jobs',
   'campaigns',
   'authorities',
   'certificates',

@@ -9,7 +9,8 @@ export type Act = (typeof ACTS)[number]
 
 type State = DeviceDetail['device']['state']
 
-const FROM: Readonly<Record<Act, readonly State[]>> = {
+/** The states from which an act leads on. */
+export const FROM: Readonly<Record<Act, readonly State[]>> = {
   ship: ['manufactured'],
   suspend: ['manufactured', 'shipped', 'active'],
   resume: ['suspended'],

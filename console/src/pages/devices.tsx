@@ -2,11 +2,12 @@
 // can be kept, shared and gone back to.
 import { Button, Checkbox, Select, TextInput } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useMemo, useRef, useState } from 'react'
-import { call, type Input } from '../api/client.ts'
+import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
+import { call } from '../api/client.ts'
 import type { ListedDevice } from '../api/schema.ts'
+import { useSession } from '../api/session.ts'
 import { EmptyState } from '../parts/empty-state.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { Skeleton } from '../parts/loading.tsx'
@@ -14,52 +15,22 @@ import { Moment } from '../parts/moment.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { ProblemPanel } from '../parts/problem-panel.tsx'
 import { DeviceState } from '../parts/state-badge.tsx'
-import { Link, useSearch } from '../shell/address.tsx'
+import { Link, navigate, useSearch } from '../shell/address.tsx'
 import { texts } from '../texts/texts.ts'
-import { BulkActions } from './bulk-actions.tsx'
+import { BulkActions, type BulkTarget, Selection } from './bulk-actions.tsx'
+import { FIELDS, type Field, queryOf, STATES, standingOf, VIEW_IDS } from './device-query.ts'
+import { KeepQuestion } from './keep-question.tsx'
+import { removeView, useSavedViews } from './saved-views.ts'
 
 const t = texts.devices
 
-type DeviceQuery = NonNullable<Input<'listDevices'>['query']>
-
-const DAY = 86_400
 const PAGE = 100
 const ROW = 44
-const STATES = ['active', 'shipped', 'manufactured', 'suspended', 'retired', 'destroyed'] as const
 const COLUMNS = '28px minmax(190px, 1.6fr) minmax(110px, 1fr) 132px minmax(90px, 0.8fr) minmax(90px, 0.8fr) 120px 120px'
 
-/** Questions that people ask every day. */
-const VIEWS: readonly { readonly id: keyof typeof t.views; readonly query: DeviceQuery }[] = [
-  { id: 'newest', query: { sort: '-registered' } },
-  { id: 'ending', query: { expiresWithin: 30 * DAY, sort: 'expiry' } },
-  { id: 'silent', query: { state: ['active'], notSeenFor: 30 * DAY } },
-  { id: 'suspended', query: { state: ['suspended'] } },
-]
-
-const FIELDS = ['model', 'owner', 'site', 'group', 'batch', 'firmware', 'profile', 'authority'] as const
-
-/** The question of the address as parameters of the API. */
-function queryOf(search: URLSearchParams): DeviceQuery {
-  const view = VIEWS.find(({ id }) => id === search.get('view'))
-  const state = search.get('state')
-  const text = search.get('q')?.trim()
-  const fields = Object.fromEntries(FIELDS.flatMap(name => (search.get(name) ? [[name, search.get(name)!]] : [])))
-  // How a serial number begins is a question of its own; the API takes the model, owner and site with it.
-  if (text) {
-    const { model, owner, site } = fields
-    return { search: text, ...(model ? { model } : {}), ...(owner ? { owner } : {}), ...(site ? { site } : {}) }
-  }
-  const query: DeviceQuery = {
-    ...view?.query,
-    ...fields,
-    ...(state ? { state: [state as (typeof STATES)[number]] } : {}),
-  }
-  const conditions = Object.keys(query).filter(name => name !== 'sort')
-  if (conditions.length === 0) return { sort: '-registered' }
-  return query
-}
-
 export function Devices() {
+  const { permissions } = useSession()
+  const queries = useQueryClient()
   const [search, change] = useSearch()
   const text = search.toString()
   const query = useMemo(() => queryOf(new URLSearchParams(text)), [text])
@@ -76,6 +47,10 @@ export function Devices() {
     placeholderData: before => before,
   })
   const rows = useMemo(() => devices.data?.pages.flatMap(({ items }) => items) ?? [], [devices.data])
+  const groups = useQuery({ queryKey: ['groups'], queryFn: () => call('listGroups') })
+  const standing = useMemo(() => standingOf(query, groups.data?.items ?? []), [query, groups.data])
+  const [acting, setActing] = useState<BulkTarget>()
+  const mayAct = permissions.has('device.write') || permissions.has('device.end')
   const toggle = (device: ListedDevice) => {
     const next = new Map(chosen)
     if (!next.delete(device.id)) next.set(device.id, device)
@@ -85,8 +60,41 @@ export function Devices() {
   return (
     <div className="tm-page tm-page-fill">
       <PageHead title={texts.sections.devices} lead={t.lead} />
-      <Toolbar search={search} change={change} />
-      {chosen.size > 0 && <BulkActions chosen={[...chosen.values()]} onClear={() => setChosen(new Map())} />}
+      <Toolbar
+        search={search}
+        change={change}
+        actions={
+          <>
+            <KeepQuestion query={query} address={text} standing={standing} />
+            {mayAct && (
+              <Button
+                variant="default"
+                disabled={!standing || rows.length === 0 || chosen.size > 0}
+                onClick={() => standing && setActing({ query: standing })}
+              >
+                {texts.bulk.actOnAll}
+              </Button>
+            )}
+          </>
+        }
+      />
+      {chosen.size > 0 && (
+        <Selection
+          chosen={[...chosen.values()]}
+          onClear={() => setChosen(new Map())}
+          onAct={() => setActing({ chosen: [...chosen.values()] })}
+        />
+      )}
+      {acting && (
+        <BulkActions
+          target={acting}
+          onClose={done => {
+            setActing(undefined)
+            if (done) setChosen(new Map())
+            if (done) void queries.invalidateQueries()
+          }}
+        />
+      )}
       <div className="tm-card tm-list">
         {devices.isError && rows.length === 0 ? (
           <div className="tm-card-body">
@@ -126,16 +134,19 @@ function clear(search: URLSearchParams, change: (members: Record<string, undefin
 interface ToolbarProps {
   readonly search: URLSearchParams
   readonly change: (members: Readonly<Record<string, string | undefined>>) => void
+  readonly actions: ReactNode
 }
 
-function Toolbar({ search, change }: ToolbarProps) {
+function Toolbar({ search, change, actions }: ToolbarProps) {
   const [typed, setTyped] = useState(search.get('q') ?? '')
   const settle = useDebouncedCallback((text: string) => change({ q: text }), 150)
   const asked = search.get('q') ?? ''
   useEffect(() => setTyped(asked), [asked])
   const state = search.get('state')
   const view = search.get('view')
-  const [field, setField] = useState<(typeof FIELDS)[number]>('model')
+  const [field, setField] = useState<Field>('model')
+  const saved = useSavedViews()
+  const address = search.toString()
   const active = FIELDS.filter(name => search.get(name))
   return (
     <>
@@ -155,9 +166,9 @@ function Toolbar({ search, change }: ToolbarProps) {
           aria-label={t.fieldLabel}
           data={FIELDS.map(name => ({ value: name, label: t.fields[name] }))}
           value={field}
-          onChange={value => value && setField(value as (typeof FIELDS)[number])}
+          onChange={value => value && setField(value as Field)}
           allowDeselect={false}
-          w={150}
+          w={124}
         />
         <FieldValue
           key={field}
@@ -165,10 +176,11 @@ function Toolbar({ search, change }: ToolbarProps) {
           value={search.get(field) ?? ''}
           onChange={value => change({ [field]: value })}
         />
+        {actions}
       </div>
       <div className="tm-toolbar">
         <div className="tm-chips">
-          {VIEWS.map(({ id }) => (
+          {VIEW_IDS.map(id => (
             <button
               key={id}
               type="button"
@@ -178,6 +190,26 @@ function Toolbar({ search, change }: ToolbarProps) {
             >
               {t.views[id]}
             </button>
+          ))}
+          {saved.map(({ name, query }) => (
+            <span key={name} className="tm-chip-pair">
+              <button
+                type="button"
+                className="tm-chip"
+                aria-pressed={address === query}
+                onClick={() => navigate(`/devices?${query}`)}
+              >
+                <Icon name="bookmark" size={12} /> {name}
+              </button>
+              <button
+                type="button"
+                className="tm-chip"
+                aria-label={t.removeView(name)}
+                onClick={() => removeView(name)}
+              >
+                <Icon name="close" size={12} />
+              </button>
+            </span>
           ))}
           <span className="tm-chip-gap" />
           {STATES.map(each => (
@@ -210,7 +242,7 @@ function Toolbar({ search, change }: ToolbarProps) {
 }
 
 interface FieldValueProps {
-  readonly name: (typeof FIELDS)[number]
+  readonly name: Field
   readonly value: string
   readonly onChange: (value: string) => void
 }
@@ -227,7 +259,7 @@ function FieldValue({ name, value, onChange }: FieldValueProps) {
         value={value || null}
         onChange={chosen => onChange(chosen ?? '')}
         clearable
-        w={190}
+        w={150}
       />
     )
   }
@@ -240,11 +272,11 @@ function FieldValue({ name, value, onChange }: FieldValueProps) {
     >
       <TextInput
         aria-label={t.valueLabel(t.fields[name])}
-        placeholder={t.valuePlaceholder}
+        placeholder={name === 'label' ? t.labelPlaceholder : t.valuePlaceholder}
         value={typed}
         onChange={event => setTyped(event.currentTarget.value)}
         rightSection={<Icon name="filter" size={15} />}
-        w={190}
+        w={150}
       />
     </form>
   )

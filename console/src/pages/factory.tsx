@@ -2,12 +2,13 @@
 // results to take along. And every batch that there was.
 import { Button, Select, TextInput } from '@mantine/core'
 import { useMutation, useQuery } from '@tanstack/react-query'
-import { type FormEvent, useRef, useState } from 'react'
+import { type FormEvent, useState } from 'react'
 import { addressOf, call } from '../api/client.ts'
 import type { BatchTrial, Upload } from '../api/schema.ts'
 import { useSession } from '../api/session.ts'
 import { Card } from '../parts/card.tsx'
 import { EmptyState } from '../parts/empty-state.tsx'
+import { FileDrop } from '../parts/file-drop.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { JobProgress } from '../parts/job-progress.tsx'
 import { Loaded } from '../parts/loading.tsx'
@@ -17,6 +18,8 @@ import { ProblemPanel } from '../parts/problem-panel.tsx'
 import { StateBadge } from '../parts/state-badge.tsx'
 import { Link } from '../shell/address.tsx'
 import { texts } from '../texts/texts.ts'
+import { type Column, type CsvHead, isUnderstood, mappingProblem, readCsvHead, withHeadings } from './csv-columns.ts'
+import { MapColumns } from './map-columns.tsx'
 
 const t = texts.factory
 const FILES = ['results.csv', 'rejects.csv', 'manifest.json', 'manifest.json.p7s'] as const
@@ -36,28 +39,39 @@ export function Factory() {
 
 function NewBatch() {
   const profiles = useQuery({ queryKey: ['profiles'], queryFn: () => call('listProfiles'), retry: false })
-  const input = useRef<HTMLInputElement>(null)
   const [file, setFile] = useState<File>()
-  const [over, setOver] = useState(false)
+  const [head, setHead] = useState<CsvHead>()
+  const [columns, setColumns] = useState<readonly Column[]>()
   const [profile, setProfile] = useState('idevid')
   const [model, setModel] = useState('')
   const [job, setJob] = useState<string>()
-  const upload = useMutation<Upload, unknown, File>({
+  const upload = useMutation<Upload, unknown, Blob>({
     mutationFn: given => call('uploadBatch', { body: given.slice(0, given.size, 'application/octet-stream') as never }),
   })
   const plan = () => ({ upload: upload.data!.id, profile, ...(model.trim() ? { model: model.trim() } : {}) })
   const trial = useMutation({ mutationFn: () => call('tryBatch', { body: plan() }) })
   const run = useMutation({ mutationFn: () => call('runBatch', { body: plan() }), onSuccess: made => setJob(made.id) })
 
-  const take = (files: FileList | null) => {
-    const [given] = files ?? []
+  const take = async ([given]: readonly File[]) => {
     if (!given) return
+    const found = await readCsvHead(given)
     setFile(given)
+    setHead(found)
+    setColumns(undefined)
     setJob(undefined)
+    upload.reset()
     trial.reset()
     run.reset()
-    upload.mutate(given)
+    // Headings that are not ours are explained first.
+    if (found && !isUnderstood(found)) setColumns(found.columns)
+    else upload.mutate(given)
   }
+  const map = (next: readonly Column[]) => {
+    upload.reset()
+    trial.reset()
+    setColumns(next)
+  }
+  const problem = columns ? mappingProblem(columns) : null
   const submit = (event: FormEvent) => {
     event.preventDefault()
     trial.mutate()
@@ -67,35 +81,39 @@ function NewBatch() {
     <Card title={t.make} lead={t.makeLead}>
       <div className="tm-grid">
         <div className="tm-5 tm-stack">
-          {/* biome-ignore lint/a11y/noStaticElementInteractions: the button inside does the same with the keyboard */}
-          <div
-            className="tm-drop"
-            data-over={over}
-            onDragOver={event => {
-              event.preventDefault()
-              setOver(true)
-            }}
-            onDragLeave={() => setOver(false)}
-            onDrop={event => {
-              event.preventDefault()
-              setOver(false)
-              take(event.dataTransfer.files)
-            }}
+          <FileDrop
+            choose={t.choose}
+            accept=".csv,.ndjson,.txt,.pem,.tar"
+            busy={upload.isPending}
+            onFiles={files => void take(files)}
           >
-            <Icon name="upload" size={24} />
-            <span>{file ? t.file(file.name, file.size) : t.drop}</span>
-            <Button variant="default" size="xs" loading={upload.isPending} onClick={() => input.current?.click()}>
-              {t.choose}
-            </Button>
-            <input
-              ref={input}
-              type="file"
-              hidden
-              aria-label={t.choose}
-              accept=".csv,.ndjson,.txt,.pem,.tar"
-              onChange={event => take(event.currentTarget.files)}
-            />
-          </div>
+            {file ? t.file(file.name, file.size) : t.drop}
+          </FileDrop>
+          {head && columns && (
+            <section className="tm-form" aria-label={t.map.title}>
+              <p className="tm-plain">{t.map.lead}</p>
+              <MapColumns columns={columns} onChange={map} />
+              {problem && <p className="tm-dim tm-plain">{t.map.problems[problem]}</p>}
+              {!upload.data && (
+                <div>
+                  <Button
+                    disabled={problem !== null}
+                    loading={upload.isPending}
+                    onClick={() => upload.mutate(withHeadings(file!, head, columns))}
+                  >
+                    {t.map.send}
+                  </Button>
+                </div>
+              )}
+            </section>
+          )}
+          {head && !columns && upload.data && (
+            <div>
+              <Button size="xs" variant="subtle" onClick={() => map(head.columns)}>
+                {t.map.change}
+              </Button>
+            </div>
+          )}
           <form className="tm-form" onSubmit={submit}>
             <div className="tm-form-row">
               <Select

@@ -9,6 +9,10 @@ const t = texts.editor
 
 export interface DocumentEditorProps {
   readonly document: Readonly<Record<string, unknown>>
+  /** Takes the place of what stands in the field, each time that it is another one: filled in by something beside the editor. */
+  readonly filled?: Readonly<Record<string, unknown>> | undefined
+  /** Nothing of it is stored yet: it may be saved as it is. */
+  readonly isNew?: boolean
   readonly label: string
   readonly editable: boolean
   readonly rows?: number
@@ -18,12 +22,16 @@ export interface DocumentEditorProps {
   readonly aside?: ReactNode
 }
 
-export function DocumentEditor({ document, label, editable, rows = 22, onDraft, save, aside }: DocumentEditorProps) {
+export function DocumentEditor(props: DocumentEditorProps) {
+  const { document, filled, isNew = false, label, editable, rows = 22, onDraft, save, aside } = props
   const stored = JSON.stringify(document, null, 2)
   const [text, setText] = useState(stored)
   const [busy, setBusy] = useState(false)
   const [thrown, setThrown] = useState<unknown>()
   useEffect(() => setText(stored), [stored])
+  useEffect(() => {
+    if (filled) setText(JSON.stringify(filled, null, 2))
+  }, [filled])
   const draft = parse(text)
   // biome-ignore lint/correctness/useExhaustiveDependencies: the draft follows from the text
   useEffect(() => onDraft?.(draft), [text])
@@ -57,7 +65,7 @@ export function DocumentEditor({ document, label, editable, rows = 22, onDraft, 
         <div className="tm-actions">
           {editable && (
             <>
-              <Button onClick={() => void submit()} loading={busy} disabled={!draft || text === stored}>
+              <Button onClick={() => void submit()} loading={busy} disabled={!draft || (!isNew && text === stored)}>
                 {t.save}
               </Button>
               <Button variant="default" onClick={() => setText(stored)} disabled={text === stored}>

@@ -1,5 +1,6 @@
 // A factory's input file as a stream of units. Understood by what they hold, not by their names:
-// - CSV with a header: `serial`, and optionally `model`, `csr`, `publickey` (PEM, base64 or hex DER); or one serial number a line;
+// - CSV with a header: `serial`, and optionally `model`, `csr`, `publickey` (PEM, base64 or hex DER), labels by their names, and columns
+//   without a heading, which are left out; or one serial number a line;
 // - NDJSON with the same keys;
 // - a PEM file, folder or .tar of CSRs or public keys: the serial number comes from the CSR's subject, else from the file's name.
 import { createHash } from 'node:crypto'
@@ -115,7 +116,7 @@ async function* csvUnits(path: string, defaultModel: string): AsyncGenerator<Uni
       const value = fields[at]
       if (!value) return
       if (column) values[column] = value
-      else labels[names[at] ?? ''] = value
+      else if (names[at]) labels[names[at]] = value
     })
     yield unitOf(line, values, labels, defaultModel)
   }
