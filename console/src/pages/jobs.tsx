@@ -33,7 +33,7 @@ export function Jobs() {
               {items.map(job => (
                 <Card
                   key={job.id}
-                  title={t.acts[job.act]}
+                  title={t.acts[job.act as keyof typeof t.acts] ?? job.act}
                   lead={
                     <>
                       {t.begun} <Moment at={job.createdAt} /> · <code>{job.requestedBy}</code>

@@ -44,7 +44,11 @@ export function JobProgress({ id, children }: JobProgressProps) {
               </Button>
             )}
           </div>
-          <ProgressBar done={job.done} of={job.total ?? job.done} label={t.states[job.state]} />
+          <ProgressBar
+            done={job.done}
+            of={job.state === 'finished' ? job.done : (job.total ?? job.done)}
+            label={t.states[job.state]}
+          />
           {job.failures.length > 0 && (
             <ul className="tm-effects">
               {job.failures.map(({ what, code }) => (

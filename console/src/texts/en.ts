@@ -676,6 +676,8 @@ export const en = {
       'devices.retire': 'Retire devices',
       'devices.properties': 'Say something of devices',
       'devices.renew': 'Ask devices to renew',
+      'certificates.revoke': 'Revoke certificates',
+      'certificates.release': 'Release certificates',
       'batch.run': 'Run a factory batch',
     },
   },
