@@ -81,9 +81,8 @@ function checkUsage(options: Options): void {
 }
 
 async function run(options: Options, store: Store): Promise<RevocationOutcome> {
-  const { parseRevocationReason, releaseCertificate, revokeCertificate, revokeDevice } = await import(
-    '../domain/revocation/revoke.ts'
-  )
+  const { parseRevocationReason } = await import('../domain/revocation/terms.ts')
+  const { releaseCertificate, revokeCertificate, revokeDevice } = await import('../domain/revocation/revoke.ts')
   const ports = { store, clock: systemClock }
   if (options.device !== undefined) {
     const device = await findDevice(store.read, options.device, options.model)

@@ -18,7 +18,7 @@ import type { Device, DeviceState } from './device/device.ts'
 import type { DeviceHealth } from './device/device-health.ts'
 import type { DeviceKey, KeyState } from './device/device-key.ts'
 import type { DeviceProperty, PropertyName } from './device/device-property.ts'
-import type { DeviceQuery, SelectedDevice } from './device/device-query.ts'
+import type { DeviceQuery, DeviceSketch, SelectedDevice } from './device/device-query.ts'
 import type { KeyHolding } from './device/key-holding.ts'
 import type { OwnershipTransfer, TransferState } from './device/ownership.ts'
 import type { Statement } from './device/statement.ts'
@@ -43,6 +43,7 @@ import type { KeptAnswer } from './kept-answer.ts'
 import type { Enrolment, EnrolmentState } from './ra/enrolment.ts'
 import type { Token } from './ra/token.ts'
 import type { Credential, PlanMeasure, PlannedBucket } from './renewal/credential.ts'
+import type { CertificateConditions, SelectedCertificate } from './revocation/certificate-query.ts'
 import type { Activity } from './statistics/activity.ts'
 
 /** Read once per use case; the value is passed on. */
@@ -65,7 +66,6 @@ export interface Publication {
   readonly nextUpdate: UnixSeconds
 }
 
-/** Work that a change causes. Rows with the same topic and key coalesce into one; `version` tells a later request from the leased one. */
 /** What outlets need to know of a publication before they serve its octets. */
 export interface PublicationHead extends Omit<Publication, 'bytes'> {
   readonly octets: number
@@ -73,6 +73,7 @@ export interface PublicationHead extends Omit<Publication, 'bytes'> {
   readonly sha256: string
 }
 
+/** Work that a change causes. Rows with the same topic and key coalesce into one; `version` tells a later request from the leased one. */
 export interface Work {
   /**
    * `crl`, `crl_full`: lists of the shard `<authority>/<shard>`, the delta at once and the full one when it is its turn; `status`: the status
@@ -206,7 +207,6 @@ export type Write =
       readonly from: CertificateStatus['kind']
       readonly holdEnds?: UnixSeconds
       readonly to: CertificateStatus
-    }
       /** The shard of the certificate: the change is looked up by it. */
       readonly crlShard: number
       /** Position of its entry in this change set: one entry for each change, which is also its place in the log of status changes. */
@@ -218,6 +218,7 @@ export type Write =
       readonly authorityId: AuthorityId
       readonly serialNumber: SerialNumber
       readonly status: CertificateStatus['kind']
+    }
   /** Fails with `token.exists`. */
   | { readonly kind: 'token.insert'; readonly token: Token }
   /** Fails with `token.used` where it was used or cancelled before. */
@@ -372,7 +373,6 @@ export interface Page<T> {
   readonly next: string | null
 }
 
-/** Questions. Every one is answered from an index, whatever the size of the store. */
 export interface StatusChangesAsked {
   /** A position in the log; -1 for all. What was committed before `auditHead` was read stands below its size. */
   readonly after: number
@@ -424,6 +424,7 @@ export interface RevokedPage {
   readonly notAfter: Float64Array
 }
 
+/** Questions. Every one is answered from an index, whatever the size of the store. */
 export interface StoreReader {
   /** Grows with every committed change, whichever process made it: what is cached under an older value is stale. */
   changeMarker(): Promise<number>
@@ -448,6 +449,8 @@ export interface StoreReader {
   }): Promise<Page<Device>>
   /** Devices whose serial number begins so, in order of model and serial number. */
   devicesBeginning(prefix: string, page: { after?: string; limit: number; model?: string }): Promise<Page<Device>>
+  /** What previews tell of these devices; at most 2,000 at once. */
+  deviceSketches(ids: readonly DeviceId[]): Promise<DeviceSketch[]>
   /** Of these serial numbers of the model, the devices that exist. For batches: at most 2,000 at once. */
   devicesAmong(model: string, serialNumbers: readonly string[]): Promise<Device[]>
 
@@ -475,6 +478,8 @@ export interface StoreReader {
 
   credential(deviceId: DeviceId, profile: string): Promise<Credential | undefined>
   credentialsOfDevice(id: DeviceId): Promise<Credential[]>
+  /** For acts on many: at most 2,000 devices at once. */
+  credentialsOfDevices(ids: readonly DeviceId[]): Promise<Credential[]>
   /** Whose previous certificate has come to its end, soonest first, at most `limit`. */
   credentialsToRetire(now: UnixSeconds, limit: number): Promise<Credential[]>
   /** In order of expiry: those that expire in [from, until). */
@@ -495,6 +500,8 @@ export interface StoreReader {
   campaignsAtWork(): Promise<Campaign[]>
   campaignCounts(id: CampaignId): Promise<CampaignCount[]>
   campaignDevice(id: CampaignId, device: DeviceId): Promise<CampaignDevice | undefined>
+  /** How many of these devices the campaign has yet to ask, or has asked and waits for; at most 2,000 at once. */
+  campaignDevicesUnderWay(id: CampaignId, devices: readonly DeviceId[]): Promise<number>
   /** In order of wave, and in a wave in order of the time of their last change. */
   campaignDevices(
     id: CampaignId,
@@ -506,6 +513,8 @@ export interface StoreReader {
   keyHolding(id: KeyId): Promise<KeyHolding | undefined>
   /** Oldest first. */
   keysOfDevice(id: DeviceId): Promise<DeviceKey[]>
+  /** For acts on many: at most 2,000 devices at once. */
+  keysOfDevices(ids: readonly DeviceId[]): Promise<DeviceKey[]>
   /** Of these keys, the ones that are known. For batches: at most 2,000 at once. */
   keysAmong(ids: readonly KeyId[]): Promise<DeviceKey[]>
 
@@ -517,6 +526,13 @@ export interface StoreReader {
   ): Promise<ReadonlyMap<SerialNumber, CertificateStanding>>
   /** Of whichever authority; at most 100. */
   certificatesBySerial(serialNumber: SerialNumber): Promise<CertificateRecord[]>
+  /** Certificates of devices that meet the conditions, in the order of issue; at most 2,000 at once. */
+  selectCertificates(
+    conditions: CertificateConditions,
+    page: { after?: string; limit: number },
+  ): Promise<Page<SelectedCertificate>>
+  /** All that these devices were issued, of each in the order of issue. For acts on many: at most 2,000 devices at once. */
+  certificatesOfDevices(ids: readonly DeviceId[]): Promise<SelectedCertificate[]>
   /** Newest first. */
   certificatesOfDevice(id: DeviceId): Promise<CertificateRecord[]>
   /** Everything that the authority issued, in the order of issue: how far it reaches. At most 2,000 at once. */
@@ -530,6 +546,16 @@ export interface StoreReader {
   holdsEnded(now: UnixSeconds, limit: number): Promise<CertificateRecord[]>
   /** All certificates, streamed in the order of issue: for verification and export, never for a request. */
   allCertificates(): AsyncIterable<CertificateRecord>
+  /** Changes of status behind the position `after` in the log, in its order: of all, of an authority, or of one of its shards. */
+  statusChanges(asked: StatusChangesAsked): Promise<StatusChange[]>
+  /**
+   * What the authority issued behind the position `after` and not behind `upTo`, in the order of issue; at most 4,096 at once. The page
+   * after it begins behind the last `auditIndexes`; one with less than was asked for is the last.
+   */
+  universe(
+    authorityId: AuthorityId,
+    page: { readonly after: number; readonly upTo: number; readonly limit: number },
+  ): Promise<UniversePage>
   /**
    * How many entries the CRL of a shard has, and the entries, streamed in order of serial number: revoked and held certificates
    * whose last second is `expiresAfter` or later.
@@ -544,6 +570,8 @@ export interface StoreReader {
     readonly status: CertificateStatus
     readonly notAfter: UnixSeconds
   }>
+  /** The same as columns, page after page. */
+  revokedPages(authorityId: AuthorityId, crlShard: number, expiresAfter: UnixSeconds): AsyncIterable<RevokedPage>
 
   token(id: TokenId): Promise<Token | undefined>
   tokenByHash(secretHash: string): Promise<Token | undefined>
@@ -551,16 +579,6 @@ export interface StoreReader {
   openTokensOfDevice(id: DeviceId): Promise<Token[]>
   /** Newest first. */
   tokens(page: { after?: string; limit: number }): Promise<Page<Token>>
-  /** Changes of status behind the position `after` in the log, in its order: of all, of an authority, or of one of its shards. */
-  statusChanges(asked: StatusChangesAsked): Promise<StatusChange[]>
-  /**
-   * What the authority issued behind the position `after` and not behind `upTo`, in the order of issue; at most 4,096 at once. The page
-   * after it begins behind the last `auditIndexes`; one with less than was asked for is the last.
-   */
-  universe(
-    authorityId: AuthorityId,
-    page: { readonly after: number; readonly upTo: number; readonly limit: number },
-  ): Promise<UniversePage>
   /** All tokens, streamed in order of id: for verification, never for a request. */
   allTokens(): AsyncIterable<Token>
   enrolment(digest: RequestDigest): Promise<Enrolment | undefined>
@@ -575,13 +593,20 @@ export interface StoreReader {
   batches(page: { after?: string; limit: number }): Promise<Page<Batch>>
 
   authorities(): Promise<Authority[]>
-  /** The same as columns, page after page. */
-  revokedPages(authorityId: AuthorityId, crlShard: number, expiresAfter: UnixSeconds): AsyncIterable<RevokedPage>
   /** The version in force, or the named one. */
   document(kind: DocumentVersion['kind'], name: string, version?: number): Promise<DocumentVersion | undefined>
   /** Each name's version in force. */
   documents(kind: DocumentVersion['kind']): Promise<DocumentVersion[]>
+  /** With all its octets: for those that are small. */
   publication(name: string): Promise<Publication | undefined>
+  publicationHead(name: string): Promise<PublicationHead | undefined>
+  /**
+   * A piece of the publication as it was under this number: `PUBLICATION_PIECE` octets from `piece` times as many on. `undefined` where there
+   * is no such piece, or it was replaced; of those in pieces, the one before the one in place is kept.
+   */
+  publicationPiece(name: string, number: number, piece: number): Promise<Uint8Array | undefined>
+  /** How many pieces `publication.sweep` would forget; at most `limit`. */
+  stalePieces(name: string, limit: number): Promise<number>
 
   operator(id: Operator['id']): Promise<Operator | undefined>
   /** `email` in small letters. */
@@ -604,14 +629,6 @@ export interface StoreReader {
   /** Newest first. */
   approvals(page: { after?: string; limit: number; state?: ApprovalState }): Promise<Page<Approval>>
   /** Those that wait and whose time is over, at most `limit`. */
-  publicationHead(name: string): Promise<PublicationHead | undefined>
-  /**
-   * A piece of the publication as it was under this number: `PUBLICATION_PIECE` octets from `piece` times as many on. `undefined` where there
-   * is no such piece, or it was replaced; of those in pieces, the one before the one in place is kept.
-   */
-  publicationPiece(name: string, number: number, piece: number): Promise<Uint8Array | undefined>
-  /** How many pieces `publication.sweep` would forget; at most `limit`. */
-  stalePieces(name: string, limit: number): Promise<number>
   approvalsOverdue(now: UnixSeconds, limit: number): Promise<Approval[]>
 
   /** Work that waits to be done, by topic: how much, and since when the first is due; topics without any are left out. */

@@ -3,7 +3,7 @@
 import { TouchmarkError } from '../core/errors.ts'
 
 /** The second round looks whether something slipped through, a third needs another one to; eight mean that somebody keeps at it. */
-const MAX_ROUNDS = 8
+export const MAX_ROUNDS = 8
 
 /**
  * Calls `round` until it answers `null`: nothing was left to change. A conflict means that the facts moved, and the round is taken again.
@@ -20,10 +20,15 @@ export async function untilNothingIsLeft<T>(
       if (outcome === null) return changed
       changed.push(outcome)
     } catch (thrown) {
-      if (!(thrown instanceof TouchmarkError) || !MOVED.test(thrown.code)) throw thrown
+      if (!hasMoved(thrown)) throw thrown
     }
     if (count === MAX_ROUNDS) throw contended(changed)
   }
+}
+
+/** Whether the change found other facts than it was made from: read again, it may be made again. */
+export function hasMoved(thrown: unknown): boolean {
+  return thrown instanceof TouchmarkError && MOVED.test(thrown.code)
 }
 
 /** What a write says that found another state than it expects. */

@@ -2,7 +2,8 @@
 // stays where it is, and is taken on again when its lease is over.
 import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
 import { LEASE_SECONDS, movedJob, type StoredJob } from '../domain/jobs/job.ts'
-import { type DeviceJobPorts, runDeviceJob } from '../domain/jobs/run-device-job.ts'
+import type { DeviceJobPorts } from '../domain/jobs/run-device-job.ts'
+import { runJob } from '../domain/jobs/run-job.ts'
 import { endOf } from '../domain/jobs/start-job.ts'
 import { errorFields, type Logger } from './logger.ts'
 
@@ -53,7 +54,7 @@ export class JobRunner implements AsyncDisposable {
     const { logger } = this.#ports
     try {
       if (job.act === 'batch.run') await this.#ports.runBatch(job, this.#stop.signal)
-      else await runDeviceJob(job, this.#ports, this.#stop.signal)
+      else await runJob(job, this.#ports, this.#stop.signal)
     } catch (thrown) {
       logger.error('job.stopped', { job: job.id, act: job.act, ...errorFields(thrown) })
       await this.#settle(job, asTouchmarkError(thrown)).catch(cause =>

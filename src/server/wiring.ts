@@ -13,6 +13,7 @@ import { advanceCampaigns } from '../domain/campaign/advance-campaigns.ts'
 import { completeDueTransfers } from '../domain/device/complete-transfers.ts'
 import { type AuthorityId, authorityId } from '../domain/ids.ts'
 import { retireDue } from '../domain/renewal/seen-in-use.ts'
+import { endDueHolds } from '../domain/revocation/end-holds.ts'
 import { OcspResponders } from '../domain/revocation/ocsp-responders.ts'
 import { OcspService } from '../domain/revocation/ocsp-service.ts'
 import {
@@ -303,6 +304,11 @@ function createJobs(instance: Instance, ports: JobPorts): Job[] {
       name: 'certificates left behind',
       everySeconds: 30,
       run: async signal => void (await retireDue({ store, clock }, signal)),
+    },
+    {
+      name: 'holds that end',
+      everySeconds: 5,
+      run: signal => endDueHolds({ store, clock }, signal),
     },
     { name: 'transfers', everySeconds: 30, run: async () => void (await completeDueTransfers({ store, clock })) },
     { name: 'approvals', everySeconds: 60, run: () => access.fourEyes.expire() },

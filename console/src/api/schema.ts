@@ -576,7 +576,8 @@ export type InclusionProof = {
 export type Job = {
   id: string
   act:
-    | 'devices.revoke'
+    | 'certificates.revoke'
+    | 'certificates.release'
     | 'devices.ship'
     | 'devices.suspend'
     | 'devices.resume'
@@ -743,6 +744,31 @@ export type RevocationOutcome = {
   unchanged: number
 }
 
+export type RevocationPreview = {
+  certificates: number
+  devices: number
+  byState: Readonly<Record<string, number>>
+  byModel: readonly { name: string; count: number }[]
+  byOwner: readonly { name: string; count: number }[]
+  others: { models: number; owners: number; withoutOwner: number }
+  byAuthority: Readonly<Record<string, number>>
+  byKeyAlgorithm: Readonly<Record<string, number>>
+  byProfile: Readonly<Record<string, number>>
+  left: { some: number; none: number }
+  contact: { recent: number; silent: number; never: number }
+  believedUntil: readonly { withinDays: number | null; credentials: number }[]
+  lastExpiry: string | null
+  campaigns: readonly { id: string; name: string; devices: number }[]
+  sample: readonly {
+    issuer: string
+    serialNumber: string
+    profile: string
+    notAfter: string
+    device: { id: string; model: string; serialNumber: string; owner: string | null }
+  }[]
+  fourEyes: boolean
+}
+
 export type Role = {
   name: string
   description: string
@@ -846,6 +872,42 @@ export type UndeliveredNotice = {
 }
 
 export type Upload = { id: string; octets: number; expectedUnits: number | null; at: string }
+
+export type Verdict = {
+  good: boolean
+  code: string
+  at: string
+  reasons: readonly { code: string; message: string; evidence: Readonly<Record<string, string | number | boolean>> }[]
+  warnings: readonly { code: string; message: string; evidence: Readonly<Record<string, string | number | boolean>> }[]
+  steps: readonly {
+    step: 'path' | 'status' | 'name' | 'device' | 'key' | 'conformity' | 'algorithms' | 'validity'
+    outcome: 'good' | 'bad' | 'warning' | 'unknown' | 'not_asked'
+    text: string
+  }[]
+  path: readonly {
+    role: 'leaf' | 'intermediate' | 'anchor'
+    subject: string
+    issuer: string
+    serialNumber: string
+    notBefore: string
+    notAfter: string
+    sha256: string
+    keyAlgorithm: string
+    status: 'good' | 'revoked' | 'unknown' | 'not_asked'
+  }[]
+  policies: readonly string[]
+  daysLeft: number
+  registered: {
+    authority: string
+    profile: string
+    device: {
+      id: string
+      model: string
+      serialNumber: string
+      state: 'manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed'
+    } | null
+  } | null
+}
 
 export type Welcome = { operator: Operator }
 
@@ -1102,6 +1164,9 @@ export interface Operations {
         | 'cessationOfOperation'
         | 'certificateHold'
         | 'privilegeWithdrawn'
+      suspectSince?: string | undefined
+      undoWithinSeconds?: number | undefined
+      because?: string | undefined
     }
     answer: RevocationOutcome
   }
@@ -1124,8 +1189,31 @@ export interface Operations {
         | 'cessationOfOperation'
         | 'certificateHold'
         | 'privilegeWithdrawn'
+      suspectSince?: string | undefined
+      undoWithinSeconds?: number | undefined
+      because?: string | undefined
     }
     answer: RevocationOutcome
+  }
+  reachVerdict: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: {
+      certificate: string
+      intermediates?: readonly string[] | undefined
+      trust?: 'own' | { maker: string } | { anchors: readonly string[] } | undefined
+      at?: string | undefined
+      purpose?: 'client' | 'server' | 'code' | 'ocsp' | undefined
+      name?: { kind: 'dns' | 'ip' | 'email'; value: string } | undefined
+      crls?: readonly string[] | undefined
+      ocspResponses?: readonly string[] | undefined
+      maxDepth?: number | undefined
+      initialPolicies?: readonly string[] | undefined
+      explicitPolicy?: boolean | undefined
+      inhibitMapping?: boolean | undefined
+      inhibitAnyPolicy?: boolean | undefined
+    }
+    answer: Verdict
   }
   listEnrolments: {
     params: Record<never, never>
@@ -1661,82 +1749,6 @@ export interface Operations {
     body: undefined
     answer: Blob
   }
-  previewRevocation: {
-    params: Record<never, never>
-    query: Record<never, never>
-    body: {
-      devices: {
-        states?: readonly ('manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed')[] | undefined
-        model?: string | undefined
-        batch?: string | undefined
-        owner?: string | undefined
-        site?: string | undefined
-        labels?: Readonly<Record<string, string>> | undefined
-        profile?: string | undefined
-        authority?: string | undefined
-        keyAlgorithm?:
-          | 'P-256'
-          | 'P-384'
-          | 'P-521'
-          | 'Ed25519'
-          | 'RSA-2048'
-          | 'RSA-3072'
-          | 'RSA-4096'
-          | 'ML-DSA-44'
-          | 'ML-DSA-65'
-          | 'ML-DSA-87'
-          | undefined
-        firmware?: string | undefined
-        expiresWithinSeconds?: number | undefined
-        seenWithinSeconds?: number | undefined
-        notSeenForSeconds?: number | undefined
-      }
-    }
-    answer: BlastRadius
-  }
-  revokeMany: {
-    params: Record<never, never>
-    query: Record<never, never>
-    body: {
-      devices: {
-        states?: readonly ('manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed')[] | undefined
-        model?: string | undefined
-        batch?: string | undefined
-        owner?: string | undefined
-        site?: string | undefined
-        labels?: Readonly<Record<string, string>> | undefined
-        profile?: string | undefined
-        authority?: string | undefined
-        keyAlgorithm?:
-          | 'P-256'
-          | 'P-384'
-          | 'P-521'
-          | 'Ed25519'
-          | 'RSA-2048'
-          | 'RSA-3072'
-          | 'RSA-4096'
-          | 'ML-DSA-44'
-          | 'ML-DSA-65'
-          | 'ML-DSA-87'
-          | undefined
-        firmware?: string | undefined
-        expiresWithinSeconds?: number | undefined
-        seenWithinSeconds?: number | undefined
-        notSeenForSeconds?: number | undefined
-      }
-      reason:
-        | 'unspecified'
-        | 'keyCompromise'
-        | 'cACompromise'
-        | 'affiliationChanged'
-        | 'superseded'
-        | 'cessationOfOperation'
-        | 'certificateHold'
-        | 'privilegeWithdrawn'
-      expectedDevices: number
-    }
-    answer: { outcome: 'done' | 'waiting'; result: Job | null; approval: Approval | null }
-  }
   actOnDevices: {
     params: Record<never, never>
     query: Record<never, never>
@@ -1797,6 +1809,221 @@ export interface Operations {
     query: Record<never, never>
     body: undefined
     answer: Job
+  }
+  previewRevocation: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: {
+      certificates?:
+        | {
+            authority?: string | undefined
+            profile?: string | undefined
+            keyAlgorithm?:
+              | 'P-256'
+              | 'P-384'
+              | 'P-521'
+              | 'Ed25519'
+              | 'RSA-2048'
+              | 'RSA-3072'
+              | 'RSA-4096'
+              | 'ML-DSA-44'
+              | 'ML-DSA-65'
+              | 'ML-DSA-87'
+              | undefined
+            batch?: string | undefined
+            issuedFrom?: string | undefined
+            issuedBefore?: string | undefined
+            expiresFrom?: string | undefined
+            expiresBefore?: string | undefined
+          }
+        | undefined
+      devices?:
+        | {
+            states?:
+              | readonly ('manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed')[]
+              | undefined
+            model?: string | undefined
+            batch?: string | undefined
+            owner?: string | undefined
+            site?: string | undefined
+            labels?: Readonly<Record<string, string>> | undefined
+            profile?: string | undefined
+            authority?: string | undefined
+            keyAlgorithm?:
+              | 'P-256'
+              | 'P-384'
+              | 'P-521'
+              | 'Ed25519'
+              | 'RSA-2048'
+              | 'RSA-3072'
+              | 'RSA-4096'
+              | 'ML-DSA-44'
+              | 'ML-DSA-65'
+              | 'ML-DSA-87'
+              | undefined
+            firmware?: string | undefined
+            expiresWithinSeconds?: number | undefined
+            seenWithinSeconds?: number | undefined
+            notSeenForSeconds?: number | undefined
+          }
+        | undefined
+      ids?: readonly string[] | undefined
+      reason?:
+        | 'unspecified'
+        | 'keyCompromise'
+        | 'cACompromise'
+        | 'affiliationChanged'
+        | 'superseded'
+        | 'cessationOfOperation'
+        | 'certificateHold'
+        | 'privilegeWithdrawn'
+        | undefined
+    }
+    answer: RevocationPreview
+  }
+  revokeMany: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: {
+      certificates?:
+        | {
+            authority?: string | undefined
+            profile?: string | undefined
+            keyAlgorithm?:
+              | 'P-256'
+              | 'P-384'
+              | 'P-521'
+              | 'Ed25519'
+              | 'RSA-2048'
+              | 'RSA-3072'
+              | 'RSA-4096'
+              | 'ML-DSA-44'
+              | 'ML-DSA-65'
+              | 'ML-DSA-87'
+              | undefined
+            batch?: string | undefined
+            issuedFrom?: string | undefined
+            issuedBefore?: string | undefined
+            expiresFrom?: string | undefined
+            expiresBefore?: string | undefined
+          }
+        | undefined
+      devices?:
+        | {
+            states?:
+              | readonly ('manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed')[]
+              | undefined
+            model?: string | undefined
+            batch?: string | undefined
+            owner?: string | undefined
+            site?: string | undefined
+            labels?: Readonly<Record<string, string>> | undefined
+            profile?: string | undefined
+            authority?: string | undefined
+            keyAlgorithm?:
+              | 'P-256'
+              | 'P-384'
+              | 'P-521'
+              | 'Ed25519'
+              | 'RSA-2048'
+              | 'RSA-3072'
+              | 'RSA-4096'
+              | 'ML-DSA-44'
+              | 'ML-DSA-65'
+              | 'ML-DSA-87'
+              | undefined
+            firmware?: string | undefined
+            expiresWithinSeconds?: number | undefined
+            seenWithinSeconds?: number | undefined
+            notSeenForSeconds?: number | undefined
+          }
+        | undefined
+      ids?: readonly string[] | undefined
+      reason:
+        | 'unspecified'
+        | 'keyCompromise'
+        | 'cACompromise'
+        | 'affiliationChanged'
+        | 'superseded'
+        | 'cessationOfOperation'
+        | 'certificateHold'
+        | 'privilegeWithdrawn'
+      suspectSince?: string | undefined
+      undoWithinSeconds?: number | undefined
+      because?: string | undefined
+      expectedCertificates?: number | undefined
+      expectedDevices?: number | undefined
+    }
+    answer: { outcome: 'done' | 'waiting'; result: Job | null; approval: Approval | null }
+  }
+  releaseMany: {
+    params: Record<never, never>
+    query: Record<never, never>
+    body: {
+      certificates?:
+        | {
+            authority?: string | undefined
+            profile?: string | undefined
+            keyAlgorithm?:
+              | 'P-256'
+              | 'P-384'
+              | 'P-521'
+              | 'Ed25519'
+              | 'RSA-2048'
+              | 'RSA-3072'
+              | 'RSA-4096'
+              | 'ML-DSA-44'
+              | 'ML-DSA-65'
+              | 'ML-DSA-87'
+              | undefined
+            batch?: string | undefined
+            issuedFrom?: string | undefined
+            issuedBefore?: string | undefined
+            expiresFrom?: string | undefined
+            expiresBefore?: string | undefined
+          }
+        | undefined
+      devices?:
+        | {
+            states?:
+              | readonly ('manufactured' | 'shipped' | 'active' | 'suspended' | 'retired' | 'destroyed')[]
+              | undefined
+            model?: string | undefined
+            batch?: string | undefined
+            owner?: string | undefined
+            site?: string | undefined
+            labels?: Readonly<Record<string, string>> | undefined
+            profile?: string | undefined
+            authority?: string | undefined
+            keyAlgorithm?:
+              | 'P-256'
+              | 'P-384'
+              | 'P-521'
+              | 'Ed25519'
+              | 'RSA-2048'
+              | 'RSA-3072'
+              | 'RSA-4096'
+              | 'ML-DSA-44'
+              | 'ML-DSA-65'
+              | 'ML-DSA-87'
+              | undefined
+            firmware?: string | undefined
+            expiresWithinSeconds?: number | undefined
+            seenWithinSeconds?: number | undefined
+            notSeenForSeconds?: number | undefined
+          }
+        | undefined
+      ids?: readonly string[] | undefined
+      because?: string | undefined
+      expectedCertificates: number
+    }
+    answer: { outcome: 'done' | 'waiting'; result: Job | null; approval: Approval | null }
+  }
+  undoRevocation: {
+    params: { job: string }
+    query: Record<never, never>
+    body: { because?: string | undefined }
+    answer: { outcome: 'done' | 'waiting'; result: Job | null; approval: Approval | null }
   }
   listAuditEntries: {
     params: Record<never, never>
@@ -2303,6 +2530,7 @@ export const OPERATIONS = {
   revokeCertificate: ['POST', '/certificates/{issuer}/{serialNumber}/revoke'],
   releaseCertificate: ['POST', '/certificates/{issuer}/{serialNumber}/release'],
   revokeDevice: ['POST', '/devices/{id}/revoke'],
+  reachVerdict: ['POST', '/verdict'],
   listEnrolments: ['GET', '/enrolments'],
   showEnrolment: ['GET', '/enrolments/{digest}'],
   approveEnrolment: ['POST', '/enrolments/{digest}/approve'],
@@ -2366,12 +2594,14 @@ export const OPERATIONS = {
   redeliverNotice: ['POST', '/undelivered-notices/{id}/redeliver'],
   discardNotice: ['DELETE', '/undelivered-notices/{id}'],
   listen: ['GET', '/events'],
-  previewRevocation: ['POST', '/revocations/preview'],
-  revokeMany: ['POST', '/revocations'],
   actOnDevices: ['POST', '/devices/actions'],
   listJobs: ['GET', '/jobs'],
   showJob: ['GET', '/jobs/{id}'],
   cancelJob: ['POST', '/jobs/{id}/cancel'],
+  previewRevocation: ['POST', '/revocations/preview'],
+  revokeMany: ['POST', '/revocations'],
+  releaseMany: ['POST', '/revocations/release'],
+  undoRevocation: ['POST', '/revocations/{job}/undo'],
   listAuditEntries: ['GET', '/audit/entries'],
   showAuditEntry: ['GET', '/audit/entries/{index}'],
   proveAuditEntry: ['GET', '/audit/entries/{index}/proof'],

@@ -9,7 +9,12 @@ import { readApproval, readApprovals, readApprovalsOverdue } from './tables/appr
 import { readAuthorities } from './tables/authority.ts'
 import { readBatch, readBatchByInput, readBatches } from './tables/batch.ts'
 import { readCampaign, readCampaignByName, readCampaigns, readCampaignsAtWork } from './tables/campaign.ts'
-import { readCampaignCounts, readCampaignDevice, readCampaignDevices } from './tables/campaign-device.ts'
+import {
+  countCampaignDevicesUnderWay,
+  readCampaignCounts,
+  readCampaignDevice,
+  readCampaignDevices,
+} from './tables/campaign-device.ts'
 import {
   countRevoked,
   readAllCertificates,
@@ -21,11 +26,13 @@ import {
   readPlatformCertificates,
   readRevoked,
 } from './tables/certificate.ts'
+import { readCertificatesOfDevices, readSelectedCertificates } from './tables/certificate-selection.ts'
 import { readCertificateStandings } from './tables/certificate-standing.ts'
 import {
   readCredential,
   readCredentialsExpiring,
   readCredentialsOfDevice,
+  readCredentialsOfDevices,
   readCredentialsOverdue,
   readCredentialsToRetire,
 } from './tables/credential.ts'
@@ -33,6 +40,7 @@ import { readDeadDeliveries, readDeliveriesDue, readDelivery } from './tables/de
 import {
   readDevice,
   readDeviceBySerial,
+  readDeviceSketches,
   readDevices,
   readDevicesAmong,
   readDevicesBeginning,
@@ -40,7 +48,7 @@ import {
 } from './tables/device.ts'
 import { readEntriesOfDevice } from './tables/device-entry.ts'
 import { readHealth } from './tables/device-health.ts'
-import { readKey, readKeysAmong, readKeysOfDevice } from './tables/device-key.ts'
+import { readKey, readKeysAmong, readKeysOfDevice, readKeysOfDevices } from './tables/device-key.ts'
 import { readAllProperties, readPropertiesOfDevice } from './tables/device-property.ts'
 import { readStatementsOfDevice } from './tables/device-statement.ts'
 import { readDocument, readDocuments } from './tables/document.ts'
@@ -54,17 +62,17 @@ import { readPasskey, readPasskeysOfOperator } from './tables/passkey.ts'
 import { countStalePieces, readPublication, readPublicationHead, readPublicationPiece } from './tables/publication.ts'
 import { readQuotaTaken } from './tables/quota.ts'
 import { readPlanned } from './tables/renewal-plan.ts'
+import { readRevokedPages } from './tables/revoked.ts'
 import { readSelectedDevices } from './tables/selection.ts'
 import { readLinkByHash, readSessionByHash, readSessionsOfOperator } from './tables/session.ts'
+import { readStatusChanges } from './tables/status-change.ts'
 import { readSuspension } from './tables/suspension.ts'
 import { readAllTokens, readOpenTokensOfDevice, readToken, readTokenByHash, readTokens } from './tables/token.ts'
-import { readRevokedPages } from './tables/revoked.ts'
+import { readUniverse } from './tables/universe.ts'
 import { readWorkWaiting } from './tables/work.ts'
 
-import { readStatusChanges } from './tables/status-change.ts'
 export function storeReader(queries: Queries): StoreReader {
   return {
-import { readUniverse } from './tables/universe.ts'
     changeMarker: async () => (await readHead(queries)).changes,
     configurationMarker: async () => (await readHead(queries)).configurationChanges,
 
@@ -73,6 +81,7 @@ import { readUniverse } from './tables/universe.ts'
     devicesBySerial: serial => readDevicesBySerial(queries, serial),
     devices: page => readDevices(queries, page),
     devicesBeginning: (prefix, page) => readDevicesBeginning(queries, prefix, page),
+    deviceSketches: ids => readDeviceSketches(queries, ids),
     devicesAmong: (model, serials) => readDevicesAmong(queries, model, serials),
 
     selectDevices: (asked, page) => readSelectedDevices(queries, asked, page),
@@ -87,6 +96,7 @@ import { readUniverse } from './tables/universe.ts'
     statementsOfDevice: id => readStatementsOfDevice(queries, id),
 
     credential: (device, profile) => readCredential(queries, device, profile),
+    credentialsOfDevices: ids => readCredentialsOfDevices(queries, ids),
     credentialsOfDevice: id => readCredentialsOfDevice(queries, id),
     credentialsToRetire: (now, limit) => readCredentialsToRetire(queries, now, limit),
     credentialsExpiring: (range, page) => readCredentialsExpiring(queries, range, page),
@@ -99,23 +109,30 @@ import { readUniverse } from './tables/universe.ts'
     campaignsAtWork: () => readCampaignsAtWork(queries),
     campaignCounts: id => readCampaignCounts(queries, id),
     campaignDevice: (id, device) => readCampaignDevice(queries, id, device),
+    campaignDevicesUnderWay: (id, devices) => countCampaignDevicesUnderWay(queries, id, devices),
     campaignDevices: (id, of, page) => readCampaignDevices(queries, id, of, page),
 
     key: id => readKey(queries, id),
     keyHolding: id => readHolding(queries, id),
     keysOfDevice: id => readKeysOfDevice(queries, id),
+    keysOfDevices: ids => readKeysOfDevices(queries, ids),
     keysAmong: ids => readKeysAmong(queries, ids),
 
     certificate: (authority, serial) => readCertificate(queries, authority, serial),
     certificateStandings: (authority, serials) => readCertificateStandings(queries, authority, serials),
     certificatesBySerial: serial => readCertificatesBySerial(queries, serial),
+    selectCertificates: (conditions, page) => readSelectedCertificates(queries, conditions, page),
+    certificatesOfDevices: ids => readCertificatesOfDevices(queries, ids),
     certificatesOfDevice: id => readCertificatesOfDevice(queries, id),
     certificatesOfAuthority: (authority, page) => readCertificatesOfAuthority(queries, authority, page),
     holdsEnded: (now, limit) => readHoldsEnded(queries, now, limit),
     platformCertificates: (authority, profile) => readPlatformCertificates(queries, authority, profile),
     allCertificates: () => readAllCertificates(queries),
+    statusChanges: asked => readStatusChanges(queries, asked),
+    universe: (authority, asked) => readUniverse(queries, authority, asked),
     revokedCount: (authority, shard, expiresAfter) => countRevoked(queries, authority, shard, expiresAfter),
     revoked: (authority, shard, expiresAfter) => readRevoked(queries, authority, shard, expiresAfter),
+    revokedPages: (authority, shard, expiresAfter) => readRevokedPages(queries, authority, shard, expiresAfter),
 
     token: id => readToken(queries, id),
     tokenByHash: secretHash => readTokenByHash(queries, secretHash),
@@ -125,11 +142,8 @@ import { readUniverse } from './tables/universe.ts'
     enrolment: digest => readEnrolment(queries, digest),
     enrolments: (state, page) => readEnrolments(queries, state, page),
     openEnrolmentsOfDevice: id => readOpenEnrolmentsOfDevice(queries, id),
-    statusChanges: asked => readStatusChanges(queries, asked),
-    universe: (authority, asked) => readUniverse(queries, authority, asked),
     quotaTaken: counter => readQuotaTaken(queries, counter),
     batch: id => readBatch(queries, id),
-    revokedPages: (authority, shard, expiresAfter) => readRevokedPages(queries, authority, shard, expiresAfter),
     batchByInput: inputDigest => readBatchByInput(queries, inputDigest),
     batches: page => readBatches(queries, page),
 
@@ -137,6 +151,9 @@ import { readUniverse } from './tables/universe.ts'
     document: (kind, name, version) => readDocument(queries, kind, name, version),
     documents: kind => readDocuments(queries, kind),
     publication: name => readPublication(queries, name),
+    publicationHead: name => readPublicationHead(queries, name),
+    publicationPiece: (name, number, piece) => readPublicationPiece(queries, name, number, piece),
+    stalePieces: (name, limit) => countStalePieces(queries, name, limit),
 
     operator: id => readOperator(queries, id),
     operatorByEmail: email => readOperatorByEmail(queries, email),
@@ -153,9 +170,6 @@ import { readUniverse } from './tables/universe.ts'
     approval: id => readApproval(queries, id),
     approvals: page => readApprovals(queries, page),
     approvalsOverdue: (now, limit) => readApprovalsOverdue(queries, now, limit),
-    publicationHead: name => readPublicationHead(queries, name),
-    publicationPiece: (name, number, piece) => readPublicationPiece(queries, name, number, piece),
-    stalePieces: (name, limit) => countStalePieces(queries, name, limit),
 
     workWaiting: () => readWorkWaiting(queries),
 

@@ -46,6 +46,12 @@ export class FourEyes {
     this.#carryOut.set(act, carryOut)
   }
 
+  /** Whether others would have to agree if the principal asked for it now. */
+  async waits(act: GuardedAct, principal: Principal): Promise<boolean> {
+    const settings = await readAccessSettings(this.#ports.store.read)
+    return (await this.#quorum(act, settings, principal)) > 0
+  }
+
   /**
    * Does it at once where nobody else has to agree, and asks for it otherwise. The caller has checked that the principal may do it. `summary`:
    * one line for those who decide. Throws `approval.too_large`, and what the act throws.

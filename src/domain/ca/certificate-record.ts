@@ -46,6 +46,12 @@ export interface CertificateRecord {
   readonly auditIndex: number
 }
 
+/** What a change of status goes by. */
+export type StatusRecord = Pick<
+  CertificateRecord,
+  'authorityId' | 'serialNumber' | 'deviceId' | 'keyId' | 'status' | 'crlShard'
+>
+
 /** Time and status together: is this certificate to be relied on at `now`? Validity ends inclusive. */
 export function isLive(record: CertificateRecord, now: UnixSeconds): boolean {
   return record.status.kind === 'good' && record.notBefore <= now && now <= record.notAfter

@@ -52,7 +52,7 @@ export type ActOf = (
 const BECAUSE = /^[\p{L}\p{N}._:#/-]{1,64}$/u
 
 /** Throws `device.because_invalid`. */
-export function becauseDetail({ because }: DeviceActBy): { readonly because?: string } {
+export function becauseDetail({ because }: Pick<DeviceActBy, 'because'>): { readonly because?: string } {
   if (because === undefined) return {}
   if (!BECAUSE.test(because)) {
     throw new TouchmarkError('device.because_invalid', 'malformed', 'Why is one word: a ticket number or a code.', {

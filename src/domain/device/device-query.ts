@@ -35,3 +35,13 @@ export interface SelectedDevice {
   } | null
   readonly lastSeenAt: UnixSeconds | null
 }
+
+/** What a preview tells of a device. */
+export interface DeviceSketch {
+  readonly id: DeviceId
+  readonly model: string
+  readonly serialNumber: string
+  readonly state: DeviceState
+  readonly owner: string | null
+  readonly lastSeenAt: UnixSeconds | null
+}

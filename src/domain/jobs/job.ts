@@ -3,7 +3,8 @@
 import type { UnixSeconds } from '../ids.ts'
 
 export const JOB_ACTS = [
-  'devices.revoke',
+  'certificates.revoke',
+  'certificates.release',
   'devices.ship',
   'devices.suspend',
   'devices.resume',

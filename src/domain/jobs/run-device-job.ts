@@ -12,7 +12,6 @@ import { resumeDevice, suspendDevice } from '../device/suspend-device.ts'
 import { type DeviceId, deviceId } from '../ids.ts'
 import type { Clock, Page, Random, Store, StoreReader } from '../ports.ts'
 import { DEFAULT_ORDER_SECONDS, orderRenewal } from '../renewal/order-renewal.ts'
-import { REVOCATION_REASONS, revokeDevice } from '../revocation/revoke.ts'
 import { type JobAct, type JobFailure, LEASE_SECONDS, MAX_FAILURES, movedJob, type StoredJob } from './job.ts'
 import { endOf } from './start-job.ts'
 
@@ -32,7 +31,6 @@ const base = z.object({
   ids: z.array(z.string()).optional(),
   because: z.string().optional(),
 })
-export const revokeParameters = base.extend({ reason: z.enum(REVOCATION_REASONS) })
 export const renewParameters = base.extend({ newKey: z.boolean() })
 export const propertyParameters = base.extend({
   changes: z.array(z.object({ name: z.string(), value: z.string().nullable(), personal: z.boolean() })),
@@ -45,10 +43,6 @@ function actOf(act: JobAct, parameters: unknown): Act {
   const { because } = base.parse(parameters)
   const by = (actor: AuditEntry['actor']) => ({ actor, ...(because === undefined ? {} : { because }) })
   switch (act) {
-    case 'devices.revoke': {
-      const { reason } = revokeParameters.parse(parameters)
-      return async (id, actor, ports) => (await revokeDevice(id, reason, actor, ports)).changed.length > 0
-    }
     case 'devices.ship':
       return async (id, actor, ports) => moved(await shipDevice(id, by(actor), ports))
     case 'devices.suspend':
@@ -70,8 +64,10 @@ function actOf(act: JobAct, parameters: unknown): Act {
       const { newKey } = renewParameters.parse(parameters)
       return (id, actor, ports) => renewAll(id, newKey, actor, ports)
     }
+    case 'certificates.revoke':
+    case 'certificates.release':
     case 'batch.run':
-      throw new TypeError('A batch is no act on devices')
+      throw new TypeError('This is no act on devices')
     default:
       return act satisfies never
   }

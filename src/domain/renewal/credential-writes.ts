@@ -34,3 +34,17 @@ function planMoves(before: Credential | null, after: Credential | null): Write[]
     return [...move(from, -1), ...move(to, 1)]
   })
 }
+
+/** The same writes with what they add to one bucket of the plan added up: a thousand credentials share a few buckets. */
+export function planTogether(writes: readonly Write[]): Write[] {
+  const others: Write[] = []
+  const sums = new Map<string, Extract<Write, { kind: 'plan.add' }>>()
+  for (const write of writes) {
+    if (write.kind !== 'plan.add') others.push(write)
+    else {
+      const key = `${write.measure} ${write.bucket} ${write.profile}`
+      sums.set(key, { ...write, amount: write.amount + (sums.get(key)?.amount ?? 0) })
+    }
+  }
+  return [...others, ...[...sums.values()].filter(({ amount }) => amount !== 0)]
+}

@@ -4,29 +4,33 @@ import type { AuditEntry } from '../audit/entry.ts'
 import type { CertificateRecord } from '../ca/certificate-record.ts'
 import type { ChangeBuilder } from '../change-builder.ts'
 import type { UnixSeconds } from '../ids.ts'
-import type { StoreReader } from '../ports.ts'
-import { putCredential, removeCredential } from './credential-writes.ts'
+import type { StoreReader, Write } from '../ports.ts'
+import { planTogether, putCredential, removeCredential } from './credential-writes.ts'
 import { orderEnded } from './order-renewal.ts'
-import { isCurrent, isPrevious } from './seen-in-use.ts'
 
 /** Adds what becomes of every credential that names one of `records`, which are revoked by the same change. */
 export async function addCredentialEnds(
   change: ChangeBuilder,
-  records: readonly CertificateRecord[],
+  records: readonly Pick<CertificateRecord, 'deviceId' | 'authorityId' | 'serialNumber'>[],
   actor: AuditEntry['actor'],
   now: UnixSeconds,
-  read: Pick<StoreReader, 'credentialsOfDevice'>,
+  read: Pick<StoreReader, 'credentialsOfDevices'>,
 ): Promise<void> {
-  const devices = new Set(records.flatMap(({ deviceId }) => deviceId ?? []))
-  for (const device of devices) {
-    for (const credential of await read.credentialsOfDevice(device)) {
-      if (records.some(record => isCurrent(credential, record))) {
-        change.write(...removeCredential(credential))
-        if (credential.order) change.record(orderEnded(credential, 'ended_with_certificate', actor, now))
-      } else if (records.some(record => isPrevious(credential, record))) {
-        // Nobody asks again over a certificate that an operator revoked.
-        change.write(...putCredential(credential, { ...credential, previous: null, retireAt: null }))
-      }
+  const devices = [...new Set(records.flatMap(({ deviceId }) => deviceId ?? []))]
+  if (devices.length === 0) return
+  const ended = new Set(records.map(nameOf))
+  const writes: Write[] = []
+  for (const credential of await read.credentialsOfDevices(devices)) {
+    if (ended.has(nameOf(credential))) {
+      writes.push(...removeCredential(credential))
+      if (credential.order) change.record(orderEnded(credential, 'ended_with_certificate', actor, now))
+    } else if (credential.previous !== null && ended.has(nameOf(credential.previous))) {
+      // Nobody asks again over a certificate that an operator revoked.
+      writes.push(...putCredential(credential, { ...credential, previous: null, retireAt: null }))
     }
   }
+  change.write(...planTogether(writes))
 }
+
+const nameOf = ({ authorityId, serialNumber }: Pick<CertificateRecord, 'authorityId' | 'serialNumber'>) =>
+  `${authorityId}/${serialNumber}`

@@ -62,11 +62,6 @@ export function isCurrent(credential: Credential, record: Pick<CertificateRecord
   return credential.authorityId === record.authorityId && credential.serialNumber === record.serialNumber
 }
 
-/** Whether the certificate is the one before, whose successor was not seen yet. */
-export function isPrevious({ previous }: Credential, record: Pick<CertificateRecord, 'authorityId' | 'serialNumber'>) {
-  return previous?.authorityId === record.authorityId && previous.serialNumber === record.serialNumber
-}
-
 /** The key of a certificate that the device has left behind is done with, unless another certificate is over it. */
 async function addKeyArchived(
   change: ChangeBuilder,

@@ -1,43 +1,20 @@
-// Revoke, hold and release (RFC 5280 §5.3.1). One transaction holds the new status, the state of the key, the audit entries and the
-// requests for the CRL shards that have to be published anew. OCSP and the TLS door read the status itself: for them the
-// change is in effect as soon as this returns.
+// Revoke, hold and release (RFC 5280 §5.3.1): the one recipe, for one certificate as for a thousand at once. One transaction holds the new
+// status, the state of the keys, the audit entries and the requests for the outlets. OCSP and the TLS door read the status itself: for them
+// the change is in effect as soon as this returns.
 import { equalBytes } from '../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../core/errors.ts'
-import type { CrlReason } from '../../core/pki/crl-reason.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import type { Authority } from '../ca/authority.ts'
-import type { CertificateRecord, CertificateStatus } from '../ca/certificate-record.ts'
+import type { CertificateRecord, CertificateStatus, StatusRecord } from '../ca/certificate-record.ts'
 import { ChangeBuilder } from '../change-builder.ts'
 import { addKeyMove } from '../device/key-changes.ts'
-import type { AuthorityId, DeviceId, KeyId, SerialNumber } from '../ids.ts'
-import type { Clock, Store } from '../ports.ts'
+import type { AuthorityId, DeviceId, KeyId, SerialNumber, UnixSeconds } from '../ids.ts'
+import type { Clock, Store, StoreReader } from '../ports.ts'
 import { standingDevice } from '../ra/standing-facts.ts'
 import { addCredentialEnds } from '../renewal/end-credentials.ts'
 import { untilNothingIsLeft } from '../rounds.ts'
-import { addStatusChanges } from './status-changes.ts'
-
-/** Reasons that a person or rule may give for a certificate. */
-export const REVOCATION_REASONS = [
-  'unspecified',
-  'keyCompromise',
-  'cACompromise',
-  'affiliationChanged',
-  'superseded',
-  'cessationOfOperation',
-  'certificateHold',
-  'privilegeWithdrawn',
-] as const satisfies readonly CrlReason[]
-
-export type RevocationReason = (typeof REVOCATION_REASONS)[number]
-
-/** Reads a reason as people and scripts write it. Throws `revocation.reason_unknown`. */
-export function parseRevocationReason(text: string): RevocationReason {
-  const reason = REVOCATION_REASONS.find(candidate => candidate.toLowerCase() === text.toLowerCase())
-  if (reason) return reason
-  throw new TouchmarkError('revocation.reason_unknown', 'malformed', `"${text}" is not a revocation reason.`, {
-    next: `Use one of: ${REVOCATION_REASONS.join(', ')}.`,
-  })
-}
+import { addStatusChanges, statusAfter } from './status-changes.ts'
+import { checkTerms, mayBecome, type RevocationReason, type RevocationTerms, statusOfTerms } from './terms.ts'
 
 export interface RevocationPorts {
   readonly store: Store
@@ -61,18 +38,25 @@ export interface RevocationOutcome {
   readonly unchanged: number
 }
 
+/** A bare reason, where there is nothing else to say. */
+export type Terms = RevocationReason | RevocationTerms
+
+export const termsOf = (terms: Terms): RevocationTerms => (typeof terms === 'string' ? { reason: terms } : terms)
+
 /**
  * Revokes (or, with `certificateHold`, holds) one certificate. With `keyCompromise` every other live certificate over the same key
  * ends with it, and the key is recorded as compromised, so that nobody can have it certified again. An authority whose certificate is
  * revoked retires with those below it: it issues nothing more. Throws `certificate.not_found`, `certificate.ambiguous`, `certificate.already_revoked` (with another reason),
- * `revocation.reason_not_for_this`.
+ * `revocation.reason_not_for_this`, and what `checkTerms` throws.
  */
 export async function revokeCertificate(
   selector: CertificateSelector,
-  reason: RevocationReason,
+  asked: Terms,
   actor: AuditEntry['actor'],
   ports: RevocationPorts,
 ): Promise<RevocationOutcome> {
+  const terms = termsOf(asked)
+  const { reason } = terms
   return changeAll(
     async () => {
       const record = await findCertificate(selector, ports.store)
@@ -92,7 +76,7 @@ export async function revokeCertificate(
       const records = await ports.store.read.certificatesOfDevice(record.deviceId)
       return records.filter(other => other.keyId === record.keyId)
     },
-    reason,
+    terms,
     actor,
     ports,
   )
@@ -100,22 +84,23 @@ export async function revokeCertificate(
 
 /**
  * Revokes or holds everything that is live of a device, in one transaction; and what the device was issued while that was written, in
- * the next. Throws `revocation.reason_not_for_this`.
+ * the next. Throws `revocation.reason_not_for_this`, and what `checkTerms` throws.
  */
 export async function revokeDevice(
   deviceId: DeviceId,
-  reason: RevocationReason,
+  asked: Terms,
   actor: AuditEntry['actor'],
   ports: RevocationPorts,
 ): Promise<RevocationOutcome> {
+  const terms = termsOf(asked)
   return changeAll(
     async () => {
       const now = ports.clock.now()
       const records = await ports.store.read.certificatesOfDevice(deviceId)
-      for (const record of records) checkReason(record, reason)
+      for (const record of records) checkReason(record, terms.reason)
       return records.filter(record => record.status.kind !== 'revoked' && record.notAfter >= now)
     },
-    reason,
+    terms,
     actor,
     ports,
     // Every key, also those without a live certificate: a device that is lost loses the key that it was born with, and the key that
@@ -130,32 +115,92 @@ export async function revokeDevice(
  */
 async function changeAll(
   select: () => Promise<readonly CertificateRecord[]>,
-  reason: RevocationReason,
+  terms: RevocationTerms,
   actor: AuditEntry['actor'],
   ports: RevocationPorts,
   compromisedKeys?: () => Promise<readonly KeyId[]>,
 ): Promise<RevocationOutcome> {
+  const { store, clock } = ports
+  checkTerms(terms, clock.now())
   let unchanged: number | undefined
   const rounds = await untilNothingIsLeft(
     async () => {
       const records = await select()
-      const keys = reason === 'keyCompromise' ? await compromisedKeys?.() : undefined
-      const outcome = await change(records, keys ?? records.map(({ keyId }) => keyId), reason, actor, ports)
-      unchanged ??= outcome.unchanged
-      return outcome.changed.length === 0 ? null : outcome.changed
+      const now = clock.now()
+      const to = statusOfTerms(terms, now)
+      const compromised =
+        terms.reason === 'keyCompromise' ? ((await compromisedKeys?.()) ?? records.map(({ keyId }) => keyId)) : []
+      const change = new ChangeBuilder()
+      const changing = await addRevocation(change, records, to, compromised, { actor, now, ...terms }, store.read)
+      await addEndedAuthorities(
+        change,
+        records.filter(record => changing.includes(record)),
+        to,
+        actor,
+        now,
+        store.read,
+      )
+      unchanged ??= records.length - changing.length
+      if (change.writes.length > 0) await store.commit(change)
+      return changing.length === 0
+        ? null
+        : changing.map(({ authorityId, serialNumber, status }) => ({
+            authorityId,
+            serialNumber,
+            status: statusAfter(status, to),
+          }))
     },
-    changed =>
-      new TouchmarkError('revocation.contended', 'unavailable', 'Others keep changing these certificates.', {
-        evidence: { changed: changed.flat().length },
-        next: 'Suspend the device, so that it is issued nothing more, and revoke again.',
-      }),
+    changed => contended(changed.flat().length),
   )
   return { changed: rounds.flat(), unchanged: unchanged ?? 0 }
 }
 
+export interface RevokedBy {
+  readonly actor: AuditEntry['actor']
+  readonly now: UnixSeconds
+  readonly because?: string
+}
+
+/**
+ * Adds what it means that these certificates get the status, and answers those that change: their entries, the keys that are compromised with
+ * them (where they are revoked for that), the credentials that end. `compromised` are at most 2,000 keys.
+ */
+export async function addRevocation<Item extends StatusRecord>(
+  change: ChangeBuilder,
+  records: readonly Item[],
+  to: CertificateStatus,
+  compromised: readonly KeyId[],
+  { actor, now, because }: RevokedBy,
+  read: Pick<StoreReader, 'keysAmong' | 'credentialsOfDevices'>,
+): Promise<Item[]> {
+  const changing = records.filter(({ status }) => mayBecome(status, to))
+  addStatusChanges(change, changing, { to, actor, now, ...(because === undefined ? {} : { detail: { because } }) })
+  if (to.kind !== 'revoked') return changing
+  if (to.reason === 'keyCompromise' && compromised.length > 0) {
+    for (const key of await read.keysAmong([...new Set(compromised)])) {
+      if (key.state !== 'compromised' && key.state !== 'destroyed') addKeyMove(change, key, 'compromised', actor, now)
+    }
+  }
+  await addCredentialEnds(change, changing, actor, now, read)
+  return changing
+}
+
+/** What is live over these keys of the devices. */
+export async function liveOver(
+  keys: ReadonlySet<KeyId>,
+  devices: readonly DeviceId[],
+  now: UnixSeconds,
+  read: Pick<StoreReader, 'certificatesOfDevices'>,
+) {
+  const records = await read.certificatesOfDevices(devices)
+  return records.filter(
+    ({ keyId, status, notAfter }) => keys.has(keyId) && status.kind !== 'revoked' && notAfter >= now,
+  )
+}
+
 /**
  * Ends a hold. Throws `certificate.not_held`, and `certificate.device_suspended`: as long as a device is suspended, all that speaks for it is
- * on hold.
+ * on hold. What would be revoked by and by is then no more than on hold.
  */
 export async function releaseCertificate(
   selector: CertificateSelector,
@@ -169,25 +214,39 @@ export async function releaseCertificate(
       evidence: { serialNumber: record.serialNumber, status: record.status.kind },
     })
   }
-  const now = ports.clock.now()
-  const status: CertificateStatus = { kind: 'good' }
   const change = new ChangeBuilder()
-  const device = record.deviceId === null ? undefined : await ports.store.read.device(record.deviceId)
-  if (device?.state === 'suspended') {
-    throw new TouchmarkError(
-      'certificate.device_suspended',
-      'conflict',
-      'The device of the certificate is suspended.',
-      {
-        next: `Resume the device first: touchmark device resume ${device.serialNumber}`,
-        evidence: { deviceId: device.id },
-      },
-    )
-  }
-  if (device) change.write(standingDevice(device))
-  addStatusChanges(change, [record], { to: status, actor, now })
+  const status = await addRelease(change, record, { actor, now: ports.clock.now() }, ports.store.read)
   await ports.store.commit(change)
   return { changed: [{ authorityId: record.authorityId, serialNumber: record.serialNumber, status }], unchanged: 0 }
+}
+
+/** Adds the end of a hold, and answers what the certificate is then. Throws `certificate.device_suspended`. */
+export async function addRelease(
+  change: ChangeBuilder,
+  record: StatusRecord,
+  { actor, now, because }: RevokedBy,
+  read: Pick<StoreReader, 'device'>,
+): Promise<CertificateStatus> {
+  const { status, deviceId } = record
+  const device = deviceId === null ? undefined : await read.device(deviceId)
+  let to: CertificateStatus = { kind: 'good' }
+  if (device?.state === 'suspended') {
+    if (status.kind !== 'held' || status.ends === null) {
+      throw new TouchmarkError(
+        'certificate.device_suspended',
+        'conflict',
+        'The device of the certificate is suspended.',
+        {
+          next: `Resume the device first: touchmark device resume ${device.serialNumber}`,
+          evidence: { deviceId: device.id },
+        },
+      )
+    }
+    to = { ...status, ends: null }
+  }
+  if (device) change.write(standingDevice(device))
+  addStatusChanges(change, [record], { to, actor, now, ...(because === undefined ? {} : { detail: { because } }) })
+  return to
 }
 
 async function findCertificate(selector: CertificateSelector, store: Store): Promise<CertificateRecord> {
@@ -220,65 +279,45 @@ async function findCertificate(selector: CertificateSelector, store: Store): Pro
 }
 
 /** `cACompromise` says that the subject's own authority key is lost: it fits certificates of the platform only (RFC 5280 §5.3.1). */
-function checkReason(record: CertificateRecord, reason: RevocationReason): void {
-  if (reason === 'cACompromise' && record.deviceId !== null) {
-    throw new TouchmarkError(
-      'revocation.reason_not_for_this',
-      'malformed',
-      'cACompromise fits the certificate of an authority only.',
-      {
-        next: 'For a device whose key is lost use keyCompromise.',
-      },
-    )
-  }
+function checkReason(record: Pick<CertificateRecord, 'deviceId'>, reason: RevocationReason): void {
+  if (record.deviceId !== null) checkDeviceReason(reason)
 }
 
-async function change(
-  records: readonly CertificateRecord[],
-  compromised: readonly KeyId[],
-  reason: RevocationReason,
-  actor: AuditEntry['actor'],
-  ports: RevocationPorts,
-): Promise<RevocationOutcome> {
-  const now = ports.clock.now()
-  const status: CertificateStatus =
-    reason === 'certificateHold'
-      ? { kind: 'held', at: now, invalidityDate: null, ends: null }
-      : { kind: 'revoked', at: now, reason, invalidityDate: null }
-  const changing = records.filter(
-    record => record.status.kind === 'good' || (record.status.kind === 'held' && status.kind === 'revoked'),
+/** Throws `revocation.reason_not_for_this` for a reason that fits no certificate of a device. */
+export function checkDeviceReason(reason: RevocationReason): void {
+  if (reason !== 'cACompromise') return
+  throw new TouchmarkError(
+    'revocation.reason_not_for_this',
+    'malformed',
+    'cACompromise fits the certificate of an authority only.',
+    {
+      next: 'For a device whose key is lost use keyCompromise.',
+    },
   )
-  const changes = new ChangeBuilder()
-  addStatusChanges(changes, changing, { to: status, actor, now })
-  if (changing.some(record => record.deviceId === null)) {
-    for (const authority of await endedAuthorities(changing, ports.store)) {
-      if (status.kind === 'held') throw authorityOnHold(authority.id)
-      const { id, certificate, issuer, chainAbove } = authority
-      changes.write({ kind: 'authority.update', id, from: 'active', to: 'retired', certificate, issuer, chainAbove })
-      changes.record({ at: now, actor, action: 'authority.retired', outcome: 'done', subject: { authorityId: id } })
-    }
-  }
-  if (reason === 'keyCompromise') {
-    for (const id of new Set(compromised)) {
-      const key = await ports.store.read.key(id)
-      if (!key || key.state === 'compromised' || key.state === 'destroyed') continue
-      addKeyMove(changes, key, 'compromised', actor, now)
-    }
-  }
-  if (status.kind === 'revoked') await addCredentialEnds(changes, changing, actor, now, ports.store.read)
-  if (changes.writes.length > 0) await ports.store.commit(changes)
-  return {
-    changed: changing.map(({ authorityId, serialNumber }) => ({ authorityId, serialNumber, status })),
-    unchanged: records.length - changing.length,
-  }
 }
 
 /**
- * The active authorities whose own certificate is among these, and those below them: nobody takes what they would issue from now on. They
- * retire with it, and go on answering for what they issued.
+ * Adds the end of the active authorities whose own certificate is among these, and of those below them: nobody takes what they would issue from
+ * now on. They retire with it, and go on answering for what they issued. Throws `revocation.reason_not_for_this` where it would only hold one.
  */
-async function endedAuthorities(records: readonly CertificateRecord[], store: Store): Promise<Authority[]> {
-  const authorities = await store.read.authorities()
+async function addEndedAuthorities(
+  change: ChangeBuilder,
+  records: readonly CertificateRecord[],
+  to: CertificateStatus,
+  actor: AuditEntry['actor'],
+  now: UnixSeconds,
+  read: Pick<StoreReader, 'authorities'>,
+): Promise<void> {
+  if (records.every(({ deviceId }) => deviceId !== null)) return
+  for (const authority of endedAuthorities(records, await read.authorities())) {
+    if (to.kind === 'held') throw authorityOnHold(authority.id)
+    const { id, certificate, issuer, chainAbove } = authority
+    change.write({ kind: 'authority.update', id, from: 'active', to: 'retired', certificate, issuer, chainAbove })
+    change.record({ at: now, actor, action: 'authority.retired', outcome: 'done', subject: { authorityId: id } })
+  }
+}
+
+function endedAuthorities(records: readonly CertificateRecord[], authorities: readonly Authority[]): Authority[] {
   const ended = new Set<string>()
   for (const { id, certificate } of authorities) {
     if (certificate && records.some(record => equalBytes(record.der, certificate))) ended.add(id)
@@ -297,4 +336,11 @@ function authorityOnHold(id: AuthorityId): TouchmarkError {
     `The certificate is that of the authority ${id}, which cannot be on hold.`,
     { next: 'To let it issue no more: touchmark authority retire. To end what it issued as well, revoke it.' },
   )
+}
+
+function contended(changed: number): TouchmarkError {
+  return new TouchmarkError('revocation.contended', 'unavailable', 'Others keep changing these certificates.', {
+    evidence: { changed },
+    next: 'Suspend the device, so that it is issued nothing more, and revoke again.',
+  })
 }

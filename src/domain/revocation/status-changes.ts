@@ -24,7 +24,7 @@ export function addStatusChanges(
   const work = new Map<string, Write>()
   for (const record of records) {
     const { authorityId, serialNumber, deviceId, status: from } = record
-    const status = following(from, to)
+    const status = statusAfter(from, to)
     const auditEntry = change.record({
       at: now,
       actor,
@@ -51,10 +51,10 @@ export function addStatusChanges(
 }
 
 /**
- * What was on hold keeps the date on which that began, and what was said of its key: a final revocation takes the place of the hold under
- * the hold's date (X.509, hold instruction code).
+ * What a certificate is that had the one status and gets the other: what was on hold keeps the date on which that began, and what was said of
+ * its key. A final revocation takes the place of the hold under the hold's date (X.509, hold instruction code).
  */
-function following(from: CertificateStatus, to: CertificateStatus): CertificateStatus {
+export function statusAfter(from: CertificateStatus, to: CertificateStatus): CertificateStatus {
   if (from.kind === 'good' || to.kind === 'good') return to
   return { ...to, at: from.at, invalidityDate: to.invalidityDate ?? from.invalidityDate }
 }

@@ -5,8 +5,8 @@ import { describeCertificate } from '../../domain/describe/describe-certificate.
 import { describePkiText, MAX_PASTED } from '../../domain/describe/describe-pki-text.ts'
 import { authorityId, serialNumber } from '../../domain/ids.ts'
 import type { Clock, Store } from '../../domain/ports.ts'
+import { termsAt } from '../../domain/revocation/mass-revocation.ts'
 import {
-  REVOCATION_REASONS,
   type RevocationOutcome,
   releaseCertificate,
   revokeCertificate,
@@ -15,6 +15,7 @@ import {
 import { mayShow, readDeviceFor } from './device-facts.ts'
 import { type Call, type Endpoint, endpoint, hexId, nameText } from './endpoint.ts'
 import { forbidden } from './gate.ts'
+import { askedTerms, revocationTerms } from './revocations.ts'
 import { certificateName, certificateSchema, certificateView } from './views.ts'
 
 export interface CertificatePorts {
@@ -23,7 +24,6 @@ export interface CertificatePorts {
 }
 
 const serialText = z.string().regex(/^[0-9a-fA-F:]{1,128}$/, 'must be a serial number in hexadecimal')
-const reason = z.enum(REVOCATION_REASONS)
 
 const extensionSchema = z.object({
   oid: z.string(),
@@ -212,14 +212,15 @@ export function certificateEndpoints(ports: CertificatePorts): Endpoint[] {
       permission: 'certificate.revoke',
       scoped: true,
       params: named,
-      body: z.strictObject({ reason }),
+      body: z.strictObject(revocationTerms),
       answer: revocationOutcome,
       async handle(call) {
         const { authorityId: issuer, serialNumber: serial, deviceId } = await recordFor(call.params, call)
         // A certificate of the platform itself is an authority's, or a server's: whoever ends one ends what hangs on it.
         if (deviceId === null && !call.may({}, 'authority.write')) throw forbidden('authority.write')
         const selector = { authorityId: issuer, serialNumber: serial }
-        return { body: outcomeView(await revokeCertificate(selector, call.body.reason, call.actor, ports)) }
+        const terms = termsAt(askedTerms(call.body), call.now)
+        return { body: outcomeView(await revokeCertificate(selector, terms, call.actor, ports)) }
       },
     }),
     endpoint({
@@ -247,11 +248,12 @@ export function certificateEndpoints(ports: CertificatePorts): Endpoint[] {
       permission: 'certificate.revoke',
       scoped: true,
       params: { id: hexId('a device') },
-      body: z.strictObject({ reason }),
+      body: z.strictObject(revocationTerms),
       answer: revocationOutcome,
       async handle(call) {
         const { id } = await readDeviceFor(call.params.id, call, 'certificate.revoke', read)
-        return { body: outcomeView(await revokeDevice(id, call.body.reason, call.actor, ports)) }
+        const terms = termsAt(askedTerms(call.body), call.now)
+        return { body: outcomeView(await revokeDevice(id, terms, call.actor, ports)) }
       },
     }),
   ]

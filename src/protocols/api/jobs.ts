@@ -7,16 +7,15 @@ import { blastRadius } from '../../domain/campaign/blast-radius.ts'
 import { becauseDetail } from '../../domain/device/device-act.ts'
 import { queryAt, standingQuerySchema } from '../../domain/device/device-group.ts'
 import { parsePropertyName } from '../../domain/device/device-property-name.ts'
+import type { DeviceQuery } from '../../domain/device/device-query.ts'
+import { deviceId } from '../../domain/ids.ts'
 import { JOB_ACTS, type StoredJob } from '../../domain/jobs/job.ts'
-import { revokeParameters } from '../../domain/jobs/run-device-job.ts'
 import { cancelJob, readJob, startJob } from '../../domain/jobs/start-job.ts'
 import type { Clock, Random, Store } from '../../domain/ports.ts'
-import { REVOCATION_REASONS } from '../../domain/revocation/revoke.ts'
+import { countSelected } from '../../domain/revocation/preview.ts'
 import { timestamp } from '../../domain/timestamp.ts'
-import { radiusSchema, radiusView } from './campaigns.ts'
-import { type Endpoint, endpoint, hexId, timestampText } from './endpoint.ts'
+import { type Call, type Endpoint, endpoint, hexId, timestampText } from './endpoint.ts'
 import { forbidden } from './gate.ts'
-import { guarded, guardedResult } from './guarded.ts'
 import { optionalTimestamp } from './views.ts'
 
 export interface JobEndpointPorts {
@@ -62,7 +61,8 @@ export const jobView = (job: StoredJob): z.input<typeof jobSchema> => ({
 
 /** Whoever may see what a job is about. */
 const READ = {
-  'devices.revoke': 'certificate.read',
+  'certificates.revoke': 'certificate.read',
+  'certificates.release': 'certificate.read',
   'devices.ship': 'device.read',
   'devices.suspend': 'device.read',
   'devices.resume': 'device.read',
@@ -73,7 +73,8 @@ const READ = {
 } as const satisfies Record<StoredJob['act'], string>
 
 const WRITE = {
-  'devices.revoke': 'certificate.revoke_many',
+  'certificates.revoke': 'certificate.revoke_many',
+  'certificates.release': 'certificate.revoke_many',
   'devices.ship': 'device.write',
   'devices.suspend': 'device.write',
   'devices.resume': 'device.write',
@@ -87,60 +88,31 @@ const WRITE = {
 const MAX_CHOSEN = 1000
 
 const devices = standingQuerySchema.meta({ description: 'Which devices: every condition must hold.' })
-const revokeMany = revokeParameters.extend({ total: z.int() })
 
 export function jobEndpoints(ports: JobEndpointPorts): Endpoint[] {
   const { store, fourEyes } = ports
   const { read } = store
-  const revoke = guarded(fourEyes, 'certificate.revoke_many', revokeMany, async ({ total, ...parameters }, actor) =>
-    jobView(await startJob({ act: 'devices.revoke', parameters, total }, actor, ports)),
-  )
+  /** Retiring revokes: of so many it is a mass revocation by another name. Throws `approval.needed`. */
+  async function assertNoMassRevocation(
+    { query, ids }: { readonly query: DeviceQuery | undefined; readonly ids: readonly string[] | undefined },
+    { caller, now }: Pick<Call<unknown, unknown, unknown>, 'caller' | 'now'>,
+  ): Promise<void> {
+    const { revokeManyAbove } = (await readAccessSettings(read)).fourEyes
+    const meant = query === undefined ? { deviceIds: ids!.map(deviceId) } : { devices: query }
+    const certificates = await countSelected({ statuses: ['good', 'held'], expiresFrom: now, ...meant }, read)
+    if (certificates <= revokeManyAbove || !(await fourEyes.waits('certificate.revoke_many', caller!))) return
+    throw new TouchmarkError(
+      'approval.needed',
+      'conflict',
+      `Retiring these devices would revoke ${certificates} certificates: others have to agree to that.`,
+      {
+        next: 'Revoke them first (POST /api/v1/revocations, cessationOfOperation), where approval is asked for; then retire the devices.',
+        evidence: { certificates, revokeManyAbove },
+      },
+    )
+  }
+
   return [
-    endpoint({
-      method: 'POST',
-      path: '/revocations/preview',
-      id: 'previewRevocation',
-      tag: 'Revocations',
-      summary: 'Whom a revocation by query would meet, and until when they are believed offline',
-      permission: 'certificate.read',
-      question: true,
-      body: z.strictObject({ devices }),
-      answer: radiusSchema,
-      async handle({ body, now }) {
-        return { body: radiusView(await blastRadius(queryAt(body.devices, now), now, read)) }
-      },
-    }),
-    endpoint({
-      method: 'POST',
-      path: '/revocations',
-      id: 'revokeMany',
-      tag: 'Revocations',
-      summary: 'Revoke or hold everything that is live of the devices that a query finds, as a job',
-      permission: 'certificate.revoke_many',
-      body: z.strictObject({
-        devices,
-        reason: z.enum(REVOCATION_REASONS),
-        expectedDevices: z
-          .int()
-          .min(0)
-          .meta({ description: 'How many devices the preview showed: where there are more now, nothing happens.' }),
-      }),
-      answer: guardedResult(jobSchema),
-      async handle(call) {
-        const { reason, expectedDevices } = call.body
-        const query = queryAt(call.body.devices, call.now)
-        const { devices: total } = await blastRadius(query, call.now, read)
-        assertExpected(total, expectedDevices)
-        const parameters = { query: { ...query }, reason, total }
-        const { revokeManyAbove } = (await readAccessSettings(read)).fourEyes
-        if (total <= revokeManyAbove) {
-          const { total: _, ...own } = parameters
-          const job = await startJob({ act: 'devices.revoke', parameters: own, total }, call.actor, ports)
-          return { body: { outcome: 'done' as const, result: jobView(job), approval: null } }
-        }
-        return revoke.ask(parameters, `Revoke ${total} devices (${reason}): ${JSON.stringify(call.body.devices)}`, call)
-      },
-    }),
     endpoint({
       method: 'POST',
       path: '/devices/actions',
@@ -187,12 +159,13 @@ export function jobEndpoints(ports: JobEndpointPorts): Endpoint[] {
       async handle(call) {
         const { act, because, changes, expectedDevices } = call.body
         if (act === 'retire' && !call.may({}, 'device.end')) throw forbidden('device.end')
-        becauseDetail({ actor: call.actor, ...(because === undefined ? {} : { because }) })
+        becauseDetail(because === undefined ? {} : { because })
         for (const { name } of changes ?? []) parsePropertyName(name)
         const ids = call.body.ids && [...new Set(call.body.ids)]
         const query = call.body.devices && queryAt(call.body.devices, call.now)
         const total = query ? (await blastRadius(query, call.now, read)).devices : ids!.length
-        assertExpected(total, expectedDevices)
+        assertExpected(total, expectedDevices, 'devices')
+        if (act === 'retire') await assertNoMassRevocation({ query, ids }, call)
         const parameters = {
           ...(query ? { query } : { ids }),
           ...(because === undefined ? {} : { because }),
@@ -250,15 +223,11 @@ export function jobEndpoints(ports: JobEndpointPorts): Endpoint[] {
   ]
 }
 
-function assertExpected(found: number, expected: number): void {
-  if (found <= expected) return
-  throw new TouchmarkError(
-    'api.more_than_expected',
-    'conflict',
-    `The query means ${found} devices now, not ${expected}.`,
-    {
-      next: 'Look at the preview again.',
-      evidence: { devices: found, expectedDevices: expected },
-    },
-  )
+/** Throws `api.more_than_expected`. */
+export function assertExpected(found: number, most: number, what: 'devices' | 'certificates'): void {
+  if (found <= most) return
+  throw new TouchmarkError('api.more_than_expected', 'conflict', `The query means ${found} ${what} now, not ${most}.`, {
+    next: 'Look at the preview again.',
+    evidence: { [what]: found, expected: most },
+  })
 }

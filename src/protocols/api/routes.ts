@@ -30,6 +30,7 @@ import { openApiDocument } from './openapi.ts'
 import { profileEndpoints } from './profiles.ts'
 import { RateLimiter } from './rate-limit.ts'
 import { renewalEndpoints } from './renewal.ts'
+import { revocationEndpoints } from './revocations.ts'
 import { ruleEndpoints } from './rules.ts'
 import { statisticsEndpoints } from './statistics.ts'
 import { verdictEndpoint } from './verdict.ts'
@@ -77,6 +78,7 @@ export function apiEndpoints(ports: ApiPorts): Endpoint[] {
     ...alertEndpoints(ports),
     ...eventEndpoints({ ...ports, read }),
     ...jobEndpoints({ ...ports, fourEyes }),
+    ...revocationEndpoints({ ...ports, fourEyes }),
     ...auditEndpoints({ ...ports, read }),
     ...accessEndpoints(ports.access),
   ]

@@ -108,6 +108,10 @@ const COUNTS = query(
   'SELECT wave, state, devices FROM campaign_count WHERE campaign_id = ? AND devices <> 0 ORDER BY wave, state',
 )
 const BY_ID = query(`SELECT ${COLUMNS} FROM campaign_device WHERE campaign_id = ? AND device_id = ?`)
+const UNDER_WAY = query(
+  `SELECT COUNT(*) AS devices FROM {bytesList} AS asked
+    CROSS JOIN campaign_device WHERE campaign_id = ? AND device_id = asked.item AND state IN ('planned', 'asked', 'going_back')`,
+)
 const IN_STATE = query(
   `SELECT ${COLUMNS} FROM campaign_device
     WHERE campaign_id = ? AND state = ? AND (wave, state_changed_at, device_id) > (?, ?, ?)
@@ -118,6 +122,18 @@ const IN_STATE_OF_WAVE = query(
     WHERE campaign_id = ? AND state = ? AND wave = ? AND (state_changed_at, device_id) > (?, ?)
     ORDER BY state_changed_at, device_id LIMIT ?`,
 )
+
+export async function countCampaignDevicesUnderWay(
+  queries: Queries,
+  id: CampaignId,
+  devices: readonly DeviceId[],
+): Promise<number> {
+  const campaign = octetsOf(id)
+  const asked = devices.filter(device => octetsOf(device) !== undefined)
+  if (campaign === undefined || asked.length === 0) return 0
+  const row = await first(queries, UNDER_WAY, [JSON.stringify(asked), campaign])
+  return row === undefined ? 0 : integerOf(row, 'devices')
+}
 
 export async function readCampaignCounts(queries: Queries, id: CampaignId): Promise<CampaignCount[]> {
   const octets = octetsOf(id)

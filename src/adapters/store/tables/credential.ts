@@ -95,6 +95,7 @@ export function removeCredential(device: DeviceId, profile: string, from: number
 const SELECT = `SELECT device_id, profile, ${NAMES.join(', ')} FROM credential`
 const OF_PROFILE = query(`${SELECT} WHERE device_id = ? AND profile = ?`)
 const OF_DEVICE = query(`${SELECT} WHERE device_id = ? ORDER BY profile`)
+const OF_DEVICES = query(`${SELECT} WHERE device_id IN {bytesList}`)
 const TO_RETIRE = query(
   `${SELECT} WHERE previous_serial_number IS NOT NULL AND retire_at <= ? ORDER BY retire_at, device_id, profile LIMIT ?`,
 )
@@ -121,6 +122,11 @@ export async function readCredential(
 export async function readCredentialsOfDevice(queries: Queries, device: DeviceId): Promise<Credential[]> {
   const octets = octetsOf(device)
   return octets === undefined ? [] : (await queries.all(OF_DEVICE, [octets])).map(credentialOf)
+}
+
+export async function readCredentialsOfDevices(queries: Queries, ids: readonly DeviceId[]): Promise<Credential[]> {
+  const asked = ids.filter(id => octetsOf(id) !== undefined)
+  return asked.length === 0 ? [] : (await queries.all(OF_DEVICES, [JSON.stringify(asked)])).map(credentialOf)
 }
 
 export async function readCredentialsToRetire(

@@ -39,6 +39,7 @@ export function moveKey(id: KeyId, from: KeyState, to: KeyState, at: UnixSeconds
 const COLUMNS = 'device_id, id, algorithm, origin, state, created_at, state_changed_at'
 const BY_ID = query(`SELECT ${COLUMNS} FROM device_key WHERE id = ?`)
 const OF_DEVICE = query(`SELECT ${COLUMNS} FROM device_key WHERE device_id = ?`)
+const OF_DEVICES = query(`SELECT ${COLUMNS} FROM device_key WHERE device_id IN {bytesList}`)
 const AMONG = query(`SELECT ${COLUMNS} FROM device_key WHERE id IN {bytesList}`)
 
 export async function readKey(queries: Queries, id: KeyId): Promise<DeviceKey | undefined> {
@@ -52,6 +53,11 @@ export async function readKeysOfDevice(queries: Queries, id: DeviceId): Promise<
   if (octets === undefined) return []
   const keys = (await queries.all(OF_DEVICE, [octets])).map(keyOf)
   return keys.sort((a, b) => a.createdAt - b.createdAt)
+}
+
+export async function readKeysOfDevices(queries: Queries, ids: readonly DeviceId[]): Promise<DeviceKey[]> {
+  const asked = ids.filter(id => octetsOf(id) !== undefined)
+  return asked.length === 0 ? [] : (await queries.all(OF_DEVICES, [JSON.stringify(asked)])).map(keyOf)
 }
 
 export async function readKeysAmong(queries: Queries, ids: readonly KeyId[]): Promise<DeviceKey[]> {

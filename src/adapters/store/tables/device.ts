@@ -1,6 +1,7 @@
 // Devices. Every index costs each unit of a batch, so there are few: the unique one over model and serial number also answers for a
 // serial number of any model, by hopping from model to model.
 import type { Device, DeviceState } from '../../../domain/device/device.ts'
+import type { DeviceSketch } from '../../../domain/device/device-query.ts'
 import type { BatchId, DeviceId, UnixSeconds } from '../../../domain/ids.ts'
 import { batchId, deviceId } from '../../../domain/ids.ts'
 import type { Page } from '../../../domain/ports.ts'
@@ -85,6 +86,28 @@ export async function readDeviceBySerial(queries: Queries, model: string, serial
 export async function readDevicesBySerial(queries: Queries, serial: string): Promise<Device[]> {
   if (storableText(serial) === undefined) return []
   return (await queries.all(OF_ANY_MODEL, [serial])).map(deviceOf)
+}
+
+const SKETCHES = query(
+  `SELECT device.id, device.model, device.serial_number, device.state, owner.value AS owner, health.at AS last_seen_at
+    FROM {bytesList} AS asked
+    CROSS JOIN device
+    LEFT JOIN device_property AS owner ON owner.device_id = device.id AND owner.name = 'owner'
+    LEFT JOIN device_health AS health ON health.device_id = device.id
+    WHERE device.id = asked.item`,
+)
+
+export async function readDeviceSketches(queries: Queries, ids: readonly DeviceId[]): Promise<DeviceSketch[]> {
+  const asked = ids.filter(id => octetsOf(id) !== undefined)
+  if (asked.length === 0) return []
+  return (await queries.all(SKETCHES, [JSON.stringify(asked)])).map(row => ({
+    id: deviceId(hexOf(row, 'id')),
+    model: textOf(row, 'model'),
+    serialNumber: textOf(row, 'serial_number'),
+    state: wordOf<DeviceState>(row, 'state'),
+    owner: nullable(textOf, row, 'owner'),
+    lastSeenAt: nullable(integerOf, row, 'last_seen_at'),
+  }))
 }
 
 export async function readDevicesAmong(queries: Queries, model: string, serials: readonly string[]): Promise<Device[]> {
