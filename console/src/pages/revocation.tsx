@@ -26,7 +26,7 @@ const REASONS = [
   'privilegeWithdrawn',
   'certificateHold',
 ] as const
-type Query = NonNullable<Input<'previewRevocation'>['body']>['devices']
+type Query = NonNullable<NonNullable<Input<'previewRevocation'>['body']>['devices']>
 
 export function Revocation() {
   const { permissions } = useSession()
