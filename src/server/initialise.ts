@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createSoftwareKeyStore } from '../adapters/keystore/software-keystore.ts'
 import { toHex } from '../core/bytes/hex.ts'
 import { TouchmarkError } from '../core/errors.ts'
+import type { PassphraseKeyParameters } from '../crypto/passphrase-key.ts'
 import { checkRandomSource, systemRandom } from '../crypto/random.ts'
 import type { AuditEntry } from '../domain/audit/entry.ts'
 import { createInitialHierarchy, type InitialHierarchy, type InitialHierarchyOptions } from '../domain/ca/hierarchy.ts'
@@ -20,6 +21,8 @@ import { newPassphrase, type Passphrase, passphraseBytes } from './passphrase.ts
 export interface InitialiseOptions extends InitialHierarchyOptions {
   /** `undefined`: a random one is made and written into the data folder. */
   readonly passphrase: Passphrase | undefined
+  /** What one guess of the passphrase costs; absent: as much as production needs. */
+  readonly effort?: PassphraseKeyParameters
   readonly publicUrl?: string
   readonly store?: string
   readonly clock: Clock
@@ -57,7 +60,7 @@ export async function initialise(folder: DataFolder, options: InitialiseOptions)
 }
 
 async function build(staged: DataFolder, options: InitialiseOptions): Promise<Initialised> {
-  const { clock, actor, passphrase: given } = options
+  const { clock, actor, passphrase: given, effort } = options
   const made = given ? undefined : newPassphrase()
   const passphrase = given?.bytes ?? passphraseBytes(made!)
   if (made) await writeFile(staged.passphraseFile, `${made}\n`, { mode: 0o600, flush: true })
@@ -67,12 +70,9 @@ async function build(staged: DataFolder, options: InitialiseOptions): Promise<In
     ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
     ...(options.store === undefined ? {} : { store: options.store }),
   })
-  await using keyStore = await createSoftwareKeyStore({ folder: staged.keys, passphrase, now: () => clock.now() })
-  await using offlineKeyStore = await createSoftwareKeyStore({
-    folder: staged.offlineRoot,
-    passphrase,
-    now: () => clock.now(),
-  })
+  const common = { passphrase, effort, now: () => clock.now() }
+  await using keyStore = await createSoftwareKeyStore({ folder: staged.keys, ...common })
+  await using offlineKeyStore = await createSoftwareKeyStore({ folder: staged.offlineRoot, ...common })
   await using store = await createStore(staged, draft)
   const { keyUri, publicKey } = await keyStore.generate('Ed25519', LOG_KEY_LABEL)
   const hierarchy = await createInitialHierarchy(options, {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { OPERATOR } from '../../src/cli/operator.ts'
 import { systemClock } from '../../src/cli/store.ts'
 import { storedProfile } from '../../src/cli/stored-profile.ts'
 import { toPem } from '../../src/core/asn1/pem.ts'
@@ -15,7 +16,9 @@ import { newDeviceId } from '../../src/domain/ids.ts'
 import type { Store } from '../../src/domain/ports.ts'
 import { createToken } from '../../src/domain/ra/create-token.ts'
 import { dataFolder, readConfiguration } from '../../src/server/data-folder.ts'
+import { initialise } from '../../src/server/initialise.ts'
 import { openStore } from '../../src/server/open-store.ts'
+import { passphraseBytes } from '../../src/server/passphrase.ts'
 import {
   type CliOptions,
   type CliResult,
@@ -31,10 +34,7 @@ import { assertInvariants } from './invariants.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
-export interface LiveServerOptions {
-  /** Further arguments of `init`. */
-  readonly init?: readonly string[]
-}
+const PASSPHRASE = 'correct horse battery staple'
 
 export class LiveServer implements AsyncDisposable {
   /** Files of the test: `path` is where clients run. */
@@ -55,19 +55,24 @@ export class LiveServer implements AsyncDisposable {
   }
 
   /** Makes the installation and starts it. */
-  static async start(options: LiveServerOptions = {}): Promise<LiveServer> {
-    const server = await LiveServer.prepare(options)
+  static async start(): Promise<LiveServer> {
+    const server = await LiveServer.prepare()
     await server.serve()
     return server
   }
 
-  /** Makes the installation and leaves it at rest. */
-  static async prepare(options: LiveServerOptions = {}): Promise<LiveServer> {
+  /** Makes the installation as `init` does, but for the cost of a guess of its passphrase, and leaves it at rest. */
+  static async prepare(): Promise<LiveServer> {
     const server = new LiveServer(testFolder(), `http://localhost:${await freePort()}`)
-    writeFileSync(server.passphraseFile, 'correct horse battery staple\n', { mode: 0o600 })
-    const names = ['--organization', 'Acme Devices', '--public-http-url', server.httpUrl]
-    const made = await server.cli(['init', ...names, ...(options.init ?? [])])
-    if (made.code !== 0) throw new Error(`init ended with ${made.code}: ${made.stderr}`)
+    writeFileSync(server.passphraseFile, `${PASSPHRASE}\n`, { mode: 0o600 })
+    await initialise(dataFolder(server.data), {
+      organization: 'Acme Devices',
+      publicHttpUrl: server.httpUrl,
+      passphrase: { bytes: passphraseBytes(PASSPHRASE), source: 'file' },
+      effort: { memoryKiB: 64, passes: 1, lanes: 1 },
+      clock: systemClock,
+      actor: OPERATOR,
+    })
     await using store = await server.store()
     const roots = (await store.read.authorities()).filter(({ kind }) => kind === 'root')
     writeFileSync(server.roots, roots.map(({ certificate }) => toPem('CERTIFICATE', certificate!)).join(''))
