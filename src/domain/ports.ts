@@ -188,7 +188,8 @@ export type Write =
       readonly at: UnixSeconds
     }
   /**
-   * Fails with `certificate.serial_number_used`. `auditEntry` is the position of its entry in this change set: one entry for each
+   * Fails with `certificate.serial_number_used`: also where its second of issue is covered by a status artefact (`status.cover`), which would
+   * not know it. `auditEntry` is the position of its entry in this change set: one entry for each
    * certificate.
    */
   | {
@@ -336,6 +337,11 @@ export type Write =
   | { readonly kind: 'delivery.put'; readonly delivery: Delivery; readonly from: number | null }
   /** Fails with `delivery.changed` where the stored revision is not `from`. */
   | { readonly kind: 'delivery.remove'; readonly id: DeliveryId; readonly from: number }
+  /**
+   * From now on the authority gets no certificate that was issued in this second or earlier: whatever was, stands in the store. Never moves
+   * the time back.
+   */
+  | { readonly kind: 'status.cover'; readonly authorityId: AuthorityId; readonly until: UnixSeconds }
   | { readonly kind: 'work.request'; readonly topic: Work['topic']; readonly key: string; readonly dueAt: UnixSeconds }
   /** Removes the row unless it was requested again since it was leased. */
   | { readonly kind: 'work.done'; readonly work: Work }

@@ -111,6 +111,7 @@ import {
   upsertLink,
 } from './tables/session.ts'
 import { insertStatusChange, putStatusChange } from './tables/status-change.ts'
+import { expectNewer, expectUncovered, putCoverage, raiseCoverage } from './tables/status-coverage.ts'
 import { deleteSuspension, putSuspension, removeSuspension, upsertSuspension } from './tables/suspension.ts'
 import { cancelToken, insertToken, putToken, updateTokenCancelled, updateTokenUsed, useToken } from './tables/token.ts'
 import { finishWork, requestWork, updateWorkDone, upsertWork } from './tables/work.ts'
@@ -197,6 +198,8 @@ export const WRITE_STATEMENTS: readonly WriteStatement[] = [
   insertApproval,
   updateApproval,
   insertStatusChange,
+  raiseCoverage,
+  expectUncovered,
   expectStatus,
   insertPiece,
   deleteStalePieces,
@@ -310,6 +313,7 @@ export function planWrite(write: Write, out: StepSink): void {
       moveKey(write.id, write.from, write.to, write.at, out)
       break
     case 'certificate.insert':
+      expectNewer(write.certificate, out)
       putCertificate(write.certificate, write.auditEntry, out)
       break
     case 'certificate.status':
@@ -435,6 +439,9 @@ export function planWrite(write: Write, out: StepSink): void {
       break
     case 'delivery.remove':
       removeDelivery(write.id, write.from, out)
+      break
+    case 'status.cover':
+      putCoverage(write, out)
       break
     case 'work.request':
       requestWork(write.topic, write.key, write.dueAt, out)
@@ -594,7 +601,7 @@ export function conflictOf(write: Write): TouchmarkError {
       return new TouchmarkError(
         'certificate.serial_number_used',
         'conflict',
-        'The authority has issued this serial number.',
+        'The authority has issued this serial number, or published status up to a later second.',
         { evidence: { authorityId: write.certificate.authorityId, serialNumber: write.certificate.serialNumber } },
       )
     case 'certificate.status':
@@ -727,6 +734,7 @@ export function conflictOf(write: Write): TouchmarkError {
         },
       )
     case 'publication.sweep':
+    case 'status.cover':
     case 'work.request':
     case 'work.done':
     case 'answer.drop':

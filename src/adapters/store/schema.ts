@@ -96,6 +96,11 @@ const FOUNDATION: Migration = {
       crl_shard BIGINT NOT NULL,
       serial_number BYTES NOT NULL
     )`,
+    // Up to which second of issue the status artefact of an authority covers.
+    `CREATE TABLE status_coverage (
+      authority_id TEXT NOT NULL PRIMARY KEY,
+      covered_until BIGINT NOT NULL
+    ) CLUSTERED`,
     'CREATE INDEX status_change_authority ON status_change (authority_id, audit_index)',
     'CREATE INDEX status_change_shard ON status_change (authority_id, crl_shard, audit_index)',
     `CREATE TABLE token (

@@ -8,7 +8,7 @@ import { createStore } from '../../../src/adapters/store/open-store.ts'
 import { TouchmarkError } from '../../../src/core/errors.ts'
 import { CRL_REASONS } from '../../../src/core/pki/crl-reason.ts'
 import type { CertificateStatus } from '../../../src/domain/ca/certificate-record.ts'
-import { authorityId, type SerialNumber } from '../../../src/domain/ids.ts'
+import { authorityId, type SerialNumber, serialNumber } from '../../../src/domain/ids.ts'
 import type { OctetsColumn, Store } from '../../../src/domain/ports.ts'
 import { PUBLICATION_PIECE } from '../../../src/domain/publication-piece.ts'
 import { aCertificate, aUnit, type NewCertificate, NOW, only } from '../../support/store-fixtures.ts'
@@ -49,6 +49,27 @@ export function revocationContract(name: string, engine: StoreEngine): void {
       }
       return certificates
     }
+
+    it('takes no certificate of a second that a status artefact covers, whatever its notBefore, and goes on behind it', async () => {
+      const store = await newStore()
+      const serial = (second: number, end: number) =>
+        serialNumber(second.toString(16).padStart(8, '0') + end.toString(16).padStart(24, '0'))
+      await issued(store, { authorityId: IDEVID, serialNumber: serial(NOW, 1) })
+      await store.commit({ writes: [{ kind: 'status.cover', authorityId: IDEVID, until: NOW }], audit: [] })
+      // A time that lies before takes nothing back.
+      await store.commit({ writes: [{ kind: 'status.cover', authorityId: IDEVID, until: NOW - 50 }], audit: [] })
+      for (const second of [NOW - 10, NOW]) {
+        for (const backdating of [0, 300, 900_000_000]) {
+          const late = { authorityId: IDEVID, serialNumber: serial(second, 2), notBefore: second - backdating }
+          await assert.rejects(issued(store, late), { code: 'certificate.serial_number_used' })
+        }
+      }
+      const after = { authorityId: IDEVID, serialNumber: serial(NOW + 1, 3), notBefore: NOW - 300 }
+      const other = { authorityId: LDEVID, serialNumber: serial(NOW - 10, 4), notBefore: NOW - 10 }
+      const foreign = { authorityId: IDEVID, serialNumber: serialNumber('77'.repeat(18)), notBefore: NOW - 10 }
+      assert.equal((await issued(store, after, other, foreign)).length, 3)
+      assert.equal((await store.read.universe(IDEVID, { after: -1, upTo: 1_000, limit: 9 })).count, 3)
+    })
 
     it('keeps each change of a status where its audit entry stands, and says the status of now', async () => {
       const store = await newStore()
