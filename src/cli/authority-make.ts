@@ -187,8 +187,9 @@ export function crlCommand(): Command {
     .argument('<id>', 'from touchmark authority list')
     .requiredOption('--issuer-keys <folder>', 'where its key is')
   return act<KeyOptions>(crl, async (context, id) => {
-    const [{ OFFLINE_CRL_SCHEDULE, publishCrl }, { crlUrl }] = await Promise.all([
+    const [{ publishCrl }, { OFFLINE_CRL_SCHEDULE }, { crlUrl }] = await Promise.all([
       import('../domain/revocation/publish-crl.ts'),
+      import('../domain/revocation/crl-schedule.ts'),
       import('../domain/ca/distribution-urls.ts'),
     ])
     await using instance = await openInstance(context)

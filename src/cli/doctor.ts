@@ -11,7 +11,7 @@ import { parseAuditEntry } from '../domain/audit/entry.ts'
 import { parseProfile } from '../domain/ca/profile.ts'
 import type { Store } from '../domain/ports.ts'
 import { defaultRules, parseRules, RULES_NAME } from '../domain/ra/rules.ts'
-import { crlPublicationName } from '../domain/revocation/publish-crl.ts'
+import { crlPublicationName } from '../domain/revocation/crl-series.ts'
 import { TRUST_BUNDLE_PUBLICATION, versionPublicationName } from '../domain/trust-bundle/publication-name.ts'
 import type { Configuration } from '../server/configuration.ts'
 import { type DataFolder, readConfiguration } from '../server/data-folder.ts'
@@ -194,7 +194,7 @@ async function* authorities({ read }: Store): AsyncGenerator<Finding> {
       yield { check: 'authority', result: 'warning', detail: `${id} ends in ${days} days`, next }
     } else yield ok('authority', `${id}, until ${time(notAfter)}`)
     for (let shard = 0; shard < crlShards; shard++) {
-      const crl = await read.publication(crlPublicationName(id, shard))
+      const crl = await read.publicationHead(crlPublicationName(id, shard))
       const name = crlShards === 1 ? id : `${id}, shard ${shard}`
       if (!crl) yield { check: 'CRL', result: 'warning', detail: `${name}: none yet`, next: CRL_NEXT }
       else if (crl.nextUpdate < now) {

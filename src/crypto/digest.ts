@@ -1,7 +1,7 @@
 // Hash functions in one shot (FIPS 180-4). `crypto.hash` skips the stream object that `createHash` builds, which for the
 // few hundred octets of a certificate costs more than the hash; and it gives the digest as text, one character an octet,
 // because an ArrayBuffer for each would cost more than the hash, too.
-import { createHmac, hash } from 'node:crypto'
+import { createHash, createHmac, hash } from 'node:crypto'
 import type { Bytes } from '../core/bytes/bytes.ts'
 
 /** SHA-1, for identifiers that a standard fixes to it (RFC 5280 §4.2.1.2, OCSP CertID). Never under a signature. */
@@ -24,6 +24,12 @@ export function sha384(bytes: Uint8Array): Bytes {
 
 export function sha512(bytes: Uint8Array): Bytes {
   return octets(hash('sha512', bytes, 'latin1'))
+}
+
+/** SHA-256 over octets that come one after the other. */
+export function sha256Stream(): { update(bytes: Uint8Array): void; hex(): string } {
+  const running = createHash('sha256')
+  return { update: bytes => void running.update(bytes), hex: () => running.digest('hex') }
 }
 
 /** RFC 2104. */

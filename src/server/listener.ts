@@ -331,7 +331,8 @@ export class Listener {
     const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
     const headers: Record<string, string | number> = { ...reply.headers, 'X-Request-Id': id }
     // Spelled as RFC 9110 spells it: libest compares header names by case.
-    if (reply.stream === undefined) headers['Content-Length'] = body.length
+    // A 304 has no body, and must not say that the body it stands for has no octets (RFC 9110 §8.6).
+    if (reply.stream === undefined && reply.status !== 304) headers['Content-Length'] = body.length
     if (this.#closing) headers['connection'] = 'close'
     if (!request.complete && request.method !== 'GET' && request.method !== 'HEAD') this.#discard(request, headers)
     response.writeHead(reply.status, headers)

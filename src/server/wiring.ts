@@ -8,21 +8,13 @@ import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
 import { type Access, createAccess } from '../domain/access/access.ts'
 import { createFirstLink } from '../domain/access/operators.ts'
 import type { AuditAction } from '../domain/audit/actions.ts'
-import { crlUrl } from '../domain/ca/distribution-urls.ts'
 import { advanceCampaigns } from '../domain/campaign/advance-campaigns.ts'
 import { completeDueTransfers } from '../domain/device/complete-transfers.ts'
-import { type AuthorityId, authorityId } from '../domain/ids.ts'
 import { retireDue } from '../domain/renewal/seen-in-use.ts'
+import { crlPublicationName } from '../domain/revocation/crl-series.ts'
 import { endDueHolds } from '../domain/revocation/end-holds.ts'
 import { OcspResponders } from '../domain/revocation/ocsp-responders.ts'
 import { OcspService } from '../domain/revocation/ocsp-service.ts'
-import {
-  type CrlIssuer,
-  crlPublicationName,
-  DEFAULT_CRL_SCHEDULE,
-  publishDueCrls,
-  publishRequestedCrls,
-} from '../domain/revocation/publish-crl.ts'
 import { TrustBundles } from '../domain/trust-bundle/trust-bundles.ts'
 import { authenticate } from '../protocols/api/authenticate.ts'
 import { createOidcRoutes } from '../protocols/api/oidc-routes.ts'
@@ -40,6 +32,7 @@ import { FolderBatchDesk } from './batch-desk.ts'
 import { checkpointSigner } from './checkpoint-signer.ts'
 import type { Configuration } from './configuration.ts'
 import { createConsoleRoutes, isConsoleBuilt } from './console.ts'
+import { CrlJobs, onlineIssuer } from './crl-jobs.ts'
 import { Gauges } from './gauges.ts'
 import { createHealthRoutes, type ReadinessCheck } from './health.ts'
 import { JobRunner } from './job-runner.ts'
@@ -125,9 +118,11 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   stack.use(instance.observation.subscribe(alerting.observer))
   const desk = new FolderBatchDesk(instance, signCheckpoint)
   const runner = new JobRunner({ ...instance, logger, runBatch: (job, signal) => desk.run(job, signal) })
+  const crls = new CrlJobs(instance)
   const jobs: JobLoop = new JobLoop(
     createJobs(instance, {
       access,
+      crls,
       runner,
       responders,
       trustBundles,
@@ -232,6 +227,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   jobs.start()
   // Ended first of all: what they have begun they write down.
   stack.use(runner)
+  stack.use(crls)
   stack.use(jobs)
   const url = `https://${urlHost(host)}:${https.port}`
   const httpUrl = `http://${urlHost(host)}:${http.port}`
@@ -245,6 +241,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
 }
 
 interface JobPorts {
+  readonly crls: CrlJobs
   readonly runner: JobRunner
   readonly access: Access
   readonly responders: OcspResponders
@@ -257,14 +254,10 @@ interface JobPorts {
 
 /** Everything that goes on beside the requests, and when. */
 function createJobs(instance: Instance, ports: JobPorts): Job[] {
-  const { access, runner, responders, trustBundles, alerting, renewCertificate, signCheckpoint, logger } = ports
-  const { store, clock, authorities, registration } = instance
+  const { access, crls, runner, responders, trustBundles, alerting, renewCertificate, signCheckpoint, logger } = ports
+  const { store, clock, registration } = instance
   // A new authority has its CRL and its OCSP signer within seconds, however busy the store is otherwise.
   const onConfiguration = { atMostEverySeconds: 1, marker: () => store.read.configurationMarker() }
-  const shardUrl = async () => {
-    const settings = await authorities.settings()
-    return (authority: string, shard: number) => crlUrl(settings, authority, shard)
-  }
   return [
     {
       name: 'ocsp signers',
@@ -272,28 +265,7 @@ function createJobs(instance: Instance, ports: JobPorts): Job[] {
       everySeconds: 60,
       run: async () => void (await responders.refresh()),
     },
-    {
-      name: 'requested CRLs',
-      onChange: { atMostEverySeconds: 1 },
-      everySeconds: 30,
-      async run() {
-        const issuerOf = (id: string) => onlineIssuer(instance, authorityId(id))
-        await publishRequestedCrls(issuerOf, await shardUrl(), DEFAULT_CRL_SCHEDULE, { store, clock })
-      },
-    },
-    {
-      name: 'due CRLs',
-      onChange: onConfiguration,
-      everySeconds: 60,
-      async run(signal) {
-        const url = await shardUrl()
-        for (const { id } of await authorities.all()) {
-          if (signal.aborted) return
-          const issuer = await onlineIssuer(instance, id)
-          if (issuer) await publishDueCrls(issuer, shard => url(id, shard), DEFAULT_CRL_SCHEDULE, { store, clock })
-        }
-      },
-    },
+    ...crls.jobs(onConfiguration),
     {
       name: 'trust bundle',
       onChange: onConfiguration,
@@ -366,18 +338,6 @@ async function keyPackageSigner(
   }
 }
 
-/** The authority with its key, or `undefined` where the key is not here: the offline root signs its CRLs where it is kept. */
-async function onlineIssuer({ authorities }: Instance, id: AuthorityId): Promise<CrlIssuer | undefined> {
-  const record = await authorities.byId(id)
-  if (!record || record.state === 'awaiting_certificate') return undefined
-  try {
-    return await authorities.signing(id)
-  } catch (thrown) {
-    if (thrown instanceof TouchmarkError && thrown.code === 'authority.key_unavailable') return undefined
-    throw thrown
-  }
-}
-
 /** The configured port is a wish: a second instance on the same machine takes another, and says so. */
 async function openPlainListener(
   plain: Omit<ListenerOptions, 'port'>,
@@ -447,7 +407,7 @@ async function assertCrlsFresh(instance: Instance, now: number): Promise<void> {
     const issuer = await onlineIssuer(instance, id)
     if (issuer === undefined || issuer.certificate.notAfter < now) continue
     for (let shard = 0; shard < Math.min(crlShards, MAX_SHARDS_CHECKED); shard++) {
-      const list = await store.read.publication(crlPublicationName(id, shard))
+      const list = await store.read.publicationHead(crlPublicationName(id, shard))
       if (list !== undefined && list.nextUpdate >= now) continue
       throw new TouchmarkError('server.crl_stale', 'unavailable', `A CRL of ${id} is missing or out of date.`, {
         evidence: { authorityId: id, shard },

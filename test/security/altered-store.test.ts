@@ -18,7 +18,8 @@ import { cancelToken } from '../../src/domain/ra/cancel-token.ts'
 import { createToken } from '../../src/domain/ra/create-token.ts'
 import { enrol } from '../../src/domain/ra/enrol.ts'
 import type { Evidence } from '../../src/domain/ra/evidence.ts'
-import { DEFAULT_CRL_SCHEDULE, publishRequestedCrls } from '../../src/domain/revocation/publish-crl.ts'
+import { DEFAULT_CRL_SCHEDULE } from '../../src/domain/revocation/crl-schedule.ts'
+import { publishRequestedCrls } from '../../src/domain/revocation/crl-work.ts'
 import { revokeCertificate } from '../../src/domain/revocation/revoke.ts'
 import { logSigner, logVerifierKey, logVerifiers, signDueCheckpoint } from '../../src/server/log-key.ts'
 import {
@@ -77,12 +78,14 @@ async function live(instance: TestInstance): Promise<void> {
   assert.equal((await ask('renew', await shown(record.der))).kind, 'issued')
   await revokeCertificate(lost.record, 'keyCompromise', OPERATOR, { store, clock })
   const issuer = await authorities.signing(lost.record.authorityId)
-  await publishRequestedCrls(
-    async () => issuer,
-    () => 'http://pki.example.test',
-    DEFAULT_CRL_SCHEDULE,
-    { store, clock },
-  )
+  const crlWork = {
+    store,
+    clock,
+    issuerOf: async () => issuer,
+    shardUrl: () => 'http://pki.example.test/0.crl',
+    schedule: DEFAULT_CRL_SCHEDULE,
+  }
+  await publishRequestedCrls(crlWork)
 
   const { device } = await bornDevice(instance, { serialNumber: 'A-3' })
   const suspended = {
@@ -361,12 +364,12 @@ test('accuses nobody of what changes while it reads', async t => {
       await createToken({ model: 'm', serialNumber: `C-${i}`, profile: 'ldevid', actor: OPERATOR }, instance)
       await useRules(instance, [{ name: `rule-${i}`, outcome: 'grant' }])
       const issuer = await instance.authorities.signing(unit.record.authorityId)
-      await publishRequestedCrls(
-        async () => issuer,
-        () => 'http://pki.example.test',
-        DEFAULT_CRL_SCHEDULE,
-        ports,
-      )
+      await publishRequestedCrls({
+        ...ports,
+        issuerOf: async () => issuer,
+        shardUrl: () => 'http://pki.example.test/0.crl',
+        schedule: DEFAULT_CRL_SCHEDULE,
+      })
       await signDueCheckpoint(ports)
       clock.advance(60)
     }

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { authorityId } from '../../src/domain/ids.ts'
-import { crlPublicationName, DEFAULT_CRL_SCHEDULE, publishDueCrls } from '../../src/domain/revocation/publish-crl.ts'
+import { DEFAULT_CRL_SCHEDULE } from '../../src/domain/revocation/crl-schedule.ts'
+import { crlPublicationName } from '../../src/domain/revocation/crl-series.ts'
+import { publishDueCrls } from '../../src/domain/revocation/crl-work.ts'
 import { testInstance } from '../support/instance.ts'
 
 const LDEVID = authorityId('ldevid-1')

@@ -267,7 +267,7 @@ export interface TbsCertListFields {
 
 /** Octets of the whole tbsCertList whose entries have `entriesTotalLength` octets. */
 export function tbsCertListLength(fields: TbsCertListFields, entriesTotalLength: number): number {
-  const { head, tail } = frame(fields, entriesTotalLength)
+  const { head, tail } = frameTbsCertList(fields, entriesTotalLength)
   return head.length + entriesTotalLength + tail.length
 }
 
@@ -276,7 +276,7 @@ export function encodeTbsCertList(fields: TbsCertListFields, entries: readonly C
   const w = new DerWriter(64 + 40 * entries.length)
   for (const entry of entries) writeCrlEntry(w, entry)
   const list = w.finish()
-  const { head, tail } = frame(fields, list.length)
+  const { head, tail } = frameTbsCertList(fields, list.length)
   return concat(head, list, tail)
 }
 
@@ -291,7 +291,7 @@ export async function* writeTbsCertList(
   entriesTotalLength: number,
   entries: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Bytes, void, undefined> {
-  const { head, tail } = frame(fields, entriesTotalLength)
+  const { head, tail } = frameTbsCertList(fields, entriesTotalLength)
   yield head
   let written = 0
   let chunk = new Uint8Array(CHUNK)
@@ -332,8 +332,11 @@ export async function* writeCertificateList(
   yield tail
 }
 
-/** What stands before the entries and after them. */
-function frame(fields: TbsCertListFields, entriesLength: number): { readonly head: Bytes; readonly tail: Bytes } {
+/** What stands in a tbsCertList before its entries, which have so many octets together, and after them. */
+export function frameTbsCertList(
+  fields: TbsCertListFields,
+  entriesLength: number,
+): { readonly head: Bytes; readonly tail: Bytes } {
   const tail =
     fields.extensions.length === 0
       ? new Uint8Array(0)

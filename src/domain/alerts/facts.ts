@@ -4,9 +4,9 @@ import type { Authority, AuthorityState } from '../ca/authority.ts'
 import type { Profile } from '../ca/profile.ts'
 import type { CampaignState } from '../campaign/campaign.ts'
 import type { UnixSeconds } from '../ids.ts'
-import type { Publication, StoreReader } from '../ports.ts'
+import type { PublicationHead, StoreReader } from '../ports.ts'
 import type { PlannedBucket } from '../renewal/credential.ts'
-import { crlPublicationName } from '../revocation/publish-crl.ts'
+import { crlPublicationName } from '../revocation/crl-series.ts'
 import type { RecentView } from './recent-counts.ts'
 
 export interface AuthorityFacts {
@@ -27,7 +27,7 @@ export interface AuthorityFacts {
 export interface CrlFacts {
   readonly shard: number
   /** `null`: there is none. */
-  readonly list: (Pick<Publication, 'number' | 'thisUpdate' | 'nextUpdate'> & { readonly octets: number }) | null
+  readonly list: Pick<PublicationHead, 'number' | 'thisUpdate' | 'nextUpdate' | 'octets'> | null
 }
 
 export interface ProfileFacts {
@@ -83,7 +83,7 @@ export interface FactPorts {
     | 'credentialsOverdue'
     | 'enrolments'
     | 'campaignsAtWork'
-    | 'publication'
+    | 'publicationHead'
     | 'deadDeliveries'
   >
   readonly authorities: { profiles(): Promise<readonly Profile[]> }
@@ -126,8 +126,8 @@ async function authorityFacts(here: ProcessFacts, read: FactPorts['read']): Prom
     const shards = state === 'awaiting_certificate' ? 0 : Math.min(authority.crlShards, crlsLeft)
     crlsLeft -= shards
     for (let shard = 0; shard < shards; shard++) {
-      const publication = await read.publication(crlPublicationName(id, shard))
-      crls.push({ shard, list: publication ? listFacts(publication) : null })
+      const publication = await read.publicationHead(crlPublicationName(id, shard))
+      crls.push({ shard, list: publication ?? null })
     }
     facts.push({
       id,
@@ -141,10 +141,6 @@ async function authorityFacts(here: ProcessFacts, read: FactPorts['read']): Prom
     })
   }
   return facts
-}
-
-function listFacts({ number, thisUpdate, nextUpdate, bytes }: Publication): NonNullable<CrlFacts['list']> {
-  return { number, thisUpdate, nextUpdate, octets: bytes.length }
 }
 
 /** Profiles of devices whose certificates end. */

@@ -2,19 +2,24 @@
 // rules, trust anchors, settings) letter by letter, and the CRLs and trust bundles that are given out. Few rows, read once in the end.
 import { concat } from '../../core/bytes/bytes.ts'
 import { toUtf8 } from '../../core/bytes/utf8.ts'
+import { TouchmarkError } from '../../core/errors.ts'
 import { parseCertificate } from '../../core/pki/certificate.ts'
-import { sha256Hex } from '../../crypto/digest.ts'
+import { sha256Hex, sha256Stream } from '../../crypto/digest.ts'
 import type { Authority } from '../ca/authority.ts'
 import type { DocumentVersion } from '../document.ts'
-import type { StoreReader } from '../ports.ts'
-import { crlPublicationName } from '../revocation/publish-crl.ts'
+import type { PublicationHead, StoreReader } from '../ports.ts'
+import { publicationBody } from '../publication-body.ts'
+import { crlPublicationName, deltaPublicationName } from '../revocation/crl-series.ts'
 import { TRUST_BUNDLE_PUBLICATION, versionPublicationName } from '../trust-bundle/publication-name.ts'
 import type { AuditEntry } from './entry.ts'
 import type { AuditFindingCode, Report } from './finding.ts'
 import { readable, type Suspect, Suspects, UNREADABLE } from './suspects.ts'
 import type { CrossCheck } from './verify.ts'
 
-type ConfigurationReader = Pick<StoreReader, 'authorities' | 'documents' | 'publication' | 'auditEntries'>
+type ConfigurationReader = Pick<
+  StoreReader,
+  'authorities' | 'documents' | 'publicationHead' | 'publicationPiece' | 'auditEntries'
+>
 
 export interface ConfigurationCheck extends CrossCheck {
   /** Over how many CRLs the log says that an authority spreads its certificates; `undefined` where it does not say. */
@@ -124,8 +129,9 @@ export function configurationCheck(read: ConfigurationReader, report: Report): C
         return
       }
       case 'crl.published': {
-        const { shard, number, crlSha256 } = detail
-        const name = crlPublicationName(authorityId, Number(shard))
+        const { shard, number, base, crlSha256 } = detail
+        const nameOf = base === undefined ? crlPublicationName : deltaPublicationName
+        const name = nameOf(authorityId, Number(shard))
         publications.set(name, { about: authorityId, number, sha256: crlSha256 })
         return
       }
@@ -190,16 +196,28 @@ export function configurationCheck(read: ConfigurationReader, report: Report): C
   }
 
   async function checkPublication(name: string, { about: subject, number, sha256 }: LoggedPublication): Promise<void> {
-    const row = await read.publication(name)
+    const row = await read.publicationHead(name)
     const about = { about: subject }
     if (row === undefined) accuse('publication', 'altered', name, 'is gone', about)
     else if (row.number !== number) {
       const why = `has number ${row.number}; the last one that was signed has ${number}`
       accuse('publication', 'altered', name, why, { ...about, against: 'silence' })
-    } else if (sha256 !== undefined && sha256Hex(row.bytes) !== sha256) {
+    } else if (sha256 !== undefined && (await bodySha256(row, read)) !== sha256) {
       accuse('publication', 'altered', name, 'is not the one that was signed', about)
     }
   }
+}
+
+/** Of the octets that are stored, whatever the row says of them. */
+async function bodySha256(head: PublicationHead, read: ConfigurationReader): Promise<string | undefined> {
+  const hash = sha256Stream()
+  try {
+    for await (const part of publicationBody(head, read)) hash.update(part)
+  } catch (thrown) {
+    if (thrown instanceof TouchmarkError && thrown.code === 'publication.replaced') return undefined
+    throw thrown
+  }
+  return hash.hex()
 }
 
 function authorityDifferences(row: Authority, logged: LoggedAuthority, keyUri: string | undefined): string[] {

@@ -7,6 +7,11 @@ export function crlUrl(settings: Pick<Settings, 'publicHttpUrl'>, authority: str
   return `${settings.publicHttpUrl}/crl/${authority}/${crlShard}.crl`
 }
 
+/** The delta CRL of the shard whose full one is at this address: the full one names it (RFC 5280 §5.2.6). */
+export function deltaUrlOf(shardUrl: string): string {
+  return `${shardUrl.slice(0, -'.crl'.length)}-delta.crl`
+}
+
 /** The certificate of an authority, DER (RFC 5280 §4.2.2.1: one certificate as application/pkix-cert). */
 export function caIssuersUrl(settings: Pick<Settings, 'publicHttpUrl'>, authority: string): string {
   return `${settings.publicHttpUrl}/ca/${authority}.cer`

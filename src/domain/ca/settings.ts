@@ -5,6 +5,7 @@ import { CRYPTO_POLICIES, type CryptoPolicy } from '../../crypto/crypto-policy.t
 import type { DocumentVersion } from '../document.ts'
 import type { UnixSeconds } from '../ids.ts'
 import { parseDocument } from '../parse-document.ts'
+import type { CrlSchedule } from '../revocation/crl-schedule.ts'
 
 export const SETTINGS_NAME = 'instance'
 
@@ -12,6 +13,8 @@ export const SETTINGS_NAME = 'instance'
 export const oidSchema = z.string().refine(isOid, 'must be a dotted OBJECT IDENTIFIER')
 
 const policyNames = CRYPTO_POLICIES.map(policy => policy.name) as [string, ...string[]]
+
+const hours = (least: number) => z.int().min(least).max(87_600)
 
 const settingsSchema = z.strictObject({
   schema: z.literal(1).describe('Version of this format.'),
@@ -43,6 +46,32 @@ const settingsSchema = z.strictObject({
         .describe('What happens to a certificate that outlives its algorithm.'),
     })
     .default({ name: 'unlimited', enforcement: 'report' }),
+  crl: z
+    .strictObject({
+      lifetimeHours: hours(1).describe('How long a CRL may be relied on: its nextUpdate.'),
+      renewBeforeHours: hours(0).describe('How long before its end the next one comes at the latest: the overlap.'),
+      keepExpiredHours: hours(1).describe(
+        'How long an expired certificate stays on the list: longer than from one scheduled list to the next (RFC 5280 §3.3).',
+      ),
+      delta: z
+        .strictObject({
+          lifetimeHours: hours(1).describe('How long a delta CRL may be relied on.'),
+          fromEntries: z.int().min(0).max(10_000_000).describe('Lists with fewer entries go without a delta CRL.'),
+        })
+        .nullable()
+        .describe('What changed since earlier CRLs, for those who hold one (RFC 5280 §5.2.4); null: none are made.'),
+    })
+    .refine(crl => crl.renewBeforeHours < crl.lifetimeHours, 'renewBeforeHours must be less than lifetimeHours')
+    .refine(
+      crl => crl.keepExpiredHours > crl.lifetimeHours - crl.renewBeforeHours,
+      'keepExpiredHours must be more than lies between two scheduled lists: lifetimeHours less renewBeforeHours',
+    )
+    .default({
+      lifetimeHours: 168,
+      renewBeforeHours: 96,
+      keepExpiredHours: 192,
+      delta: { lifetimeHours: 24, fromEntries: 1000 },
+    }),
   ownershipTransfers: z
     .enum(['both', 'rule'])
     .default('both')
@@ -62,6 +91,8 @@ export interface Settings {
   readonly cryptoPolicy: CryptoPolicy
   /** `refuse`: nothing is issued that outlives its algorithm's last date. `report`: it is issued, and the report names it. */
   readonly cryptoPolicyEnforcement: 'report' | 'refuse'
+  /** When lists are published, how long they may be relied on, and what stays on them. */
+  readonly crl: CrlSchedule
   /** `both`: every transfer is signed by both owners. `rule`: an operator may have one done without. */
   readonly ownershipTransfers: 'both' | 'rule'
   /** hwType for a device of this model. */
@@ -77,8 +108,23 @@ export function parseSettings(json: unknown): Settings {
     publicHttpUrl: config.publicHttpUrl,
     cryptoPolicy: CRYPTO_POLICIES.find(policy => policy.name === config.cryptoPolicy.name)!,
     cryptoPolicyEnforcement: config.cryptoPolicy.enforcement,
+    crl: crlSchedule(config.crl),
     ownershipTransfers: config.ownershipTransfers,
     hardwareType: model => (model === null ? undefined : models.get(model)) ?? config.hardwareType.default,
+  }
+}
+
+function crlSchedule({
+  lifetimeHours,
+  renewBeforeHours,
+  keepExpiredHours,
+  delta,
+}: z.output<typeof settingsSchema>['crl']): CrlSchedule {
+  return {
+    lifetimeSeconds: lifetimeHours * 3600,
+    renewBeforeSeconds: renewBeforeHours * 3600,
+    keepExpiredSeconds: keepExpiredHours * 3600,
+    delta: delta && { lifetimeSeconds: delta.lifetimeHours * 3600, fromEntries: delta.fromEntries },
   }
 }
 

@@ -9,7 +9,7 @@ import { DEVICE_STATES } from '../../domain/device/device.ts'
 import type { UnixSeconds } from '../../domain/ids.ts'
 import type { StoreReader } from '../../domain/ports.ts'
 import { expiryHorizon, HORIZON_PERIODS } from '../../domain/renewal/expiry-horizon.ts'
-import { crlPublicationName } from '../../domain/revocation/publish-crl.ts'
+import { crlPublicationName } from '../../domain/revocation/crl-series.ts'
 import { type Activity, HOUR } from '../../domain/statistics/activity.ts'
 import { timestamp } from '../../domain/timestamp.ts'
 import { type Endpoint, endpoint, nameText, timestampText } from './endpoint.ts'
@@ -259,12 +259,12 @@ export async function renewedProfiles(
 export async function healthOf(
   authority: Authority,
   now: UnixSeconds,
-  read: Pick<StoreReader, 'publication'>,
+  read: Pick<StoreReader, 'publicationHead'>,
 ): Promise<z.input<typeof authorityHealth>> {
   const { id, kind, state, crlShards } = authority
   const certificate = authority.certificate && parseCertificate(authority.certificate)
   const lists = await Promise.all(
-    Array.from({ length: crlShards }, (_, shard) => read.publication(crlPublicationName(id, shard))),
+    Array.from({ length: crlShards }, (_, shard) => read.publicationHead(crlPublicationName(id, shard))),
   )
   const [first] = lists.filter(each => each !== undefined).sort((a, b) => a.nextUpdate - b.nextUpdate)
   return {

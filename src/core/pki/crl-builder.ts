@@ -1,0 +1,148 @@
+// A CertificateList of any size in one growing buffer (RFC 5280 §5.1): entries go in as they are read, what stands before them is put in front
+// when their length is known, and nothing is copied on the way to the signer and from there to whoever stores it.
+import { DerError } from '../asn1/der-error.ts'
+import { TAG } from '../asn1/tag.ts'
+import { encodeHeader, writeDer } from '../asn1/writer.ts'
+import type { Bytes } from '../bytes/bytes.ts'
+import { encodeCrlEntry, frameTbsCertList, MAX_CRL, type TbsCertListFields } from './crl.ts'
+import { type CrlReason, crlReasonOf } from './crl-reason.ts'
+
+/** Entries as columns; numbers may stand in any array of numbers. */
+export interface CrlEntryColumns {
+  readonly count: number
+  /** Magnitudes, big-endian, one behind the other, and where in `bytes` each ends. */
+  readonly serialNumbers: { readonly bytes: Uint8Array; readonly ends: ArrayLike<number> }
+  /** Whole seconds since 1970. */
+  readonly revokedAt: ArrayLike<number>
+  /** CRLReason as RFC 5280 §5.3.1 numbers it. */
+  readonly reasons: ArrayLike<number>
+  /** NaN where there is none. */
+  readonly invalidityDates: ArrayLike<number>
+}
+
+/** Octets in front of the entries for all that comes before them: headers, version, algorithm, issuer, times. */
+const HEAD_ROOM = 64 * 1024
+/** Octets behind them for extensions, algorithm and signature. */
+const TAIL_ROOM = 128 * 1024
+const GROWTH = 1024 * 1024
+/** Octets of the longest entry that is written here, with room to spare. */
+const LONGEST_ENTRY = 128
+/** Endings of entries that are kept: certificates that were revoked together have one ending. */
+const KEPT_ENDINGS = 4096
+
+export class CrlBuilder {
+  readonly #buffer: ArrayBuffer
+  #bytes: Bytes
+  #end = HEAD_ROOM
+  #count = 0
+  #tbs: Bytes | undefined
+  readonly #endings = new Map<number, Bytes>()
+
+  /** `maxOctets`: what the entries may have together; more is `der.value_invalid`. */
+  constructor(maxOctets = MAX_CRL) {
+    this.#buffer = new ArrayBuffer(GROWTH, { maxByteLength: HEAD_ROOM + maxOctets + TAIL_ROOM })
+    this.#bytes = new Uint8Array(this.#buffer)
+  }
+
+  /** Entries so far. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Appends entries in the order given. A serial number of no octets, of zero or of more than 20 octets is `der.value_invalid`. */
+  add({ count, serialNumbers, revokedAt, reasons, invalidityDates }: CrlEntryColumns): void {
+    this.#reserve(count * LONGEST_ENTRY)
+    const out = this.#bytes
+    const { bytes, ends } = serialNumbers
+    let at = this.#end
+    let from = 0
+    for (let i = 0; i < count; i++) {
+      const to = ends[i]!
+      while (from < to && bytes[from] === 0) from++
+      const magnitude = to - from
+      if (magnitude === 0 || magnitude > 20) {
+        throw new DerError('der.value_invalid', 0, 'The serial number of an entry is zero or longer than 20 octets')
+      }
+      const padding = bytes[from]! >= 0x80 ? 1 : 0
+      const ending = this.#ending(revokedAt[i]!, reasons[i]!, invalidityDates[i]!)
+      out[at++] = TAG.SEQUENCE
+      // Always below 128: a serial number of 22, a time of 17, extensions of 42 octets.
+      out[at++] = 2 + padding + magnitude + ending.length
+      out[at++] = TAG.INTEGER
+      out[at++] = padding + magnitude
+      if (padding === 1) out[at++] = 0
+      while (from < to) out[at++] = bytes[from++]!
+      for (let j = 0; j < ending.length; j++) out[at++] = ending[j]!
+    }
+    this.#end = at
+    this.#count += count
+  }
+
+  /** The tbsCertList, as it is to be signed: a view of the buffer, to which nothing can be added any more. */
+  finish(fields: TbsCertListFields): Bytes {
+    const entries = this.#end - HEAD_ROOM
+    const { head, tail } = frameTbsCertList(fields, entries)
+    if (head.length > HEAD_ROOM - 16 || tail.length > TAIL_ROOM / 2) {
+      throw new DerError('der.value_invalid', 0, 'The issuer or the extensions of the CRL are too long')
+    }
+    this.#reserve(TAIL_ROOM)
+    this.#bytes.set(head, HEAD_ROOM - head.length)
+    this.#bytes.set(tail, this.#end)
+    this.#tbs = this.#bytes.subarray(HEAD_ROOM - head.length, this.#end + tail.length)
+    return this.#tbs
+  }
+
+  /** The whole CertificateList: a view of the same buffer, around the tbsCertList that `finish` gave. */
+  sign(signatureAlgorithm: Uint8Array, signature: Uint8Array): Bytes {
+    const tbs = this.#tbs
+    if (tbs === undefined) throw new TypeError('The list is not finished')
+    const tail = writeDer(w => w.raw(signatureAlgorithm).bitString(signature), signature.length + 64)
+    if (tail.length > TAIL_ROOM / 2) throw new DerError('der.value_invalid', 0, 'The signature is too long')
+    const header = encodeHeader(TAG.SEQUENCE, tbs.length + tail.length)
+    const from = tbs.byteOffset - header.length
+    const to = tbs.byteOffset + tbs.length
+    this.#bytes.set(header, from)
+    this.#bytes.set(tail, to)
+    return this.#bytes.subarray(from, to + tail.length)
+  }
+
+  /** What follows the serial number: the time and the extensions. */
+  #ending(revokedAt: number, reason: number, invalidityDate: number): Bytes {
+    const plain = Number.isNaN(invalidityDate)
+    const key = revokedAt * 16 + reason
+    const kept = plain ? this.#endings.get(key) : undefined
+    if (kept !== undefined) return kept
+    const entry = encodeCrlEntry({
+      serialNumber: ONE,
+      revocationDate: revokedAt,
+      reason: reasonOf(reason),
+      ...(plain ? {} : { invalidityDate }),
+    })
+    const ending = entry.subarray(HEADER_AND_ONE)
+    if (plain) {
+      if (this.#endings.size >= KEPT_ENDINGS) this.#endings.clear()
+      this.#endings.set(key, ending)
+    }
+    return ending
+  }
+
+  #reserve(octets: number): void {
+    const needed = this.#end + octets
+    if (needed <= this.#bytes.length) return
+    if (needed > this.#buffer.maxByteLength) {
+      throw new DerError('der.value_invalid', 0, 'The CRL is longer than its reader would take')
+    }
+    this.#buffer.resize(Math.min(this.#buffer.maxByteLength, Math.ceil(needed / GROWTH) * GROWTH))
+    this.#bytes = new Uint8Array(this.#buffer)
+  }
+}
+
+const ONE = Uint8Array.of(1)
+/** SEQUENCE and its length, and INTEGER 1. */
+const HEADER_AND_ONE = 5
+
+function reasonOf(code: number): CrlReason {
+  const reason = crlReasonOf(code)
+  if (reason === undefined) throw new DerError('der.value_invalid', 0, 'The reason of an entry is none of RFC 5280')
+  return reason
+}
