@@ -2,9 +2,22 @@
 // intermediates, as in NIST's lists.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { parseCertificate } from '../../src/core/pki/certificate.ts'
+import { parseCertificateList } from '../../src/core/pki/crl.ts'
 import { type PathResult, validateChain } from '../../src/core/pki/path.ts'
 import { verifyWithNode } from '../support/certificates.ts'
-import { PKITS_TIME, type PkitsTest, pkitsCertificate, pkitsCrl, pkitsTests } from '../support/pkits.ts'
+import { mutated } from '../support/mutate.ts'
+import {
+  PKITS_TIME,
+  type PkitsTest,
+  pkitsCertificate,
+  pkitsCertificateOctets,
+  pkitsCrl,
+  pkitsCrlOctets,
+  pkitsTests,
+  readable,
+} from '../support/pkits.ts'
 
 /** Why the invalid ones are, in our words; a `crl.` code says why the status could not be found out. `unreadable`: refused as DER. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -79,4 +92,42 @@ describe('NIST PKITS', () => {
       else assert.ok(REASONS[reason]?.split(' ').includes(test.number), reason)
     })
   }
+})
+
+describe('NIST PKITS with octets changed, and every signature called good', () => {
+  const tests = pkitsTests()
+
+  it('is judged, and nothing is thrown', () => {
+    let judged = 0
+    const cases = fc.record({ test: fc.constantFrom(...tests), pick: fc.nat() }).chain(({ test, pick }) => {
+      const names = [...test.certificates, ...test.crls]
+      const victim = names[pick % names.length]!
+      const octetsOf = pick % names.length < test.certificates.length ? pkitsCertificateOctets : pkitsCrlOctets
+      return fc.record({ test: fc.constant(test), victim: fc.constant(victim), bytes: mutated(octetsOf(victim)) })
+    })
+    fc.assert(
+      fc.property(cases, ({ test, victim, bytes }) => {
+        const certificates = test.certificates.flatMap(
+          name => (name === victim ? readable(() => parseCertificate(bytes)) : pkitsCertificate(name)) ?? [],
+        )
+        const crls = test.crls.flatMap(
+          name => (name === victim ? readable(() => parseCertificateList(bytes)) : pkitsCrl(name)) ?? [],
+        )
+        if (certificates.length < 2) return
+        const result = validateChain({
+          leaf: certificates.at(-1)!,
+          intermediates: certificates.slice(1, -1),
+          anchors: [certificates[0]!],
+          at: PKITS_TIME,
+          verify: () => true,
+          policies: test,
+          revocation: { crls, required: true },
+        })
+        assert.ok(result.steps.length > 0)
+        judged++
+      }),
+      { numRuns: 1500 },
+    )
+    assert.ok(judged > 1000)
+  })
 })

@@ -55,7 +55,8 @@ export function pkitsCrlOctets(name: string): Uint8Array {
   return crls.get(name)!
 }
 
-function readable<T>(read: () => T): T | undefined {
+/** What `read` returns, or `undefined` where it refuses the input. */
+export function readable<T>(read: () => T): T | undefined {
   try {
     return read()
   } catch (error) {
