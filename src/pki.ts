@@ -48,6 +48,14 @@ export { type GeneralName, parseHardwareModuleName } from './core/pki/general-na
 export { ATTRIBUTE, encodeName, formatName, type Name, parseNameText } from './core/pki/name.ts'
 export { parseOcspRequest, parseOcspResponse } from './core/pki/ocsp.ts'
 export { OID } from './core/pki/oids.ts'
+export {
+  type PathInput,
+  type PathResult,
+  type PathStep,
+  type RevocationSource,
+  type RevocationStatus,
+  validateChain,
+} from './core/pki/path.ts'
 export { encodeSigned } from './core/pki/signed.ts'
 export {
   type KeyAlgorithmName,
