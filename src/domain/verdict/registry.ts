@@ -125,12 +125,18 @@ export class LookedUp {
     const { record } = lookup
     if (record === undefined) {
       if (this.#isAuthority(certificate)) return { kind: 'good', source: 'other', until: undefined }
-      const message = 'Our own key signed this certificate, and we have no record of issuing it.'
-      return { kind: 'unknown', code: 'registry.never_issued', message }
+      return {
+        kind: 'unknown',
+        code: 'registry.never_issued',
+        message: 'Our own key signed this certificate, and we have no record of issuing it.',
+      }
     }
     if (!equalBytes(record.der, certificate.raw)) {
-      const message = 'We issued another certificate under this serial number.'
-      return { kind: 'unknown', code: 'registry.other_certificate', message }
+      return {
+        kind: 'unknown',
+        code: 'registry.other_certificate',
+        message: 'We issued another certificate under this serial number.',
+      }
     }
     return statusAt(record, at)
   }
