@@ -105,6 +105,16 @@ describe('the life of a key', () => {
     await assert.rejects(signer.signMany!(many), hasCode('signer.failed'))
   })
 
+  test('the threads of a key that is destroyed end with it', async t => {
+    await using store = await create(temporaryFolder(t))
+    await store.generate('P-256', 'ocsp')
+    const signer = await store.signer('software:ocsp')
+    const many = Array.from({ length: 64 }, (_, i) => toUtf8(`answer ${i}`))
+    await signer.signMany!(many)
+    await store.destroy('software:ocsp', EVIDENCE)
+    await assert.rejects(signer.signMany!(many), hasCode('signer.failed'))
+  })
+
   test('an imported key keeps its public key, and its label is taken for ever', async t => {
     await using store = await create(temporaryFolder(t))
     const key = await generateKeyPair('P-384')

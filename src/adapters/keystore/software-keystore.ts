@@ -130,8 +130,8 @@ export class SoftwareKeyStore implements KeyStore {
   readonly #id: string
   readonly #now: () => number
   #storeKey: Bytes | undefined
-  /** Threads of the keys that signed in bulk. */
-  readonly #pools: SigningPool[] = []
+  /** Threads of the keys that signed in bulk, by key URI. */
+  readonly #pools = new Map<string, SigningPool[]>()
 
   constructor(folder: string, id: string, storeKey: Bytes, now: () => number) {
     this.#folder = folder
@@ -158,7 +158,7 @@ export class SoftwareKeyStore implements KeyStore {
       // A store that was closed starts no more threads.
       this.#key()
       pool = createSigningPool(key, { algorithm })
-      this.#pools.push(pool)
+      this.#pools.set(keyUri, [...(this.#pools.get(keyUri) ?? []), pool])
       return pool
     })
   }
@@ -230,6 +230,14 @@ export class SoftwareKeyStore implements KeyStore {
       const tombstone = this.#inState(header, 'destroyed', evidence)
       await replaceAndShred(this.#pathOf(label), sealFile(this.#key(), KEY_PURPOSE, tombstone, new Uint8Array(0)))
     })
+    await this.#endThreads(keyUri)
+  }
+
+  /** Threads that hold a copy of the key. */
+  async #endThreads(keyUri: string): Promise<void> {
+    const pools = this.#pools.get(keyUri) ?? []
+    this.#pools.delete(keyUri)
+    await Promise.all(pools.map(pool => pool[Symbol.asyncDispose]()))
   }
 
   /** 32 octets for a purpose of the platform's own, which only holders of this store can compute; the same for ever. */
@@ -250,7 +258,7 @@ export class SoftwareKeyStore implements KeyStore {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#storeKey) wipe(this.#storeKey)
     this.#storeKey = undefined
-    await Promise.all(this.#pools.splice(0).map(pool => pool[Symbol.asyncDispose]()))
+    await Promise.all(Array.from(this.#pools.keys(), keyUri => this.#endThreads(keyUri)))
   }
 
   async #add(key: PrivateKey, label: string): Promise<GeneratedKey> {
