@@ -34,7 +34,10 @@ export const OCSP_VALIDITY_SECONDS = 3600
 /** The same where a certificate is unknown: it may be issued the next second. */
 export const OCSP_UNKNOWN_SECONDS = 60
 
-/** Questions that share one call to a signer: 64 P-256 signatures take two milliseconds or three, and so long others wait. */
+/**
+ * Questions that share one call to a signer: 64 P-256 signatures take two milliseconds or three, and so long others wait. As many are what a
+ * software signer hands to threads: under load this thread reads the next questions meanwhile.
+ */
 const BATCH = 64
 /** Certificates that they ask about together, but for a question that has more of its own. */
 const BATCH_CERTIFICATES = 128
@@ -131,6 +134,7 @@ export class LiveOcsp {
       const signatures = await signAll(
         signer,
         drafts.map(({ tbs }) => tbs),
+        signer === responder.signer,
       )
       for (const [i, { resolve, question }] of group.entries())
         resolve(finish(drafts[i]!, question, signer, signatures[i]!))
@@ -210,10 +214,10 @@ function archiveCutoff(responder: OcspResponder): ReturnType<typeof extension> {
   return cutoff
 }
 
-async function signAll(signer: Signer, tbs: readonly Bytes[]): Promise<readonly Bytes[]> {
-  const signatures = signer.signMany
-    ? await signer.signMany(tbs)
-    : await Promise.all(tbs.map(each => signer.sign(each)))
+/** In bulk only by default: what strangers may prefer starts no threads. */
+async function signAll(signer: Signer, tbs: readonly Bytes[], inBulk: boolean): Promise<readonly Bytes[]> {
+  const signatures =
+    inBulk && signer.signMany ? await signer.signMany(tbs) : await Promise.all(tbs.map(each => signer.sign(each)))
   if (signatures.length === tbs.length) return signatures
   throw new TouchmarkError('signer.failed', 'unavailable', 'The key did not sign everything that it was given.', {
     evidence: { keyUri: signer.keyUri },
