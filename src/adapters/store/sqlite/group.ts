@@ -29,6 +29,8 @@ export const MAX_OCTETS = 4 * 1024 * 1024
 const POSITIONS = new Map(WRITE_STATEMENTS.map((statement, i) => [statement, i]))
 /** Values in octets among which an id is looked for that is written again: device, key and certificate name each other. */
 const RECENT = 4
+/** Octets of a unit of a batch, generously: room that is not used costs nothing, room that grows is copied. */
+const OCTETS_PER_ENTRY = 2 * 1024
 /** Octets that a character of text can need in UTF-8. */
 const OCTETS_PER_CHARACTER = 3
 
@@ -71,6 +73,7 @@ export class GroupPacker implements StepSink {
     const nextRecent = this.#nextRecent
     try {
       checkChangeSet(change)
+      this.#reserve(change.audit.length * OCTETS_PER_ENTRY)
       const countAt = this.#values.push(0) - 1
       this.#steps = 0
       for (const write of change.writes) planWrite(write, this)
