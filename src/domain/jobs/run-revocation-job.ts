@@ -8,6 +8,7 @@ import { ChangeBuilder } from '../change-builder.ts'
 import type { DeviceId, KeyId, UnixSeconds } from '../ids.ts'
 import type { Clock, Store } from '../ports.ts'
 import {
+  type CertificatePage,
   type CertificateQuery,
   meetsConditions,
   type SelectedCertificate,
@@ -127,16 +128,24 @@ class RevocationRun {
   }
 
   async run(): Promise<StoredJob> {
-    const { read } = this.#ports.store
     let place: Place = this.#job.place === null ? FIRST : (JSON.parse(this.#job.place) as Place)
+    let page = await this.#pageAt(place)
     for (;;) {
       if (this.#signal.aborted) return this.#job
-      const page = await selectCertificatePage(this.#query, { limit: STEP, after: place.after ?? undefined }, read)
       const next = this.#placeAfter(place, page.next, page.items)
-      await this.#takePage(page.items, this.#whole ? (page.devices ?? []) : [], next)
+      const devices = this.#whole ? (page.devices ?? []) : []
+      // The next page is read while this one is made durable. What moves in between is found when it is written.
+      const ahead = next === undefined || page.next === null ? undefined : this.#pageAt(next)
+      ahead?.catch(() => undefined)
+      await this.#takePage(page.items, devices, next)
       if (next === undefined) return this.#job
       place = next
+      page = await (ahead ?? this.#pageAt(place))
     }
+  }
+
+  #pageAt({ after }: Place): Promise<CertificatePage> {
+    return selectCertificatePage(this.#query, { limit: STEP, after: after ?? undefined }, this.#ports.store.read)
   }
 
   /** `undefined` where that page was the last of all. */
