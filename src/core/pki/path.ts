@@ -10,7 +10,6 @@ import {
   DEFAULT_BUDGET,
   finding,
   MAX_INTERMEDIATES,
-  memoized,
   type PathBudget,
   PathSearch,
   type VerifySignature,
@@ -24,6 +23,7 @@ import {
   type PathCertificate,
   type PathPurpose,
   pathProblems,
+  readPathCertificate,
 } from './path-check.ts'
 
 export type { PathErrorCode, PathProblem } from './path/path-problem.ts'
@@ -92,7 +92,8 @@ const NO_POLICIES: PolicyOutcome = { policies: [], required: false, graph: [] }
  */
 export function validateChain(input: PathInput): PathResult {
   const { at, purpose } = input
-  const leaf = memoized(input.leaf)
+  // Read anew: a leaf comes once, and what is kept of it would only be in the way.
+  const leaf = readPathCertificate(input.leaf)
   if (input.intermediates.length > MAX_INTERMEDIATES) {
     const tooMany = problem('path.too_many_certificates', 'The peer sent too many certificates.', input.leaf)
     return failure(tooMany, steps([leaf], [tooMany], false))
@@ -104,7 +105,7 @@ export function validateChain(input: PathInput): PathResult {
     verify: input.verify,
     budget: { ...DEFAULT_BUDGET, ...input.budget },
   })
-  const revocation = input.revocation && new RevocationCheck(search, input.revocation, at)
+  const revocation = input.revocation && new RevocationCheck(search, input.revocation, at, input.verify)
   const rules = { at, purpose, processed: new Set(input.processed), comparisons: comparisonBudget() }
   let policies = NO_POLICIES
   const statuses = new Map<readonly PathCertificate[], readonly RevocationStatus[]>()

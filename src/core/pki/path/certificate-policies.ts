@@ -18,10 +18,27 @@ import { type CertificatePolicies, type PolicyInput, type PolicyOutcome, process
 export type ReadPolicies = CertificatePolicies & { readonly malformed: PathProblem | undefined }
 
 const NO_CONSTRAINTS: PolicyConstraints = {}
+const POLICY_EXTENSIONS: ReadonlySet<string> = new Set([
+  OID.certificatePolicies,
+  OID.policyMappings,
+  OID.policyConstraints,
+  OID.inhibitAnyPolicy,
+])
+const SILENT: ReadPolicies = {
+  policies: undefined,
+  mappings: [],
+  constraints: NO_CONSTRAINTS,
+  inhibitAnyPolicy: undefined,
+  selfIssued: false,
+  malformed: undefined,
+}
+const SELF_ISSUED: ReadPolicies = { ...SILENT, selfIssued: true }
 const memo = new WeakMap<Certificate, ReadPolicies>()
 
 /** What the certificate says about policies; `malformed` where it cannot be read, or names one policy twice (§4.2.1.4). */
 export function readPolicies({ certificate, selfIssued }: PathCertificate): ReadPolicies {
+  // Most certificates say nothing, and there is nothing to keep of them.
+  if (!certificate.extensions.some(({ oid }) => POLICY_EXTENSIONS.has(oid))) return selfIssued ? SELF_ISSUED : SILENT
   const known = memo.get(certificate)
   if (known) return known
   let malformed: PathProblem | undefined

@@ -9,7 +9,10 @@ import { checkIssuer, type PathCertificate, readPathCertificate } from '../path-
 import { inheritsParameters, withInherited } from './inherited-parameters.ts'
 import { type PathProblem, problem } from './path-problem.ts'
 
-/** Whether `signature` over `tbs` was made with the key of `spki` (a whole SubjectPublicKeyInfo). Must not throw. */
+/**
+ * Whether `signature` over `tbs` was made with the key of `spki` (a whole SubjectPublicKeyInfo). Must not throw, and answers the same question
+ * always the same: what was good is not asked again.
+ */
 export type VerifySignature = (
   spki: Uint8Array,
   algorithm: AlgorithmIdentifier,

@@ -1,19 +1,24 @@
 // The status of every certificate of a path (RFC 5280 §6.3), from whoever the caller asks first and then from CRLs. A CRL that somebody else
 // than the issuer signed needs a path for that signer, with statuses of its own: the same search, with the same budget.
+import { equalBytes } from '../../bytes/bytes.ts'
 import type { Certificate } from '../certificate.ts'
+import type { CertificateList } from '../crl.ts'
 import { checkLeafExpiry, comparisonBudget, type PathCertificate, pathProblems } from '../path-check.ts'
 import { judgePolicies } from './certificate-policies.ts'
 import { type CrlAuthorities, CrlIndex, crlStatus } from './crl-check.ts'
 import { type PathProblem, problem } from './path-problem.ts'
-import type { PathSearch } from './path-search.ts'
+import type { PathSearch, VerifySignature } from './path-search.ts'
 import type { RevocationSource, RevocationStatus } from './revocation.ts'
 
 /** CRL issuers whose CRL issuers have CRL issuers: honest ones end after two. */
 const MAX_NESTING = 4
+/** A CRL of 35 MB that a gateway keeps is hashed once, not once a certificate. */
+const verified = new WeakMap<CertificateList, { readonly verifier: VerifySignature; readonly spki: Uint8Array }>()
 const NO_EXTENSIONS: ReadonlySet<string> = new Set()
 
 export class RevocationCheck {
   readonly #search: PathSearch
+  readonly #verifier: VerifySignature
   readonly #source: RevocationSource
   readonly #crls: CrlIndex
   readonly #at: number
@@ -26,14 +31,15 @@ export class RevocationCheck {
   readonly #trusted: { readonly certificate: Certificate; readonly anchor: Certificate; readonly trusted: boolean }[] =
     []
 
-  constructor(search: PathSearch, source: RevocationSource, at: number) {
+  constructor(search: PathSearch, source: RevocationSource, at: number, verify: VerifySignature) {
     this.#search = search
+    this.#verifier = verify
     this.#source = source
     this.#crls = new CrlIndex(source.crls)
     this.#at = at
     this.#authorities = {
       issuers: (name, keyIdentifier) => search.issuers(name, keyIdentifier),
-      verify: (spki, crl) => search.verify(spki, crl),
+      verify: (spki, crl) => this.#verify(spki, crl),
       trusts: (candidate, anchor) => this.#trusts(candidate, anchor),
       spend: () => search.spend(),
     }
@@ -62,6 +68,14 @@ export class RevocationCheck {
     })
     // What is revoked says more than what could not be found out.
     return [...bad, ...open]
+  }
+
+  #verify(spki: Uint8Array, crl: CertificateList): boolean | undefined {
+    const known = verified.get(crl)
+    if (known?.verifier === this.#verifier && equalBytes(known.spki, spki)) return true
+    const valid = this.#search.verify(spki, crl)
+    if (valid) verified.set(crl, { verifier: this.#verifier, spki })
+    return valid
   }
 
   #trusts(candidate: PathCertificate, anchor: Certificate): boolean {
