@@ -1,5 +1,6 @@
 // One signature over a whole TBS with an open private key: the only call of `crypto.sign` on this thread.
-import { constants, type KeyObject, sign } from 'node:crypto'
+import { constants, createSign, type KeyObject, sign } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { Bytes } from '../core/bytes/bytes.ts'
 import type { SignatureAlgorithm } from './algorithms.ts'
 import { own } from './digest.ts'
@@ -16,6 +17,23 @@ export function signInBackground(key: KeyObject, algorithm: SignatureAlgorithm, 
       error ? reject(error) : resolve(own(signature)),
     ),
   )
+}
+
+/** Octets that are hashed at once. */
+const PIECE = 256 * 1024
+
+/**
+ * As `signWithKey` for what is large: hashed a little at a time, and others get their turn between. Where the algorithm has no digest of its
+ * own, in the thread pool.
+ */
+export async function signInPieces(key: KeyObject, algorithm: SignatureAlgorithm, tbs: Uint8Array): Promise<Bytes> {
+  if (algorithm.hash === undefined) return signInBackground(key, algorithm, tbs)
+  const signing = createSign(algorithm.hash)
+  for (let at = 0; at < tbs.length; at += PIECE) {
+    signing.update(tbs.subarray(at, at + PIECE))
+    await setImmediate()
+  }
+  return own(signing.sign(signingKey(key, algorithm)))
 }
 
 function signingKey(key: KeyObject, algorithm: SignatureAlgorithm) {

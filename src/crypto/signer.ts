@@ -12,8 +12,8 @@ import {
   signatureAlgorithm,
 } from './algorithms.ts'
 import type { PrivateKey } from './keys.ts'
-import { signInBackground, signWithKey } from './sign-with-key.ts'
-import { checkSignatureWith, verifyInBackground, verifyWithKey } from './verify.ts'
+import { signInBackground, signInPieces, signWithKey } from './sign-with-key.ts'
+import { checkSignatureWith, verifyInBackground, verifyInPieces, verifyWithKey } from './verify.ts'
 
 export interface Signer {
   /** Where the key lives: `software:<label>`, `pkcs11:…` (RFC 7512). */
@@ -116,16 +116,17 @@ export class SoftwareSigner implements Signer {
     const isLarge = tbs.length > LARGE
     if (!isLarge && QUICK.includes(this.keyAlgorithm)) return this.signNow(tbs)
     this.#assertSound()
-    // Nobody copies a CRL of a million entries once more than OpenSSL does. Who writes into it meanwhile has a signature that does not verify.
+    // A CRL of a million entries is not copied. Who writes into it meanwhile has a signature that does not verify.
     const snapshot = isLarge ? tbs : copyBytes(tbs)
     let signature: Bytes
     try {
-      signature = await signInBackground(this.#key, this.algorithm, snapshot)
+      signature = await (isLarge ? signInPieces : signInBackground)(this.#key, this.algorithm, snapshot)
     } catch (cause) {
       throw failed(this.keyUri, cause)
     }
     if (this.#mustCheck()) {
-      this.#accept(await verifyInBackground(this.#publicKey, this.algorithm, snapshot, signature))
+      const check = isLarge ? verifyInPieces : verifyInBackground
+      this.#accept(await check(this.#publicKey, this.algorithm, snapshot, signature))
     }
     signal?.throwIfAborted()
     return signature

@@ -1,6 +1,7 @@
 // Signature verification over what was signed as received (RFC 5280 §4.1.1.3, RFC 2986 §4.2). The key decides what it can
 // verify: an algorithm that does not belong to the key's type is no signature of that key.
-import { constants, createPublicKey, hash, type KeyObject, verify } from 'node:crypto'
+import { constants, createPublicKey, createVerify, hash, type KeyObject, verify } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { Bytes } from '../core/bytes/bytes.ts'
 import type { AlgorithmIdentifier } from '../core/pki/algorithm-identifier.ts'
 import {
@@ -121,6 +122,29 @@ export function verifyInBackground(
       resolve(false)
     }
   })
+}
+
+/** Octets that are hashed at once. */
+const PIECE = 256 * 1024
+
+/** As `verifyWithKey` for what is large: hashed a little at a time, and others get their turn between. */
+export async function verifyInPieces(
+  key: KeyObject,
+  algorithm: SignatureAlgorithm,
+  tbs: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
+  if (algorithm.hash === undefined) return verifyInBackground(key, algorithm, tbs, signature)
+  const verifying = createVerify(algorithm.hash)
+  for (let at = 0; at < tbs.length; at += PIECE) {
+    verifying.update(tbs.subarray(at, at + PIECE))
+    await setImmediate()
+  }
+  try {
+    return verifying.verify(verifyingKey(key, algorithm), signature)
+  } catch {
+    return false
+  }
 }
 
 function verifyingKey(key: KeyObject, algorithm: SignatureAlgorithm) {

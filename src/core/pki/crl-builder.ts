@@ -2,10 +2,11 @@
 // when their length is known, and nothing is copied on the way to the signer and from there to whoever stores it.
 import { DerError } from '../asn1/der-error.ts'
 import { TAG } from '../asn1/tag.ts'
+import { GENERALIZED_TIME_OCTETS, isUtcTime, putTime, UTC_TIME_OCTETS } from '../asn1/time.ts'
 import { encodeHeader, writeDer } from '../asn1/writer.ts'
 import type { Bytes } from '../bytes/bytes.ts'
 import { encodeCrlEntry, frameTbsCertList, MAX_CRL, type TbsCertListFields } from './crl.ts'
-import { type CrlReason, crlReasonOf } from './crl-reason.ts'
+import { crlReasonOf } from './crl-reason.ts'
 
 /** Entries as columns; numbers may stand in any array of numbers. */
 export interface CrlEntryColumns {
@@ -27,16 +28,15 @@ const TAIL_ROOM = 128 * 1024
 const GROWTH = 1024 * 1024
 /** Octets of the longest entry that is written here, with room to spare. */
 const LONGEST_ENTRY = 128
-/** Endings of entries that are kept: certificates that were revoked together have one ending. */
-const KEPT_ENDINGS = 4096
-
 export class CrlBuilder {
   readonly #buffer: ArrayBuffer
   #bytes: Bytes
   #end = HEAD_ROOM
   #count = 0
   #tbs: Bytes | undefined
-  readonly #endings = new Map<number, Bytes>()
+  /** By reason. */
+  readonly #extensions: (Bytes | undefined)[] = []
+  readonly #datedExtensions: (Bytes | undefined)[] = []
 
   /** `maxOctets`: what the entries may have together; more is `der.value_invalid`. */
   constructor(maxOctets = MAX_CRL) {
@@ -64,15 +64,26 @@ export class CrlBuilder {
         throw new DerError('der.value_invalid', 0, 'The serial number of an entry is zero or longer than 20 octets')
       }
       const padding = bytes[from]! >= 0x80 ? 1 : 0
-      const ending = this.#ending(revokedAt[i]!, reasons[i]!, invalidityDates[i]!)
+      const date = revokedAt[i]!
+      const dateOctets = isUtcTime(date) ? UTC_TIME_OCTETS : GENERALIZED_TIME_OCTETS
+      const invalidityDate = invalidityDates[i]!
+      const isDated = !Number.isNaN(invalidityDate)
+      const extensions =
+        (isDated ? this.#datedExtensions : this.#extensions)[reasons[i]!] ?? this.#make(reasons[i]!, isDated)
       out[at++] = TAG.SEQUENCE
-      // Always below 128: a serial number of 22, a time of 17, extensions of 42 octets.
-      out[at++] = 2 + padding + magnitude + ending.length
+      // Always below 128: a serial number of 23, a time of 17, extensions of 42 octets.
+      out[at++] = 4 + padding + magnitude + dateOctets + extensions.length
       out[at++] = TAG.INTEGER
       out[at++] = padding + magnitude
       if (padding === 1) out[at++] = 0
       while (from < to) out[at++] = bytes[from++]!
-      for (let j = 0; j < ending.length; j++) out[at++] = ending[j]!
+      out[at++] = dateOctets === UTC_TIME_OCTETS ? TAG.UTC_TIME : TAG.GENERALIZED_TIME
+      out[at++] = dateOctets
+      putTime(out, at, date, dateOctets)
+      at += dateOctets
+      for (let j = 0; j < extensions.length; j++) out[at++] = extensions[j]!
+      // The last thing in the extensions is the date.
+      if (isDated) putTime(out, at - GENERALIZED_TIME_OCTETS, invalidityDate, GENERALIZED_TIME_OCTETS)
     }
     this.#end = at
     this.#count += count
@@ -106,24 +117,15 @@ export class CrlBuilder {
     return this.#bytes.subarray(from, to + tail.length)
   }
 
-  /** What follows the serial number: the time and the extensions. */
-  #ending(revokedAt: number, reason: number, invalidityDate: number): Bytes {
-    const plain = Number.isNaN(invalidityDate)
-    const key = revokedAt * 16 + reason
-    const kept = plain ? this.#endings.get(key) : undefined
-    if (kept !== undefined) return kept
-    const entry = encodeCrlEntry({
-      serialNumber: ONE,
-      revocationDate: revokedAt,
-      reason: reasonOf(reason),
-      ...(plain ? {} : { invalidityDate }),
-    })
-    const ending = entry.subarray(HEADER_AND_ONE)
-    if (plain) {
-      if (this.#endings.size >= KEPT_ENDINGS) this.#endings.clear()
-      this.#endings.set(key, ending)
-    }
-    return ending
+  /** The extensions of entries with this reason; with an invalidity date, those of one from which only the date differs. */
+  #make(reason: number, isDated: boolean): Bytes {
+    const word = crlReasonOf(reason)
+    if (word === undefined) throw new DerError('der.value_invalid', 0, 'The reason of an entry is none of RFC 5280')
+    const entry = { serialNumber: ONE, revocationDate: 0, reason: word, ...(isDated ? { invalidityDate: 0 } : {}) }
+    const made = encodeCrlEntry(entry).subarray(HEADER_ONE_AND_TIME)
+    const kept = isDated ? this.#datedExtensions : this.#extensions
+    kept[reason] = made
+    return made
   }
 
   #reserve(octets: number): void {
@@ -138,11 +140,5 @@ export class CrlBuilder {
 }
 
 const ONE = Uint8Array.of(1)
-/** SEQUENCE and its length, and INTEGER 1. */
-const HEADER_AND_ONE = 5
-
-function reasonOf(code: number): CrlReason {
-  const reason = crlReasonOf(code)
-  if (reason === undefined) throw new DerError('der.value_invalid', 0, 'The reason of an entry is none of RFC 5280')
-  return reason
-}
+/** SEQUENCE and its length, INTEGER 1, and a UTCTime. */
+const HEADER_ONE_AND_TIME = 2 + 3 + 2 + UTC_TIME_OCTETS

@@ -24,6 +24,7 @@ import {
   UPDATE_HEAD,
   upsertTile,
 } from '../tables/log.ts'
+import { insertPiece } from '../tables/publication.ts'
 import { LEASE_WORK, workOf } from '../tables/work.ts'
 import type { GroupResult, SetFailure } from '../waiting.ts'
 import { SqliteConnection } from './connection.ts'
@@ -55,6 +56,8 @@ export class SqliteWriter {
    * first nobody knows: whoever erased may have been killed.
    */
   #unscrubbed: 'just_erased' | 'since_before' | undefined = 'since_before'
+  /** Pieces of a publication are read by others, and fill the cache with what this connection never looks at again. */
+  #wrotePieces = false
 
   constructor(path: string, options: { readonly maxOctets?: number | undefined } = {}) {
     this.#open = () => new SqliteConnection(path, { role: 'writer', maxOctets: options.maxOctets })
@@ -71,6 +74,8 @@ export class SqliteWriter {
       return this.#runEach(group, this.#head())
     })
     if (this.#unscrubbed !== undefined) this.#scrub(this.#unscrubbed === 'just_erased' ? SCRUB_MS : 0)
+    if (this.#wrotePieces) this.#connection.exec('PRAGMA shrink_memory')
+    this.#wrotePieces = false
     return outcome
   }
 
@@ -197,6 +202,7 @@ export class SqliteWriter {
   /** False where the statement, or a row that waited, found something else than it expects. */
   #runStatement(statement: WriteStatement, values: readonly Value[], bundles: RowBundles): boolean {
     if (statement === deleteProperty) this.#unscrubbed = 'just_erased'
+    if (statement === insertPiece) this.#wrotePieces = true
     if (statement.columns !== undefined) return bundles.add(statement, values)
     // It may look for rows that still wait.
     return bundles.flush() && (this.#connection.change(statement, values) > 0 || statement.changes === 'any')

@@ -5,8 +5,11 @@ import { CRL_REASONS } from '../../../core/pki/crl-reason.ts'
 import type { AuthorityId, UnixSeconds } from '../../../domain/ids.ts'
 import type { RevokedPage } from '../../../domain/ports.ts'
 import { first, type Queries } from '../engine.ts'
-import { MAX_PACKED, packed, unpackRows } from '../packed-rows.ts'
+import { packed, unpackRows } from '../packed-rows.ts'
 import { query, storableText } from '../sql.ts'
+
+/** In a page. Its text is short enough for the young generation of the heap: of a list of millions nothing piles up. */
+const ROWS = 1024
 
 const WORDS = Object.entries(CRL_REASONS).map(([reason, code]) => `WHEN '${reason}' THEN ${code}`)
 /** As CRLReason numbers them; of a hold, the reason that it may end with is not what the list says. */
@@ -27,7 +30,7 @@ export async function* readRevokedPages(
 ): AsyncGenerator<RevokedPage> {
   if (storableText(authority) === undefined) return
   for (let after = EMPTY; ; ) {
-    const row = await first(queries, PAGE, [authority, crlShard, after, expiresAfter, MAX_PACKED])
+    const row = await first(queries, PAGE, [authority, crlShard, after, expiresAfter, ROWS])
     const { count, octets, numbers } = unpackRows(row, 4)
     if (count === 0) return
     yield {
@@ -38,7 +41,7 @@ export async function* readRevokedPages(
       invalidityDates: numbers[2]!,
       notAfter: numbers[3]!,
     }
-    if (count < MAX_PACKED) return
+    if (count < ROWS) return
     after = octets.bytes.subarray(octets.ends[count - 2])
     // A long list stands in nobody's way.
     await setImmediate()
