@@ -1,6 +1,7 @@
 // `touchmark demo`, which is `npm start`: everything from nothing, told as a short story, and the commands to do it again by hand.
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { InvalidArgumentError } from 'commander'
 import type { DataFolder } from '../server/data-folder.ts'
 import { isInitialised } from '../server/data-folder.ts'
 import { act, type Command, type Context, command, portNumber, withPassphrase } from './command.ts'
@@ -15,7 +16,11 @@ import { systemClock } from './store.ts'
 interface DemoOptions {
   readonly port?: number
   readonly once?: boolean
+  readonly fleet: number
 }
+
+const DEFAULT_FLEET = 320
+const MAX_FLEET = 5000
 
 export function demoCommand(): Command {
   const demo = withPassphrase(
@@ -23,8 +28,9 @@ export function demoCommand(): Command {
       name: 'demo',
       summary: 'Show the whole way of a device, from the factory to its first renewal',
       description:
-        'Makes a data folder where there is none, starts the server, and runs one factory unit and one device through\n' +
-        'birth, enrolment, mutual TLS and renewal. Then it serves until Ctrl-C, and prints the commands to go on by hand.',
+        'Makes a data folder where there is none, with a fleet that has five months behind it, starts the server, and runs\n' +
+        'one factory unit and one device through birth, enrolment, mutual TLS and renewal. Then it serves until Ctrl-C, and\n' +
+        'prints the commands to go on by hand.',
       examples: [
         ['demo', 'In ./touchmark-data, on https://localhost:8443'],
         ['demo --port 0 --once', 'On a free port, and end after the story'],
@@ -32,18 +38,33 @@ export function demoCommand(): Command {
     }),
   )
     .option('--port <port>', 'HTTPS port; 0 takes a free one', portNumber)
+    .option('--fleet <devices>', `devices of the fleet; 0: none (default: ${DEFAULT_FLEET})`, fleetSize, DEFAULT_FLEET)
     .option('--once', 'end after the story')
   return act<DemoOptions>(demo, runDemoCommand)
 }
 
+function fleetSize(text: string): number {
+  const devices = Number(text)
+  if (Number.isInteger(devices) && devices >= 0 && devices <= MAX_FLEET) return devices
+  throw new InvalidArgumentError(`must be a number of devices, at most ${MAX_FLEET}`)
+}
+
 async function runDemoCommand({ out, data, options, signal }: Context<DemoOptions>): Promise<void> {
   const started = performance.now()
-  const [{ initialise }, { openInstance }, { startServer }, { jsonLogger }, { runDemo }] = await Promise.all([
+  const [
+    { initialise },
+    { openInstance },
+    { startServer },
+    { jsonLogger },
+    { runDemo },
+    { DEMO_AGE_SECONDS, playDemoFleet },
+  ] = await Promise.all([
     import('../server/initialise.ts'),
     import('../server/open-instance.ts'),
     import('../server/wiring.ts'),
     import('../server/logger.ts'),
     import('./demo-run.ts'),
+    import('./demo-fleet.ts'),
   ])
   const steps: DemoStep[] = []
   const tell = (step: DemoStep) => {
@@ -53,13 +74,16 @@ async function runDemoCommand({ out, data, options, signal }: Context<DemoOption
     out.say(`${number} ${out.style('bold', step.title)}  ${took}\n    ${step.detail.replaceAll('\n', '\n    ')}`)
   }
 
-  if (!isInitialised(data)) {
+  const isNew = !isInitialised(data)
+  const age = isNew && options.fleet > 0 ? DEMO_AGE_SECONDS : 0
+  if (isNew) {
     const begun = performance.now()
+    const started = systemClock.now() - age
     await initialise(data, {
       organization: 'Touchmark Demo',
       publicHttpUrl: DEFAULT_PUBLIC_HTTP_URL,
       passphrase: undefined,
-      clock: systemClock,
+      clock: { now: () => started },
       actor: OPERATOR,
     })
     tell({
@@ -70,6 +94,15 @@ async function runDemoCommand({ out, data, options, signal }: Context<DemoOption
     })
   }
   await using instance = await openInstance(data, passphraseSources(options))
+  if (age > 0) {
+    const begun = performance.now()
+    const { devices, days } = await playDemoFleet(instance, options.fleet)
+    tell({
+      title: 'Its fleet lives for five months, in fast motion',
+      detail: `${devices} devices in ${days} days: born in batches, shipped, enrolled, renewed, retired; a campaign is under way`,
+      milliseconds: performance.now() - begun,
+    })
+  }
   const logger = jsonLogger(line => process.stderr.write(line))
   await using server = await startServer(instance, {
     // The story is the output; only what goes wrong is told beside it.

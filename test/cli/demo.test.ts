@@ -42,6 +42,7 @@ describe('touchmark demo', () => {
     try {
       for (const title of [
         'A maker sets up',
+        'Its fleet lives for five months',
         'A device is made',
         'its birth certificate',
         'it enrols over EST',
@@ -107,11 +108,33 @@ describe('touchmark demo', () => {
     assert.equal((await touchmark(['audit', 'verify', '--data', data])).code, 0)
   })
 
+  test('its fleet is in every state, over several models, owners and sites, with a campaign under way', async () => {
+    const list = await touchmark(['device', 'list', '--data', data, '--limit', '500', '--json'])
+    const devices = list.stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line) as { state: string; model: string; createdAt: string })
+    assert.ok(devices.length > 300, `${devices.length} devices`)
+    const states = new Set(devices.map(({ state }) => state))
+    assert.deepEqual([...states].sort(), ['active', 'destroyed', 'manufactured', 'retired', 'shipped', 'suspended'])
+    assert.ok(new Set(devices.map(({ model }) => model)).size >= 5)
+    assert.ok(new Set(devices.map(({ createdAt }) => createdAt.slice(0, 7))).size >= 3, 'born over months')
+    const campaign = await touchmarkJson<{ campaign: { state: string } }>([
+      'campaign',
+      'show',
+      'gateway-fresh-keys',
+      '--data',
+      data,
+    ])
+    assert.match(JSON.stringify(campaign), /"state":"(running|paused|finished)"/)
+  })
+
   test('a device that its reader revoked makes room for a new one', async () => {
-    const [before] = (await touchmark(['device', 'list', '--data', data, '--json'])).stdout
+    const [before] = (await touchmark(['device', 'list', '--data', data, '--model', 'demo-sensor', '--json'])).stdout
       .trim()
       .split('\n')
       .map(line => JSON.parse(line))
+      .filter(({ serialNumber }) => serialNumber.startsWith('DEMO-'))
     await touchmarkJson(['revoke', '--data', data, '--device', before.serialNumber, '--reason', 'keyCompromise'])
     const story = await touchmarkJson<{ serialNumber: string }>(['demo', '--data', data, '--port', '0', '--once'])
     assert.notEqual(story.serialNumber, before.serialNumber)

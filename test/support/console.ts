@@ -24,13 +24,15 @@ export interface OpenedConsole extends AsyncDisposable {
 export interface ConsoleOptions {
   readonly width?: number
   readonly height?: number
+  /** Devices of the demo's fleet to look at; without it the instance is empty. */
+  readonly fleet?: number
 }
 
 /** Starts everything; nobody is signed in. */
 export async function openConsole(options: ConsoleOptions = {}): Promise<OpenedConsole> {
   await buildConsole()
   await using stack = new AsyncDisposableStack()
-  const server = stack.use(await LiveServer.start())
+  const server = stack.use(await (options.fleet ? LiveServer.startDemo(options.fleet) : LiveServer.start()))
   const { firstSignIn } = JSON.parse(server.stdout().split('\n')[0]!) as { firstSignIn: string }
   const browser = stack.adopt(await launch(server.url), opened => opened.close())
   const context = await browser.newContext({

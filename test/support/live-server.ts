@@ -46,10 +46,10 @@ export class LiveServer implements AsyncDisposable {
   readonly httpUrl: string
   #process: ServerProcess | undefined
 
-  private constructor(folder: TestFolder, httpUrl: string) {
+  private constructor(folder: TestFolder, httpUrl: string, own?: string) {
     this.folder = folder
     this.data = folder.join('data')
-    this.passphraseFile = folder.join('passphrase')
+    this.passphraseFile = folder.join(own === undefined ? 'passphrase' : `data/${own}`)
     this.roots = folder.join('roots.pem')
     this.httpUrl = httpUrl
   }
@@ -76,6 +76,19 @@ export class LiveServer implements AsyncDisposable {
     await using store = await server.store()
     const roots = (await store.read.authorities()).filter(({ kind }) => kind === 'root')
     writeFileSync(server.roots, roots.map(({ certificate }) => toPem('CERTIFICATE', certificate!)).join(''))
+    return server
+  }
+
+  /** The instance of `touchmark demo` with its fleet, after its story, served. */
+  static async startDemo(fleet: number): Promise<LiveServer> {
+    const server = new LiveServer(testFolder(), `http://localhost:${await freePort()}`, 'passphrase')
+    const told = ['demo', '--data', server.data, '--port', '0', '--once', '--fleet', String(fleet)]
+    const made = await touchmark(told, { cwd: server.folder.path })
+    if (made.code !== 0) throw new Error(`demo ended with ${made.code}: ${made.stderr}`)
+    await using store = await server.store()
+    const roots = (await store.read.authorities()).filter(({ kind }) => kind === 'root')
+    writeFileSync(server.roots, roots.map(({ certificate }) => toPem('CERTIFICATE', certificate!)).join(''))
+    await server.serve()
     return server
   }
 
