@@ -46,7 +46,7 @@ export interface HttpReply {
 /** A reply that is there before it is asked for, public and the same for everybody: `X-Request-Id` and all that is made for one request it has not. */
 export interface ReadyReply {
   readonly status: 200
-  /** Name, value, name, value …: as they are sent, without Content-Length. */
+  /** Name, value, name, value …: all that are sent, Content-Length among them; Date and Connection are the listener's. */
   readonly headers: readonly string[]
   readonly body: Uint8Array
 }

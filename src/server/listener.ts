@@ -231,8 +231,7 @@ export class Listener {
     if (reply === undefined) return false
     this.#requests++
     const { status, headers, body } = reply
-    const closing = this.#closing ? ['connection', 'close'] : []
-    response.writeHead(status, [...headers, 'Content-Length', String(body.length), ...closing])
+    response.writeHead(status, this.#closing ? [...headers, 'connection', 'close'] : (headers as string[]))
     response.end(body)
     const seconds = (performance.now() - begun) / 1000
     this.#onReply?.({ route: found.route.pattern, method: found.route.method, status, seconds })

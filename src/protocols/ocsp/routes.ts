@@ -124,6 +124,7 @@ class ReadyHeads {
       'Content-Type': OCSP_RESPONSE,
       ...cachingHeaders(answer, now, HEAD_SECONDS),
       etag: etag(answer.der),
+      'Content-Length': String(answer.der.length),
     }
     const reply: ReadyReply = { status: 200, headers: Object.entries(headers).flat(), body: answer.der }
     this.#replies.set(answer, { until: now + HEAD_SECONDS, reply })
