@@ -3,6 +3,7 @@ const PARTS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> =
   crl: () => import('./revocation/crl.ts'),
   ocsp: () => import('./revocation/ocsp.ts'),
   path: () => import('./revocation/path.ts'),
+  verdict: () => import('./revocation/verdict.ts'),
 }
 
 export async function run(parts: readonly string[]): Promise<void> {
