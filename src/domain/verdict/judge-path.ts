@@ -16,7 +16,11 @@ import { verifySignature } from '../../crypto/verify.ts'
 import { verifyLegacySignature } from '../../crypto/verify-legacy.ts'
 import type { UnixSeconds } from '../ids.ts'
 import { anchorHygiene, certificateHygiene, signatureFlaws } from './certificate-hygiene.ts'
+import { keepingSignatures } from './kept-signatures.ts'
 import type { StatusSource } from './status-evidence.ts'
+
+const verifyKept = keepingSignatures(verifySignature)
+const verifyLegacyKept = keepingSignatures(verifyLegacySignature)
 
 export interface PathQuestion {
   readonly leaf: Certificate
@@ -97,10 +101,10 @@ function findPath(question: PathQuestion): PathResult {
   const required = crls.length > 0 || question.statusRequired === true
   const revocation = required || status ? { crls, ask: status, required } : undefined
   const input = { leaf, intermediates, anchors, at, purpose, maxDepth, policies, revocation, leafMayBeAnchor: true }
-  if (purpose === undefined) return validateChain({ ...input, verify: verifyLegacySignature })
-  const strict = validateChain({ ...input, verify: verifySignature })
+  if (purpose === undefined) return validateChain({ ...input, verify: verifyLegacyKept })
+  const strict = validateChain({ ...input, verify: verifyKept })
   if (strict.ok || strict.code !== 'path.signature_invalid') return strict
-  const old = validateChain({ ...input, verify: verifyLegacySignature })
+  const old = validateChain({ ...input, verify: verifyLegacyKept })
   return old.ok ? old : strict
 }
 
