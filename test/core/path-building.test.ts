@@ -312,6 +312,21 @@ describe('What a stranger sends to keep the search busy', () => {
     assert.equal(codeOf(validate(many, cas, [root])), 'path.budget_exhausted')
   })
 
+  it('names of one form by the thousand are not compared with subtrees of another', () => {
+    const ranges = Array.from({ length: 1000 }, (_, i) => ({
+      base: { kind: 'iPAddress' as const, bytes: fromHex(`0a00${(i % 256).toString(16).padStart(2, '0')}00ffffff00`) },
+    }))
+    const constraints = extension(OID.nameConstraints, true, encodeNameConstraints({ permittedSubtrees: ranges }))
+    const root = makeCertificate({ subject: 'CN=root', ca: true, extensions: [constraints] })
+    const alternatives = Array.from({ length: 1000 }, (_, i) => dns(`y${i}.example`))
+    const many = makeCertificate({
+      subject: 'CN=many',
+      issuer: root,
+      extensions: [extension(OID.subjectAltName, false, encodeSubjectAltName(alternatives))],
+    })
+    assert.equal(codeOf(validate(many, [], [root])), 'ok')
+  })
+
   it('directory names of many parts against as many subtrees as a certificate holds', () => {
     const parts = Array.from({ length: 60 }, (_, i) => `OU=Ünit ${i}`).join(',')
     const nameOf = (text: string) => readDer(encodeName(parseNameText(text)), parseName)

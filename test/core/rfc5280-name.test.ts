@@ -28,6 +28,7 @@ import {
   formatName,
   type Name,
   nameIsWithin,
+  nameKey,
   namesEqual,
   parseName,
   parseNameText,
@@ -253,6 +254,30 @@ describe('Comparison of names (RFC 5280 7.1)', () => {
     assert.ok(!namesEqual(name('CN=a'), name('')))
     // Dotless i is another letter.
     assert.ok(!namesEqual(withTag('ı', TAG.UTF8_STRING), withTag('i', TAG.UTF8_STRING)))
+  })
+
+  it('two names have the same key where they are equal, and only there', () => {
+    const likely = fc.array(
+      fc.array(
+        fc.record({
+          type: fc.constantFrom(ATTRIBUTE.CN, ATTRIBUTE.O),
+          value: fc.constantFrom('a', 'A', ' a', 'b', 'a b', 'A  b', 'a;b', '1:a', 'ß', 'ss', 'é', 'e\u0301', ''),
+        }),
+        { minLength: 1, maxLength: 2 },
+      ),
+      { maxLength: 2 },
+    )
+    let equal = 0
+    fc.assert(
+      fc.property(fc.oneof(likely, rdns), likely, (one, other) => {
+        const [a, b] = [encodable(one), encodable(other)]
+        if (a === undefined || b === undefined) return
+        assert.equal(nameKey(a) === nameKey(b), namesEqual(a, b))
+        if (namesEqual(a, b)) equal++
+      }),
+      { numRuns: 2000 },
+    )
+    assert.ok(equal > 10)
   })
 
   it('attributes of one RDN compare as a set', () => {

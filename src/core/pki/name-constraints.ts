@@ -98,9 +98,9 @@ export function matchSubtree(name: GeneralName, base: GeneralName, side: 'permit
   }
 }
 
-/** Whether a subtree speaks about names of this form at all: only then does it permit or exclude them. */
-export function sameForm(name: GeneralName, base: GeneralName): boolean {
-  return name.kind === base.kind && (name.kind !== 'other' || (base.kind === 'other' && name.tag === base.tag))
+/** Which form of name this is: a subtree permits or excludes names of its own form only. */
+export function formOf(name: GeneralName): string {
+  return name.kind === 'other' ? `other ${name.tag}` : name.kind
 }
 
 function verdict(inside: boolean): SubtreeMatch {

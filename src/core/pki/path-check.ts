@@ -15,7 +15,13 @@ import {
 } from './extensions.ts'
 import type { GeneralName } from './general-name.ts'
 import { ATTRIBUTE, namesEqual } from './name.ts'
-import { matchSubtree, type NameConstraints, parseNameConstraints, sameForm } from './name-constraints.ts'
+import {
+  formOf,
+  type GeneralSubtree,
+  matchSubtree,
+  type NameConstraints,
+  parseNameConstraints,
+} from './name-constraints.ts'
 import { OID } from './oids.ts'
 import { type PathProblem, problem } from './path/path-problem.ts'
 
@@ -281,23 +287,43 @@ function namesOf({ certificate, subjectAltName }: PathCertificate): GeneralName[
 }
 
 function checkName(name: GeneralName, constraints: NameConstraints, budget: ComparisonBudget): NameProblem | undefined {
-  for (const { base, minimum, maximum } of constraints.excludedSubtrees ?? []) {
-    if (!sameForm(name, base)) continue
+  const { excluded, permitted } = subtreesOf(constraints)
+  const form = formOf(name)
+  // The name itself counts too: there may be many that nobody constrains.
+  if (budget.comparisons-- <= 0) return 'path.budget_exhausted'
+  for (const { base, minimum, maximum } of excluded.get(form) ?? []) {
     if (budget.comparisons-- <= 0) return 'path.budget_exhausted'
     if (minimum || maximum !== undefined) return 'path.name_constraint_unsupported'
     const match = matchSubtree(name, base, 'excluded')
     if (match === 'unsupported') return 'path.name_constraint_unsupported'
     if (match === 'inside') return 'path.name_excluded'
   }
-  let asked = false
-  for (const { base, minimum, maximum } of constraints.permittedSubtrees ?? []) {
-    if (!sameForm(name, base)) continue
+  const wanted = permitted.get(form)
+  if (wanted === undefined) return undefined
+  for (const { base, minimum, maximum } of wanted) {
     if (budget.comparisons-- <= 0) return 'path.budget_exhausted'
     if (minimum || maximum !== undefined) return 'path.name_constraint_unsupported'
     const match = matchSubtree(name, base, 'permitted')
     if (match === 'unsupported') return 'path.name_constraint_unsupported'
     if (match === 'inside') return undefined
-    asked = true
   }
-  return asked ? 'path.name_not_permitted' : undefined
+  return 'path.name_not_permitted'
+}
+
+/** Subtrees by the form of name that they speak about: a name is compared with none of the others. */
+interface SubtreesByForm {
+  readonly excluded: ReadonlyMap<string, readonly GeneralSubtree[]>
+  readonly permitted: ReadonlyMap<string, readonly GeneralSubtree[]>
+}
+
+const byForm = new WeakMap<NameConstraints, SubtreesByForm>()
+
+function subtreesOf(constraints: NameConstraints): SubtreesByForm {
+  let found = byForm.get(constraints)
+  if (found === undefined) {
+    const group = (subtrees: readonly GeneralSubtree[] = []) => Map.groupBy(subtrees, ({ base }) => formOf(base))
+    found = { excluded: group(constraints.excludedSubtrees), permitted: group(constraints.permittedSubtrees) }
+    byForm.set(constraints, found)
+  }
+  return found
 }
