@@ -21,6 +21,7 @@ import { createOidcRoutes } from '../protocols/api/oidc-routes.ts'
 import { createApiRoutes } from '../protocols/api/routes.ts'
 import { createDeviceRoutes } from '../protocols/device/routes.ts'
 import { createDistributionRoutes } from '../protocols/distribution/routes.ts'
+import { createStatusRoutes } from '../protocols/distribution/status-routes.ts'
 import type { KeyPackageSigner } from '../protocols/est/key-delivery.ts'
 import { createEstRoutes } from '../protocols/est/routes.ts'
 import type { Route } from '../protocols/http.ts'
@@ -47,6 +48,7 @@ import type { Instance } from './open-instance.ts'
 import { packageVersion } from './package-version.ts'
 import { serverCertificate, type TlsMaterial } from './server-certificate.ts'
 import { signInUrl } from './sign-in-url.ts'
+import { StatusJobs } from './status-jobs.ts'
 import { createWhoamiRoute } from './whoami.ts'
 
 export interface ServerOptions {
@@ -119,10 +121,12 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   const desk = new FolderBatchDesk(instance, signCheckpoint)
   const runner = new JobRunner({ ...instance, logger, runBatch: (job, signal) => desk.run(job, signal) })
   const crls = new CrlJobs(instance)
+  const status = new StatusJobs(instance)
   const jobs: JobLoop = new JobLoop(
     createJobs(instance, {
       access,
       crls,
+      status,
       runner,
       responders,
       trustBundles,
@@ -153,6 +157,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       elapsed: () => performance.now(),
       onAnswer: (outcome, origin, begun) => metrics.ocspAnswered(outcome, origin, begun),
     }),
+    ...createStatusRoutes({ read: store.read, clock }),
     ...createDistributionRoutes({
       read: store.read,
       clock,
@@ -228,6 +233,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   // Ended first of all: what they have begun they write down.
   stack.use(runner)
   stack.use(crls)
+  stack.use(status)
   stack.use(jobs)
   const url = `https://${urlHost(host)}:${https.port}`
   const httpUrl = `http://${urlHost(host)}:${http.port}`
@@ -242,6 +248,7 @@ export async function startServer(instance: Instance, options: ServerOptions): P
 
 interface JobPorts {
   readonly crls: CrlJobs
+  readonly status: StatusJobs
   readonly runner: JobRunner
   readonly access: Access
   readonly responders: OcspResponders
@@ -254,7 +261,8 @@ interface JobPorts {
 
 /** Everything that goes on beside the requests, and when. */
 function createJobs(instance: Instance, ports: JobPorts): Job[] {
-  const { access, crls, runner, responders, trustBundles, alerting, renewCertificate, signCheckpoint, logger } = ports
+  const { access, crls, status, runner, responders, trustBundles, alerting, logger } = ports
+  const { renewCertificate, signCheckpoint } = ports
   const { store, clock, registration } = instance
   // A new authority has its CRL and its OCSP signer within seconds, however busy the store is otherwise.
   const onConfiguration = { atMostEverySeconds: 1, marker: () => store.read.configurationMarker() }
@@ -265,6 +273,7 @@ function createJobs(instance: Instance, ports: JobPorts): Job[] {
       everySeconds: 60,
       run: async () => void (await responders.refresh()),
     },
+    ...status.jobs(onConfiguration),
     ...crls.jobs(onConfiguration),
     {
       name: 'trust bundle',

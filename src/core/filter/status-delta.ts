@@ -1,7 +1,7 @@
 // From the artefact of one epoch to that of a later one, in octets that grow with what changed in between: the result is the later artefact,
 // octet for octet, with its signature. The delta needs none of its own. docs/formats/status-artefact.md, "Delta".
 import { type Bytes, compareBytes, concat, equalBytes } from '../bytes/bytes.ts'
-import { encodeSign1, parseSign1 } from '../cose/sign1.ts'
+import { type CoseSign1, encodeSign1, parseSign1 } from '../cose/sign1.ts'
 import type { ExactFilter } from './exact-filter.ts'
 import {
   compareSerials,
@@ -12,6 +12,7 @@ import {
   readSegment,
   readStatusHead,
   SERIAL_OCTETS,
+  type StatusBody,
   StatusReader,
 } from './status-body.ts'
 import { statusError } from './status-error.ts'
@@ -19,6 +20,18 @@ import { statusError } from './status-error.ts'
 const MAGIC = Uint8Array.of(0x54, 0x4d, 0x44, 0x01)
 const NEW_HEAD = 1
 const NEW_EXCEPTIONS = 2
+
+/** What a delta says, beside the later artefact. */
+export interface StatusDeltaParts {
+  /** The epoch at which it begins. */
+  readonly from: number
+  /** How many segments, from the first on, the earlier artefact has too. */
+  readonly kept: number
+  /** Whether the earlier artefact has the same protected header and signer. */
+  readonly sameSigner: boolean
+  /** Exceptions that came and went, ascending; `undefined`: they are other ones altogether. */
+  readonly exceptions: { readonly added: Uint8Array; readonly removed: Uint8Array } | undefined
+}
 
 /** The delta between two artefacts of one authority. Errors: `status.delta_unfit` where they are not, or not in this order. */
 export function encodeStatusDelta(from: Uint8Array, to: Uint8Array): Bytes {
@@ -35,21 +48,38 @@ export function encodeStatusDelta(from: Uint8Array, to: Uint8Array): Bytes {
   ) {
     kept++
   }
-  const newHead = !equalBytes(a.head, b.head)
   const removed = difference(before.exceptions, after.exceptions)
   const added = difference(after.exceptions, before.exceptions)
-  const replaced = removed.length + added.length > after.exceptions.length
-  const lists = replaced ? [new Uint8Array(0), after.exceptions] : [removed, added]
+  return composeStatusDelta(
+    { envelope: b, body: after },
+    {
+      from: before.head.epoch,
+      kept,
+      sameSigner: equalBytes(a.head, b.head),
+      exceptions: { added, removed },
+    },
+  )
+}
+
+/** For a server that knows what changed, and keeps no earlier artefact: the delta that leads to the one of now. */
+export function composeStatusDelta(
+  to: { readonly envelope: CoseSign1; readonly body: StatusBody },
+  { from, kept, sameSigner, exceptions }: StatusDeltaParts,
+): Bytes {
+  const { head, segments, exceptions: all } = to.body
+  const { head: envelope, signature } = to.envelope
+  const replaced = exceptions === undefined || exceptions.added.length + exceptions.removed.length > all.length
+  const lists = replaced ? [new Uint8Array(0), all] : [exceptions.removed, exceptions.added]
   return concat(
     MAGIC,
-    uint32(before.head.epoch),
-    Uint8Array.of((newHead ? NEW_HEAD : 0) | (replaced ? NEW_EXCEPTIONS : 0), kept),
-    encodeStatusHead(after.head, after.segments.length),
-    ...(newHead ? [uint16(b.head.length), b.head] : []),
-    ...after.segments.slice(kept).flatMap(segment => [encodeSegmentHead(segment), segment.columns]),
+    uint32(from),
+    Uint8Array.of((sameSigner ? 0 : NEW_HEAD) | (replaced ? NEW_EXCEPTIONS : 0), kept),
+    encodeStatusHead(head, segments.length),
+    ...(sameSigner ? [] : [uint16(envelope.length), envelope]),
+    ...segments.slice(kept).flatMap(segment => [encodeSegmentHead(segment), segment.columns]),
     ...lists.flatMap(list => [uint32(list.length / SERIAL_OCTETS), list]),
-    uint16(b.signature.length),
-    b.signature,
+    uint16(signature.length),
+    signature,
   )
 }
 
@@ -96,7 +126,7 @@ function sameSegment(a: ExactFilter, b: ExactFilter): boolean {
 }
 
 /** Serial numbers of `a` that are not in `b`. */
-function difference(a: Uint8Array, b: Uint8Array): Bytes {
+export function difference(a: Uint8Array, b: Uint8Array): Bytes {
   const out = new Uint8Array(a.length)
   let length = 0
   for (let i = 0, j = 0; i < a.length; i += SERIAL_OCTETS) {

@@ -172,6 +172,15 @@ export const AUDIT_ACTIONS = {
     subject: ['authorityId'],
     detail: ['number'],
   },
+  'status.published': {
+    meaning: 'A status artefact is signed and put out.',
+    subject: ['authorityId'],
+    detail: ['number'],
+  },
+  'status.signer_renewed': {
+    meaning: 'The signer of status artefacts gets a new delegated certificate.',
+    subject: ['authorityId', 'serialNumber'],
+  },
   'ocsp.signer_renewed': {
     meaning: 'An OCSP responder gets a new delegated certificate.',
     subject: ['authorityId', 'serialNumber'],
