@@ -6,8 +6,8 @@ import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
 /** A certificate file, or a trust store of a whole operating system; a CRL of a large CA. */
 const MAX_FILE = 256 * 1024 * 1024
 
-/** All DER objects in a file: the one, or every PEM block with one of these labels. Throws `file.unreadable`, `file.too_large`, `file.empty`. */
-export async function readDerFile(path: string, what: string, labels: readonly string[]): Promise<Uint8Array[]> {
+/** The octets of a file; `-` is standard input. Throws `file.unreadable`, `file.too_large`. */
+export async function readBytes(path: string, what: string): Promise<Uint8Array> {
   let bytes: Uint8Array
   try {
     bytes = path === '-' ? await readStandardInput() : await readFile(path)
@@ -20,7 +20,13 @@ export async function readDerFile(path: string, what: string, labels: readonly s
   }
   if (bytes.length > MAX_FILE)
     throw new TouchmarkError('file.too_large', 'malformed', `${path} is too large to be ${what}.`)
-  if (bytes[0] === 0x30) return [new Uint8Array(bytes)]
+  return new Uint8Array(bytes)
+}
+
+/** All DER objects in a file: the one, or every PEM block with one of these labels. Throws `file.empty`, and as `readBytes`. */
+export async function readDerFile(path: string, what: string, labels: readonly string[]): Promise<Uint8Array[]> {
+  const bytes = await readBytes(path, `a ${what}`)
+  if (bytes[0] === 0x30) return [bytes]
   const ders = parsePem(new TextDecoder().decode(bytes)).flatMap(block =>
     labels.includes(block.label) ? [block.der] : [],
   )

@@ -22,6 +22,7 @@ interface VerifyOptions {
   readonly maker?: string
   readonly crl?: readonly string[]
   readonly ocsp?: readonly string[]
+  readonly statusArtefact?: readonly string[]
 }
 
 export function verifyCommand(): Command {
@@ -46,6 +47,7 @@ export function verifyCommand(): Command {
     .option('--maker <name>', 'trust the anchors of this maker, as touchmark trust list names them')
     .option('--crl <file>', 'a CRL; with any, every status has to be known; may be repeated', repeated)
     .option('--ocsp <file>', 'a stored OCSP response in DER; may be repeated', repeated)
+    .option('--status-artefact <file>', 'a compact status artefact; may be repeated', repeated)
     .option('--ndjson', 'judge one case a line of standard input')
   return act<VerifyOptions>(verify, async ({ out, data, options, signal }, ...args) => {
     const files = args.flat()
@@ -86,7 +88,7 @@ async function readFiles(files: readonly string[], options: VerifyOptions): Prom
   const refused = responses.find(each => each.basic === undefined)
   if (refused) throw usageError(`The OCSP response says nothing but ${refused.responseStatus}.`)
   const anchors = options.trust && (await readAnchors(options.trust, parseCertificate))
-  const sources: StatusSource[] = []
+  const sources = await readArtefacts(options.statusArtefact ?? [])
   return {
     leaf: leaf!,
     intermediates,
@@ -98,6 +100,15 @@ async function readFiles(files: readonly string[], options: VerifyOptions): Prom
     ocsp: responses.flatMap(each => each.basic ?? []),
     sources,
   }
+}
+
+async function readArtefacts(paths: readonly string[]): Promise<StatusSource[]> {
+  if (paths.length === 0) return []
+  const [{ readBytes }, { artefactStatus }] = await Promise.all([
+    import('./pki-files.ts'),
+    import('../domain/verdict/status-evidence.ts'),
+  ])
+  return Promise.all(paths.map(async path => artefactStatus(await readBytes(path, 'a status artefact'))))
 }
 
 /** Trust stores hold certificates that nobody can read any more; those are nobody's anchors. */

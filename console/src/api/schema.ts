@@ -1207,6 +1207,7 @@ export interface Operations {
       name?: { kind: 'dns' | 'ip' | 'email'; value: string } | undefined
       crls?: readonly string[] | undefined
       ocspResponses?: readonly string[] | undefined
+      statusArtefacts?: readonly string[] | undefined
       maxDepth?: number | undefined
       initialPolicies?: readonly string[] | undefined
       explicitPolicy?: boolean | undefined

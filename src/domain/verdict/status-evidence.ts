@@ -1,10 +1,17 @@
 // What somebody brings to tell the status of a certificate by: OCSP responses here, lists and artefacts beside them. Each source answers for one
 // certificate and its issuer, or has nothing to say.
 
+import { equalBytes } from '../../core/bytes/bytes.ts'
+import { parseSign1 } from '../../core/cose/sign1.ts'
+import { asTouchmarkError } from '../../core/errors.ts'
+import { openStatusArtefact, StatusArtefact } from '../../core/filter/status-artefact.ts'
+import { parseStatusBody } from '../../core/filter/status-body.ts'
+import type { Certificate } from '../../core/pki/certificate.ts'
 import type { BasicOcspResponse } from '../../core/pki/ocsp.ts'
 import { checkOcspResponse } from '../../core/pki/ocsp-check.ts'
 import type { RevocationQuestion, RevocationStatus } from '../../core/pki/path.ts'
 import { sha1, sha256, sha384, sha512 } from '../../crypto/digest.ts'
+import { inQuestion, issuerKeyHash, statusVerifier } from '../../crypto/status-signer.ts'
 import { verifySignature } from '../../crypto/verify.ts'
 
 /** Answers for one certificate; `undefined`: has nothing to say about it. Never throws. */
@@ -28,6 +35,58 @@ const HASHES: Readonly<Record<string, (octets: Uint8Array) => Uint8Array>> = {
   '2.16.840.1.101.3.4.2.1': sha256,
   '2.16.840.1.101.3.4.2.2': sha384,
   '2.16.840.1.101.3.4.2.3': sha512,
+}
+
+/**
+ * A compact status artefact, as it came. What it says of revoked ones counts however old it is; what it says of good ones while it is fresh, and for
+ * as long as its own grace lasts.
+ */
+export function artefactStatus(octets: Uint8Array): StatusSource {
+  const opened = new Map<Certificate, StatusArtefact | RevocationStatus | undefined>()
+  return ({ certificate, issuer, at }) => {
+    if (!opened.has(issuer)) opened.set(issuer, openFor(octets, issuer))
+    const artefact = opened.get(issuer)
+    if (!(artefact instanceof StatusArtefact)) return artefact
+    const answer = artefact.query(inQuestion(certificate, issuer))
+    const freshness = artefact.freshness(at)
+    const { thisUpdate, graceUntil } = artefact.head
+    if (freshness === 'early') return unknown('status.early', 'The status artefact is from the future.')
+    if (answer.status === 'revoked') {
+      return {
+        kind: 'revoked',
+        source: 'other',
+        reason: 'unspecified',
+        revokedAt: thisUpdate,
+        invalidityDate: undefined,
+      }
+    }
+    if (answer.status === 'unknown') return unknown('status.not_covered', NOT_COVERED[answer.why])
+    if (freshness === 'stale') return unknown('status.stale', 'The status artefact is too old to say that it is good.')
+    return { kind: 'good', source: 'other', until: graceUntil }
+  }
+}
+
+const NOT_COVERED = {
+  newer: 'The certificate is newer than the status artefact.',
+  older: 'The certificate is older than what the status artefact covers.',
+  expired: 'The certificate has left what the status artefact covers.',
+  foreign: 'The status artefact does not know such a serial number.',
+} as const
+
+function openFor(octets: Uint8Array, issuer: Certificate): StatusArtefact | RevocationStatus | undefined {
+  try {
+    const { head } = parseStatusBody(parseSign1(octets).payload)
+    // One about another authority says nothing here.
+    if (!equalBytes(head.issuerKeyHash, issuerKeyHash(issuer))) return undefined
+    return openStatusArtefact(octets, { verify: statusVerifier(issuer) })
+  } catch (thrown) {
+    const { code, message } = asTouchmarkError(thrown)
+    return unknown(code, message)
+  }
+}
+
+function unknown(code: string, message: string): RevocationStatus {
+  return { kind: 'unknown', code, message }
 }
 
 /** Of several responses that may be believed, one that says revoked decides: the others are older, or somebody lies. */
@@ -54,7 +113,7 @@ function statusOf(
   if (!verdict.ok) {
     // One about somebody else is no broken promise.
     if (verdict.code === 'ocsp.other_certificate') return undefined
-    return { kind: 'unknown', code: verdict.code, message: verdict.message }
+    return unknown(verdict.code, verdict.message)
   }
   const { status } = verdict
   switch (status.kind) {
@@ -69,7 +128,7 @@ function statusOf(
         invalidityDate: undefined,
       }
     case 'unknown':
-      return { kind: 'unknown', code: 'ocsp.unknown', message: 'The responder does not know the certificate.' }
+      return unknown('ocsp.unknown', 'The responder does not know the certificate.')
     default:
       return status satisfies never
   }

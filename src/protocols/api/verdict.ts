@@ -7,6 +7,7 @@ import { type BasicOcspResponse, parseOcspResponse } from '../../core/pki/ocsp.t
 import { DEVICE_STATES } from '../../domain/device/device.ts'
 import { readQuestion } from '../../domain/verdict/read-case.ts'
 import { type RegistryReader, VerdictRegistry } from '../../domain/verdict/registry.ts'
+import { artefactStatus } from '../../domain/verdict/status-evidence.ts'
 import { reachVerdict, type VerdictQuestion } from '../../domain/verdict/verdict.ts'
 import { verdictView } from '../../domain/verdict/verdict-view.ts'
 import { type Endpoint, endpoint, timestampText } from './endpoint.ts'
@@ -39,6 +40,7 @@ const verdictBody = z.strictObject({
     .optional()
     .meta({ description: 'PEM. With any, every status has to be known.' }),
   ocspResponses: z.array(z.string().max(MAX_PEM)).max(16).optional().meta({ description: 'DER in base64.' }),
+  statusArtefacts: z.array(z.string().max(MAX_BODY)).max(16).optional().meta({ description: 'In base64.' }),
   maxDepth: z.int().min(0).max(255).optional(),
   initialPolicies: z.array(z.string().max(256)).max(256).optional(),
   explicitPolicy: z.boolean().optional(),
@@ -112,13 +114,14 @@ export function verdictEndpoint({ read }: { readonly read: RegistryReader }): En
     maxBody: MAX_BODY,
     answer: verdictSchema,
     async handle({ body, now }) {
-      const { trust, ocspResponses = [], ...fields } = body
+      const { trust, ocspResponses = [], statusArtefacts = [], ...fields } = body
       const anchors = typeof trust === 'object' && 'anchors' in trust ? trust.anchors : []
       const { anchors: given, ...question } = readQuestion({ ...fields, anchors }, now)
       const asked: VerdictQuestion = {
         ...question,
         trust: given.length > 0 ? { anchors: given } : (trust as Exclude<typeof trust, { anchors: unknown }>),
         ocsp: ocspResponses.map(readOcspResponse),
+        sources: statusArtefacts.map(text => artefactStatus(fromBase64(text))),
       }
       return { body: verdictView(await reachVerdict(asked, registry)) }
     },
