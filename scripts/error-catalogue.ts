@@ -31,11 +31,14 @@ const KIND_OF_CALL: Readonly<Record<string, string>> = {
   invalid: 'malformed',
   notFound: 'not_found',
   text: 'malformed',
+  undetermined: 'unavailable',
 }
 
 /** Constructions that hand on a code which came from elsewhere, where it has its row: file, and the code as it is written there. */
 const RELAYS: ReadonlySet<string> = new Set([
   'src/adapters/store/sqlite/writer-thread.ts code',
+  'src/core/filter/status-body.ts this.#code',
+  'src/server/status-builder.ts answer.code',
   `src/crypto/key-store.ts \`key.\${state}\``,
   'src/crypto/packed-thread.ts answer.code',
   'src/domain/factory/run-batch.ts decision.refusal.code',

@@ -50,7 +50,7 @@ export function artefactStatus(octets: Uint8Array): StatusSource {
     const answer = artefact.query(inQuestion(certificate, issuer))
     const freshness = artefact.freshness(at)
     const { thisUpdate, graceUntil } = artefact.head
-    if (freshness === 'early') return unknown('status.early', 'The status artefact is from the future.')
+    if (freshness === 'early') return undetermined('status.early', 'The status artefact is from the future.')
     if (answer.status === 'revoked') {
       return {
         kind: 'revoked',
@@ -60,8 +60,9 @@ export function artefactStatus(octets: Uint8Array): StatusSource {
         invalidityDate: undefined,
       }
     }
-    if (answer.status === 'unknown') return unknown('status.not_covered', NOT_COVERED[answer.why])
-    if (freshness === 'stale') return unknown('status.stale', 'The status artefact is too old to say that it is good.')
+    if (answer.status === 'unknown') return undetermined('status.not_covered', NOT_COVERED[answer.why])
+    if (freshness === 'stale')
+      return undetermined('status.stale', 'The status artefact is too old to say that it is good.')
     return { kind: 'good', source: 'other', until: graceUntil }
   }
 }
@@ -81,11 +82,11 @@ function openFor(octets: Uint8Array, issuer: Certificate): StatusArtefact | Revo
     return openStatusArtefact(octets, { verify: statusVerifier(issuer) })
   } catch (thrown) {
     const { code, message } = asTouchmarkError(thrown)
-    return unknown(code, message)
+    return undetermined(code, message)
   }
 }
 
-function unknown(code: string, message: string): RevocationStatus {
+function undetermined(code: string, message: string): RevocationStatus {
   return { kind: 'unknown', code, message }
 }
 
@@ -113,7 +114,7 @@ function statusOf(
   if (!verdict.ok) {
     // One about somebody else is no broken promise.
     if (verdict.code === 'ocsp.other_certificate') return undefined
-    return unknown(verdict.code, verdict.message)
+    return undetermined(verdict.code, verdict.message)
   }
   const { status } = verdict
   switch (status.kind) {
@@ -128,7 +129,7 @@ function statusOf(
         invalidityDate: undefined,
       }
     case 'unknown':
-      return unknown('ocsp.unknown', 'The responder does not know the certificate.')
+      return undetermined('ocsp.unknown', 'The responder does not know the certificate.')
     default:
       return status satisfies never
   }
