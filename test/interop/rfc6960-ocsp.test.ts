@@ -1,7 +1,7 @@
 // OCSP (RFC 6960) as relying parties ask it: `openssl ocsp`, `ocsptool` of GnuTLS, and GET as caches do (RFC 5019).
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { LiveServer } from '../support/live-server.ts'
+import { freePort, LiveServer } from '../support/live-server.ts'
 import { hasTool, requireTool } from '../support/tools.ts'
 
 /** Asks about certificates issued by `ldevid.pem`; OpenSSL checks the signature and the delegation up to the root. */
@@ -127,5 +127,73 @@ describe('OCSP with openssl and ocsptool', () => {
     const revoked = await ask('B')
     assert.match(revoked.text, /Certificate Status: revoked/)
     assert.match(revoked.text, /Verifying OCSP Response: Success/)
+  })
+
+  test('4.1.1 a signed request is answered like any other', async t => {
+    if (!both(t)) return
+    const said = await server.run(`${ASK} -cert A.pem -signer A.pem -signkey A.key -sha256 -cert B.pem`)
+    assert.match(said.stdout, /^A.pem: good\n[\s\S]*B.pem: revoked\n/)
+    assert.match(said.stderr, /^Response verify OK\n$/)
+  })
+
+  test('an answer that was signed before is given again, until another process revokes the certificate', async t => {
+    if (!both(t)) return
+    const printed = await server.sh(
+      `
+      openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout D.key -subj /serialNumber=SN-D -outform DER 2>/dev/null |
+        openssl base64 > D.b64
+      curl -sS --fail --cacert $ROOTS -u SN-D:$D -H 'Content-Type: application/pkcs10' --data-binary @D.b64 $EST/simpleenroll |
+        base64 -d | openssl pkcs7 -inform DER -print_certs -out D.pem
+      openssl ocsp -issuer ldevid.pem -cert D.pem -no_nonce -reqout d.der -no_cert_verify
+      get() { curl -sS --fail "$HTTP/ocsp/$(base64 -w0 d.der | sed 's/+/%2B/g;s#/#%2F#g;s/=/%3D/g')" -o "$1"; }
+      said() { openssl ocsp -no_nonce -respin "$1" -issuer ldevid.pem -cert D.pem -CAfile $ROOTS 2>/dev/null | head -1; }
+      # The status log is followed from the start on, in the background.
+      for i in $(seq 100); do
+        get first.ors; get second.ors
+        cmp -s first.ors second.ors && break
+        sleep 0.1
+      done
+      cmp first.ors second.ors && said second.ors
+      touchmark revoke --certificate $(openssl x509 -in D.pem -noout -serial | cut -d= -f2) --reason superseded >/dev/null
+      for i in $(seq 100); do
+        get after.ors
+        said after.ors | grep -q revoked && break
+        sleep 0.1
+      done
+      said after.ors`,
+      { env: { D: await server.token('SN-D') } },
+    )
+    assert.equal(printed, 'D.pem: good\nD.pem: revoked\n')
+  })
+
+  test('nginx asks about its clients (ssl_ocsp leaf) and turns the revoked and the held away', async t => {
+    if (!both(t) || !requireTool(t, 'nginx')) return
+    const port = await freePort()
+    const printed = await server.sh(`
+      openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tls.key -out tls.pem -subj /CN=localhost -days 1 2>/dev/null
+      cat ldevid.pem $ROOTS > clients.pem
+      mkdir -p nginx
+      cat > nginx/nginx.conf <<END
+      daemon off; pid $PWD/nginx/pid; error_log stderr crit; events { }
+      http {
+        access_log off;
+        client_body_temp_path $PWD/nginx/1; proxy_temp_path $PWD/nginx/2; fastcgi_temp_path $PWD/nginx/3;
+        uwsgi_temp_path $PWD/nginx/4; scgi_temp_path $PWD/nginx/5;
+        server {
+          listen 127.0.0.1:${port} ssl;
+          ssl_certificate $PWD/tls.pem; ssl_certificate_key $PWD/tls.key; ssl_session_tickets off;
+          ssl_verify_client on; ssl_verify_depth 3; ssl_client_certificate $PWD/clients.pem;
+          ssl_ocsp leaf; ssl_ocsp_responder $HTTP/ocsp;
+          location / { return 200 "welcome\n"; }
+        }
+      }
+END
+      nginx -e stderr -p $PWD/nginx -c nginx.conf & pid=$!
+      trap 'kill $pid; wait $pid || true' EXIT
+      for i in $(seq 100); do curl -sk https://127.0.0.1:${port}/ -o /dev/null && break; sleep 0.1; done
+      for device in A B C; do
+        curl -sk https://127.0.0.1:${port}/ --cert $device.pem --key $device.key -o /dev/null -w "$device %{http_code}\n"
+      done`)
+    assert.equal(printed, 'A 200\nB 400\nC 400\n')
   })
 })
