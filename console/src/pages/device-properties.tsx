@@ -11,41 +11,9 @@ import { FormDialog } from '../parts/form-dialog.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { StateBadge } from '../parts/state-badge.tsx'
 import { texts } from '../texts/texts.ts'
+import { nameOf, PROPERTY_KINDS, type PropertyKind, type PropertyRow, propertyChanges, rowOf } from './property-rows.ts'
 
 const t = texts.device.properties
-
-const KINDS = ['owner', 'site', 'label', 'attribute'] as const
-type Kind = (typeof KINDS)[number]
-
-interface Row {
-  readonly kind: Kind
-  /** Of labels and attributes. */
-  readonly name: string
-  readonly value: string
-  readonly personal: boolean
-}
-
-/** `label:colour` to kind and name. */
-function rowOf({ name, value, personal }: DeviceDetail['properties'][number]): Row {
-  const [kind = '', ...rest] = name.split(':')
-  return { kind: KINDS.find(each => each === kind) ?? 'attribute', name: rest.join(':'), value, personal }
-}
-
-const nameOf = ({ kind, name }: Row) => (kind === 'owner' || kind === 'site' ? kind : `${kind}:${name.trim()}`)
-
-/** What has to be changed to get from one to the other. */
-export function propertyChanges(before: DeviceDetail['properties'], after: readonly Row[]) {
-  const wanted = new Map(after.map(row => [nameOf(row), row]))
-  const gone = before
-    .filter(({ name }) => !wanted.has(name))
-    .map(({ name, personal }) => ({ name, value: null, personal }))
-  const put = [...wanted].flatMap(([name, { value, personal }]) => {
-    const known = before.find(each => each.name === name)
-    if (known?.value === value.trim() && known.personal === personal) return []
-    return [{ name, value: value.trim(), personal }]
-  })
-  return [...gone, ...put]
-}
 
 export function DeviceProperties({ detail }: { readonly detail: DeviceDetail }) {
   const { permissions } = useSession()
@@ -103,8 +71,8 @@ export function DeviceProperties({ detail }: { readonly detail: DeviceDetail }) 
 }
 
 function Edit({ detail, onClose }: { readonly detail: DeviceDetail; readonly onClose: () => void }) {
-  const [rows, setRows] = useState<readonly Row[]>(() => detail.properties.map(rowOf))
-  const set = (at: number, change: Partial<Row>) =>
+  const [rows, setRows] = useState<readonly PropertyRow[]>(() => detail.properties.map(rowOf))
+  const set = (at: number, change: Partial<PropertyRow>) =>
     setRows(rows.map((row, i) => (i === at ? { ...row, ...change } : row)))
   const changes = propertyChanges(detail.properties, rows)
   return (
@@ -124,9 +92,9 @@ function Edit({ detail, onClose }: { readonly detail: DeviceDetail; readonly onC
         <div key={at} className="tm-property">
           <Select
             aria-label={t.kind}
-            data={KINDS.map(value => ({ value, label: t.kinds[value] }))}
+            data={PROPERTY_KINDS.map(value => ({ value, label: t.kinds[value] }))}
             value={row.kind}
-            onChange={kind => kind && set(at, { kind: kind as Kind })}
+            onChange={kind => kind && set(at, { kind: kind as PropertyKind })}
             allowDeselect={false}
           />
           <TextInput
