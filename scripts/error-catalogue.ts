@@ -37,7 +37,6 @@ const KIND_OF_CALL: Readonly<Record<string, string>> = {
 /** Constructions that hand on a code which came from elsewhere, where it has its row: file, and the code as it is written there. */
 const RELAYS: ReadonlySet<string> = new Set([
   'src/adapters/store/sqlite/writer-thread.ts code',
-  'src/core/filter/status-body.ts this.#code',
   'src/server/status-builder.ts answer.code',
   `src/crypto/key-store.ts \`key.\${state}\``,
   'src/crypto/packed-thread.ts answer.code',

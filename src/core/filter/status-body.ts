@@ -1,9 +1,10 @@
 // What a status artefact says, before it is signed: octets as in docs/formats/status-artefact.md. Strict both ways: what is read is written
 // again as the same octets.
 import { type Bytes, compareBytes, concat } from '../bytes/bytes.ts'
+import type { ErrorDetail } from '../errors.ts'
 import { type ExactFilter, MAX_COLUMN_OCTETS, MAX_SIEVES } from './exact-filter.ts'
 import { MAX_WIDTH } from './ribbon.ts'
-import { type StatusErrorCode, statusError } from './status-error.ts'
+import { statusError } from './status-error.ts'
 
 /** Octets of a serial number that the artefact knows: docs/adr/0004-serial-numbers.md. */
 export const SERIAL_OCTETS = 16
@@ -53,12 +54,16 @@ export function encodeStatusBody({ head, segments, exceptions }: StatusBody): By
 
 /** Errors: `status.malformed`, `status.version_unknown`. Columns and exceptions are views into `octets`. */
 export function parseStatusBody(octets: Uint8Array): StatusBody {
-  const reader = new StatusReader(octets, 'status.malformed')
+  const reader = new StatusReader(octets, malformed)
   const { head, segmentCount } = readStatusHead(reader)
   const segments: ExactFilter[] = []
   for (let i = 0; i < segmentCount; i++) segments.push(readSegment(reader))
   const exceptions = reader.serials(reader.left)
   return { head, segments, exceptions }
+}
+
+function malformed(message: string, detail: ErrorDetail): Error {
+  return statusError('status.malformed', message, detail)
 }
 
 export function encodeStatusHead(head: StatusHead, segmentCount: number): Bytes {
@@ -161,12 +166,13 @@ export function readSegment(reader: StatusReader): ExactFilter {
 /** Reads forward and never beyond the end. */
 export class StatusReader {
   readonly #octets: Uint8Array
-  readonly #code: StatusErrorCode
+  readonly #refuse: (message: string, detail: ErrorDetail) => Error
   #at = 0
 
-  constructor(octets: Uint8Array, code: StatusErrorCode) {
+  /** `refuse` makes the error of what cannot be read. */
+  constructor(octets: Uint8Array, refuse: (message: string, detail: ErrorDetail) => Error) {
     this.#octets = octets
-    this.#code = code
+    this.#refuse = refuse
   }
 
   get left(): number {
@@ -199,7 +205,7 @@ export class StatusReader {
   }
 
   fault(message: string): Error {
-    return statusError(this.#code, message, { evidence: { offset: this.#at } })
+    return this.#refuse(message, { evidence: { offset: this.#at } })
   }
 }
 

@@ -90,7 +90,7 @@ export function composeStatusDelta(
 export function applyStatusDelta(artefact: Uint8Array, delta: Uint8Array): Bytes {
   const a = parseSign1(artefact)
   const before = parseStatusBody(a.payload)
-  const reader = new StatusReader(delta, 'status.delta_malformed')
+  const reader = new StatusReader(delta, (message, detail) => statusError('status.delta_malformed', message, detail))
   if (compareBytes(reader.take(4), MAGIC) !== 0) throw reader.fault('It does not begin as a delta.')
   const from = reader.uint32()
   const [flags, kept] = reader.take(2) as Uint8Array & [number, number]
@@ -110,7 +110,7 @@ export function applyStatusDelta(artefact: Uint8Array, delta: Uint8Array): Bytes
   const removed = reader.serials(reader.uint32() * SERIAL_OCTETS)
   const added = reader.serials(reader.uint32() * SERIAL_OCTETS)
   const signature = reader.take(reader.uint16())
-  if (reader.left > 0) throw reader.fault('Octets stand behind its end.')
+  if (reader.left > 0) throw statusError('status.delta_malformed', 'Octets stand behind the end of the delta.')
   const exceptions =
     flags & NEW_EXCEPTIONS
       ? added
