@@ -71,6 +71,65 @@ export function revocationContract(name: string, engine: StoreEngine): void {
       assert.equal((await store.read.universe(IDEVID, { after: -1, upTo: 1_000, limit: 9 })).count, 3)
     })
 
+    it('finds the one certificate of a covered second in a change set of many, wherever it stands', async () => {
+      const store = await newStore()
+      const serial = (second: number, end: number) =>
+        serialNumber(second.toString(16).padStart(8, '0') + end.toString(16).padStart(24, '0'))
+      await store.commit({ writes: [{ kind: 'status.cover', authorityId: IDEVID, until: NOW }], audit: [] })
+      const seconds = [NOW + 1, NOW + 1, NOW + 2, NOW + 1]
+      for (let late = 0; late <= seconds.length; late++) {
+        const certificates = seconds.map((second, i) =>
+          aCertificate(null, null, {
+            authorityId: i === 0 ? LDEVID : IDEVID,
+            serialNumber: serial(i === late ? NOW : second, 16 * late + i),
+            notBefore: NOW - 300,
+          }),
+        )
+        const whole = only(
+          ...certificates.map(certificate => ({ kind: 'certificate.insert' as const, certificate, auditEntry: 0 })),
+        )
+        // The first is of an authority that nothing is published for, and the last round has none that is late.
+        if (late === 0 || late === seconds.length) await store.commit(whole)
+        else {
+          await assert.rejects(store.commit(whole), {
+            code: 'certificate.serial_number_used',
+            evidence: { authorityId: IDEVID, serialNumber: certificates[late]!.serialNumber },
+          })
+        }
+      }
+      assert.equal((await store.read.universe(IDEVID, { after: -1, upTo: 1_000, limit: 9 })).count, 6)
+    })
+
+    it('says of many certificates at once how they stand, and nothing of those that the authority did not issue', async () => {
+      const store = await newStore()
+      const [good, held, revoked, foreign] = (await issued(
+        store,
+        { authorityId: IDEVID, notAfter: NOW + 10 },
+        { authorityId: IDEVID, notAfter: NOW + 20 },
+        { authorityId: IDEVID, notAfter: NOW + 30 },
+        { authorityId: LDEVID, notAfter: NOW + 40 },
+      )) as [NewCertificate, NewCertificate, NewCertificate, NewCertificate]
+      await store.commit(only(status(held, 'good', HELD)))
+      await store.commit(only(status(revoked, 'good', REVOKED)))
+      const never = serialNumber('7f00000000ff')
+      const asked = [revoked, foreign, good, held, good].map(each => each.serialNumber)
+      assert.deepEqual(
+        await store.read.certificateStandings(IDEVID, [never, ...asked]),
+        new Map([
+          [good.serialNumber, { status: { kind: 'good' }, notAfter: NOW + 10 }],
+          [held.serialNumber, { status: HELD, notAfter: NOW + 20 }],
+          [revoked.serialNumber, { status: REVOKED, notAfter: NOW + 30 }],
+        ]),
+      )
+      assert.deepEqual(await store.read.certificateStandings(IDEVID, []), new Map())
+      // What a stranger asks for may be no serial number at all, and an authority with no name that can be stored.
+      const odd = ['', '0', 'zz', '00'.repeat(200)] as SerialNumber[]
+      assert.deepEqual(await store.read.certificateStandings(IDEVID, odd), new Map())
+      assert.deepEqual(await store.read.certificateStandings(authorityId('\0'), asked), new Map())
+      const many = Array.from({ length: 1000 }, (_, i) => serialNumber((i + 1).toString(16)))
+      assert.equal((await store.read.certificateStandings(IDEVID, [...many, good.serialNumber])).size, 1)
+    })
+
     it('keeps each change of a status where its audit entry stands, and says the status of now', async () => {
       const store = await newStore()
       const [first, second, third] = (await issued(
