@@ -36,7 +36,7 @@ export interface PathQuestion {
   readonly crls?: readonly CertificateList[] | undefined
   /** Asked before the lists. */
   readonly status?: StatusSource | undefined
-  /** Whether what `status` does not know spoils the path although there are no lists. */
+  /** Whether the leaf is refused where `status` does not know it. A stored answer is about one certificate: nobody brings one for each issuer. */
   readonly statusRequired?: boolean | undefined
   /** Whether certificates that break a MUST of RFC 5280, or whose key is weak, are refused (the default) or only reported. */
   readonly nonconforming?: 'refused' | 'reported' | undefined
@@ -69,6 +69,10 @@ export function judgePath(question: PathQuestion): PathJudgement {
   const findings: Finding[] = []
   const notes: Finding[] = []
   if (!result.ok) findings.push({ code: result.code, message: result.message, evidence: result.evidence })
+  const open = result.ok && question.statusRequired ? result.steps[0]?.revocation : undefined
+  if (open?.kind === 'unknown') {
+    findings.push({ code: 'path.revocation_unknown', message: open.message, evidence: { reason: open.code } })
+  }
   const path = result.path
   const name = question.name && checkName(question.leaf, question.name)
   if (name) findings.push(name)
@@ -98,7 +102,7 @@ export function judgePath(question: PathQuestion): PathJudgement {
  */
 function findPath(question: PathQuestion): PathResult {
   const { leaf, intermediates, anchors, at, purpose, maxDepth, policies, crls = [], status } = question
-  const required = crls.length > 0 || question.statusRequired === true
+  const required = crls.length > 0
   const revocation = required || status ? { crls, ask: status, required } : undefined
   const input = { leaf, intermediates, anchors, at, purpose, maxDepth, policies, revocation, leafMayBeAnchor: true }
   if (purpose === undefined) return validateChain({ ...input, verify: verifyLegacyKept })

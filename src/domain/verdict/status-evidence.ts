@@ -60,7 +60,8 @@ export function artefactStatus(octets: Uint8Array): StatusSource {
         invalidityDate: undefined,
       }
     }
-    if (answer.status === 'unknown') return undetermined('status.not_covered', NOT_COVERED[answer.why])
+    if (answer.status === 'unknown')
+      return undetermined('status.not_covered', `The certificate ${NOT_COVERED[answer.why]}.`)
     if (freshness === 'stale')
       return undetermined('status.stale', 'The status artefact is too old to say that it is good.')
     return { kind: 'good', source: 'other', until: graceUntil }
@@ -68,10 +69,10 @@ export function artefactStatus(octets: Uint8Array): StatusSource {
 }
 
 const NOT_COVERED = {
-  newer: 'The certificate is newer than the status artefact.',
-  older: 'The certificate is older than what the status artefact covers.',
-  expired: 'The certificate has left what the status artefact covers.',
-  foreign: 'The status artefact does not know such a serial number.',
+  newer: 'is newer than the status artefact',
+  older: 'is older than what the status artefact covers',
+  expired: 'has left what the status artefact covers',
+  foreign: 'has a serial number that the authority does not give',
 } as const
 
 function openFor(octets: Uint8Array, issuer: Certificate): StatusArtefact | RevocationStatus | undefined {

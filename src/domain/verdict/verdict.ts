@@ -72,7 +72,7 @@ const DAY = 86_400
 
 /** Without a registry `trust` has to be given. Throws what reading the registry throws. */
 export async function reachVerdict(question: VerdictQuestion, registry?: VerdictRegistry): Promise<Verdict> {
-  const { trust, ocsp = [], crls = [], sources = [] } = question
+  const { trust, ocsp = [], sources = [] } = question
   const hierarchy = await registry?.hierarchy()
   const { anchors, intermediates } = await trusted(trust, hierarchy, registry)
   const all = [...question.intermediates, ...intermediates]
@@ -83,7 +83,7 @@ export async function reachVerdict(question: VerdictQuestion, registry?: Verdict
     intermediates: all,
     anchors,
     status: firstOf([...(lookedUp ? [lookedUp.status] : []), ...given]),
-    statusRequired: crls.length + given.length > 0,
+    statusRequired: given.length > 0,
   })
   const known = await knownOf(question.leaf, lookedUp, registry)
   return assemble(question, judgement, known, hierarchy !== undefined)
