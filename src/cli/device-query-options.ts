@@ -88,7 +88,7 @@ function addState(text: string, before: readonly DeviceState[] = []): DeviceStat
   return [...before, state]
 }
 
-function addLabel(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+export function addLabel(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
   const [, name, value] = /^([^=]{1,64})=(.{1,256})$/s.exec(text) ?? []
   if (name === undefined || value === undefined) throw new InvalidArgumentError('Write it as NAME=VALUE.')
   return { ...before, [name]: value }

@@ -769,6 +769,25 @@ export type RevocationPreview = {
   fourEyes: boolean
 }
 
+export type RevocationPublication = {
+  issuer: string
+  ocsp: 'at_once'
+  artefact: {
+    number: number
+    thisUpdate: string
+    nextUpdate: string
+    octets: number
+    sha256: string
+    behind: number
+  } | null
+  shards: readonly {
+    shard: number
+    full: { number: number; thisUpdate: string; nextUpdate: string; octets: number; sha256: string } | null
+    delta: { number: number; thisUpdate: string; nextUpdate: string; octets: number; sha256: string } | null
+    behind: number
+  }[]
+}
+
 export type Role = {
   name: string
   description: string
@@ -1957,6 +1976,12 @@ export interface Operations {
     }
     answer: { outcome: 'done' | 'waiting'; result: Job | null; approval: Approval | null }
   }
+  revocationPublication: {
+    params: Record<never, never>
+    query: { authority?: string | undefined; limit?: number | undefined; after?: string | undefined }
+    body: undefined
+    answer: { items: readonly RevocationPublication[]; next: string | null }
+  }
   releaseMany: {
     params: Record<never, never>
     query: Record<never, never>
@@ -2601,6 +2626,7 @@ export const OPERATIONS = {
   cancelJob: ['POST', '/jobs/{id}/cancel'],
   previewRevocation: ['POST', '/revocations/preview'],
   revokeMany: ['POST', '/revocations'],
+  revocationPublication: ['GET', '/revocations/publication'],
   releaseMany: ['POST', '/revocations/release'],
   undoRevocation: ['POST', '/revocations/{job}/undo'],
   listAuditEntries: ['GET', '/audit/entries'],

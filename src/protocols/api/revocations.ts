@@ -16,10 +16,15 @@ import {
   undoSelection,
 } from '../../domain/revocation/mass-revocation.ts'
 import { countSelected, previewRevocation, type RevocationPreview } from '../../domain/revocation/preview.ts'
+import {
+  type PublishedAuthority,
+  type PublishedList,
+  publicationState,
+} from '../../domain/revocation/publication-state.ts'
 import { checkDeviceReason } from '../../domain/revocation/revoke.ts'
 import { MAX_UNDO_SECONDS, REVOCATION_REASONS, type RevocationReason } from '../../domain/revocation/terms.ts'
 import { timestamp } from '../../domain/timestamp.ts'
-import { type Call, type Endpoint, endpoint, hexId, timestampText } from './endpoint.ts'
+import { type Call, type Endpoint, endpoint, hexId, nameText, timestampText } from './endpoint.ts'
 import { guarded, guardedResult } from './guarded.ts'
 import { assertExpected, jobSchema, jobView } from './jobs.ts'
 import { optionalTimestamp } from './views.ts'
@@ -112,6 +117,53 @@ const previewView = (
     ...each,
   })),
   fourEyes,
+})
+
+const list = z.object({
+  number: z.int().meta({ description: 'CRL number; epoch of a status artefact.' }),
+  thisUpdate: timestampText,
+  nextUpdate: timestampText,
+  octets: z.int(),
+  sha256: z.string(),
+})
+
+const publicationSchema = z
+  .object({
+    issuer: z.string(),
+    ocsp: z.literal('at_once').meta({ description: 'OCSP answers from the status itself.' }),
+    artefact: list
+      .extend({ behind: z.int() })
+      .nullable()
+      .meta({ description: 'The status artefact, and how many changes it does not know yet, up to 1,000.' }),
+    shards: z.array(
+      z.object({
+        shard: z.int(),
+        full: list.nullable(),
+        delta: list.nullable(),
+        behind: z
+          .int()
+          .meta({ description: 'Changes of status that neither list knows yet, up to 1,000; 0: everything is out.' }),
+      }),
+    ),
+  })
+  .meta({ id: 'RevocationPublication' })
+
+const listView = ({ thisUpdate, nextUpdate, ...each }: PublishedList) => ({
+  ...each,
+  thisUpdate: timestamp(thisUpdate),
+  nextUpdate: timestamp(nextUpdate),
+})
+
+const publicationView = ({ authorityId, artefact, shards }: PublishedAuthority): z.input<typeof publicationSchema> => ({
+  issuer: authorityId,
+  ocsp: 'at_once',
+  artefact: artefact && { ...listView(artefact), behind: artefact.behind },
+  shards: shards.map(({ crlShard, full, delta, behind }) => ({
+    shard: crlShard,
+    full: full && listView(full),
+    delta: delta && listView(delta),
+    behind,
+  })),
 })
 
 const expected = {
@@ -243,6 +295,32 @@ export function revocationEndpoints(ports: RevocationEndpointPorts): Endpoint[] 
         if (expectedCertificates !== undefined) assertExpected(total, expectedCertificates, 'certificates')
         const parameters = { act: 'revoke' as const, query: { ...query }, whole, terms, total }
         return ask(parameters, `Revoke ${total} certificates (${reason}): ${JSON.stringify(asked)}`, call)
+      },
+    }),
+    endpoint({
+      method: 'GET',
+      path: '/revocations/publication',
+      id: 'revocationPublication',
+      tag: 'Revocations',
+      summary:
+        'Where revocations are out: lists and artefacts of each authority, and how many changes they do not know yet',
+      permission: 'certificate.read',
+      query: { authority: nameText.optional() },
+      answer: publicationSchema,
+      paged: true,
+      async handle({ query, page }) {
+        const all = (await read.authorities()).filter(
+          ({ id, state }) =>
+            state !== 'awaiting_certificate' && (query.authority === undefined || id === query.authority),
+        )
+        // In order of name: the cursor is the last one shown.
+        const rest = all
+          .filter(({ id }) => page.after === undefined || id > page.after)
+          .sort((a, b) => (a.id < b.id ? -1 : 1))
+        const shown = rest.slice(0, page.limit)
+        const items = []
+        for (const authority of shown) items.push(publicationView(await publicationState(authority, read)))
+        return { body: { items, next: rest.length > shown.length ? (shown.at(-1)?.id ?? null) : null } }
       },
     }),
     endpoint({
