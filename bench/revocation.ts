@@ -1,5 +1,6 @@
 // Revocation and validation in numbers. Parts, each in `revocation/<part>.ts`: all of them when none is named.
 const PARTS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
+  artefact: () => import('./revocation/artefact.ts'),
   crl: () => import('./revocation/crl.ts'),
   ocsp: () => import('./revocation/ocsp.ts'),
   path: () => import('./revocation/path.ts'),
