@@ -75,7 +75,7 @@ export interface Route {
   /**
    * Answers GET and HEAD at once where the reply is ready; `undefined`: `handle` answers. Only for public routes without parameters. `rest` is what
    * stands in the place of the pattern's final `*` (empty where there is none), as it was sent. Conditional requests never come here. It must
-   * not throw, and it must take microseconds: docs/adr/0012-ready-replies.md.
+   * not throw, and it must take microseconds: docs/adr/0012-ready-ocsp-answers.md.
    */
   ready?(rest: string): ReadyReply | undefined
   /** Answers where the body is too large; it was not read, and is empty here. For protocols whose refusals leave a trace. */

@@ -116,7 +116,7 @@ test('5 GET, escaped or not, and POST give the same octets; ready or not they ar
   assert.equal(listener.requests - before, 4)
 })
 
-test('6.1 HEAD and conditional requests', async () => {
+test('6.2 HEAD and conditional requests', async () => {
   const { der } = await newRequest()
   const first = await get(der)
   const path = `/ocsp/${Buffer.from(der).toString('base64')}`
