@@ -325,6 +325,17 @@ describe('Hostile CRLs', () => {
     assert.ok(checks <= 64)
   })
 
+  it('hundreds of distribution points against a thousand shards end in the budget', () => {
+    const point = (n: number): DistributionPoint => ({
+      distributionPoint: { kind: 'fullName', names: [uri(`http://crl.example/${n}`)] },
+    })
+    const scope = { distributionPoint: { kind: 'fullName' as const, names: [uri('http://crl.example/none')] } }
+    const shard = makeCrl({ issuer: issuing, scope })
+    const shards = Array.from({ length: 1000 }, () => ({ ...shard }))
+    const many = deviceWith(...Array.from({ length: 250 }, (_, n) => point(n)))
+    assert.equal(codeOf(check(many, shards)), 'crl.budget_exhausted')
+  })
+
   it('CRL issuers that vouch for each other in a ring end as untrusted', () => {
     const crlSign = [extension(OID.keyUsage, true, encodeKeyUsage(['cRLSign']))]
     const keys = Array.from({ length: 8 }, () => p256Key())

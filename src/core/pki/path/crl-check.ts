@@ -25,6 +25,8 @@ export interface CrlAuthorities {
   trusts(candidate: PathCertificate, anchor: Certificate): boolean
   /** Takes one from the budget of things looked at; false where nothing is left. */
   spend(): boolean
+  /** As `spend`, for what costs next to nothing: whether a CRL is about a distribution point, or goes with another CRL. */
+  compare(): boolean
 }
 
 /** A distribution point as the check compares it. */
@@ -39,8 +41,6 @@ interface Point {
 }
 
 const ALL_REASONS = maskOf(Object.keys(REASON_FLAGS) as ReasonFlag[])
-/** Comparisons of a distribution point with a CRL for one certificate: 64 points with 256 shards. */
-const MAX_PAIRS = 16_384
 
 /** Why no CRL could be used, from what says least to what says most. */
 const MESSAGES: Readonly<Record<CrlProblemCode, string>> = {
@@ -99,7 +99,6 @@ class CrlCheck {
   readonly #crls: CrlIndex
   readonly #at: number
   readonly #authorities: CrlAuthorities
-  #pairs = 0
   #covered = 0
   #until: number | undefined
   #worst: CrlProblemCode = 'crl.none'
@@ -131,6 +130,7 @@ class CrlCheck {
             const { reason, revocationDate: revokedAt, invalidityDate } = entry
             return { kind: 'revoked', source: 'crl', reason, revokedAt, invalidityDate }
           }
+          if (this.#worst === 'crl.budget_exhausted') return this.#unknown(this.#worst)
           if (this.#covered === ALL_REASONS) return { kind: 'good', source: 'crl', until: this.#until }
         }
       }
@@ -150,7 +150,7 @@ class CrlCheck {
 
   /** One complete CRL, with its newest delta (§6.3.3 (a) to (l)). The entry where it says revoked. */
   #ask(point: Point, crl: CertificateList): RevokedCertificate | undefined {
-    if (++this.#pairs > MAX_PAIRS) return this.#note('crl.budget_exhausted')
+    if (!this.#authorities.compare()) return this.#note('crl.budget_exhausted')
     const facts = readCrlFacts(crl)
     // A delta is used with its base, below.
     if (facts.baseNumber !== undefined) return this.#note('crl.delta_without_base')
@@ -220,6 +220,7 @@ class CrlCheck {
     if (number === undefined) return undefined
     let best: { crl: CertificateList; number: bigint } | undefined
     for (const candidate of this.#crls.issuedBy(nameKey(crl.issuer))) {
+      if (!this.#authorities.compare()) break
       const facts = readCrlFacts(candidate)
       if (facts.baseNumber === undefined || facts.number === undefined) continue
       if (facts.unusable) this.#note(facts.unusable)

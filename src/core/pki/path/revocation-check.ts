@@ -14,6 +14,8 @@ import type { RevocationSource, RevocationStatus } from './revocation.ts'
 const MAX_NESTING = 4
 /** A CRL of 35 MB that a gateway keeps is hashed once, not once a certificate. */
 const verified = new WeakMap<CertificateList, { readonly verifier: VerifySignature; readonly spki: Uint8Array }>()
+/** Of CRLs with distribution points and with each other, in one search: four certificates with 64 points each, and 256 shards. */
+const MAX_CRL_COMPARISONS = 65_536
 const NO_EXTENSIONS: ReadonlySet<string> = new Set()
 
 export class RevocationCheck {
@@ -23,6 +25,7 @@ export class RevocationCheck {
   readonly #crls: CrlIndex
   readonly #at: number
   readonly #comparisons = comparisonBudget()
+  #comparable = MAX_CRL_COMPARISONS
   readonly #authorities: CrlAuthorities
   /** CRL issuers that are being looked at: their CRL may be about themselves (as in NIST PKITS 4.14.30). */
   readonly #pending: Certificate[] = []
@@ -42,6 +45,7 @@ export class RevocationCheck {
       verify: (spki, crl) => this.#verify(spki, crl),
       trusts: (candidate, anchor) => this.#trusts(candidate, anchor),
       spend: () => search.spend(),
+      compare: () => this.#comparable-- > 0,
     }
   }
 
