@@ -111,7 +111,7 @@ import {
   upsertLink,
 } from './tables/session.ts'
 import { insertStatusChange, putStatusChange } from './tables/status-change.ts'
-import { expectNewer, expectUncovered, putCoverage, raiseCoverage } from './tables/status-coverage.ts'
+import { expectNewer, expectUncovered, oldestIssues, putCoverage, raiseCoverage } from './tables/status-coverage.ts'
 import { deleteSuspension, putSuspension, removeSuspension, upsertSuspension } from './tables/suspension.ts'
 import { cancelToken, insertToken, putToken, updateTokenCancelled, updateTokenUsed, useToken } from './tables/token.ts'
 import { finishWork, requestWork, updateWorkDone, upsertWork } from './tables/work.ts'
@@ -238,14 +238,21 @@ function addDevices({ byState }: Tally, state: Value | undefined, amount: number
   if (typeof state === 'string') byState.set(state, (byState.get(state) ?? 0) + amount)
 }
 
-/** Hands the statements to the sink that what the change set logs causes: counts of what happened, and whose timeline it belongs to. */
-export function planAudit({ audit }: ChangeSet, out: StepSink): void {
+/** Hands the statements of the whole change set to the sink: those of its writes in their order, then what is asked and counted once for all. */
+export function planChange(change: ChangeSet, out: StepSink): void {
+  for (const write of change.writes) planWrite(write, out)
+  for (const issue of oldestIssues(change.writes)) expectNewer(issue, out)
+  planAudit(change, out)
+}
+
+/** What the change set logs causes: counts of what happened, and whose timeline it belongs to. */
+function planAudit({ audit }: ChangeSet, out: StepSink): void {
   putDeviceEntries(audit, out)
   for (const activity of activityOf(audit)) putActivity(activity, out)
 }
 
 /** Hands the statements of the write, at least one, with their values to the sink. */
-export function planWrite(write: Write, out: StepSink): void {
+function planWrite(write: Write, out: StepSink): void {
   switch (write.kind) {
     case 'device.insert':
       putDevice(write.device, out)
@@ -313,7 +320,6 @@ export function planWrite(write: Write, out: StepSink): void {
       moveKey(write.id, write.from, write.to, write.at, out)
       break
     case 'certificate.insert':
-      expectNewer(write.certificate, out)
       putCertificate(write.certificate, write.auditEntry, out)
       break
     case 'certificate.status':
@@ -486,10 +492,11 @@ function invalid(why: string): TouchmarkError {
 /** The write that the statement at this position of the change set belongs to. */
 export function writeOfStep(change: ChangeSet, step: number): Write {
   const counter = new StepCounter()
-  const write = change.writes.find(each => {
-    planWrite(each, counter)
-    return counter.steps > step
-  })
+  const write =
+    change.writes.find(each => {
+      planWrite(each, counter)
+      return counter.steps > step
+    }) ?? oldestIssues(change.writes)[step - counter.steps]?.write
   if (write === undefined) throw new TypeError('The change set has no such statement')
   return write
 }

@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer'
 import { encodeAuditEntries } from '../../../domain/audit/entry.ts'
 import type { ChangeSet } from '../../../domain/ports.ts'
-import { checkChangeSet, planAudit, planWrite } from '../plan.ts'
+import { checkChangeSet, planChange } from '../plan.ts'
 import { checkInteger, checkText, type StepSink, type Value, valueInvalid, type WriteStatement } from '../sql.ts'
 
 export interface Step {
@@ -22,8 +22,7 @@ export interface PlannedSet {
 export function planChangeSet(change: ChangeSet): PlannedSet {
   checkChangeSet(change)
   const sink = new StepList()
-  for (const write of change.writes) planWrite(write, sink)
-  planAudit(change, sink)
+  planChange(change, sink)
   return { steps: sink.steps, entries: encodeAuditEntries(change.audit) }
 }
 

@@ -10,7 +10,7 @@
 import { Buffer } from 'node:buffer'
 import { auditEntryText } from '../../../domain/audit/entry.ts'
 import type { ChangeSet } from '../../../domain/ports.ts'
-import { checkChangeSet, planAudit, planWrite, WRITE_STATEMENTS } from '../plan.ts'
+import { checkChangeSet, planChange, WRITE_STATEMENTS } from '../plan.ts'
 import { checkInteger, checkText, type StepSink, type Value, valueInvalid, type WriteStatement } from '../sql.ts'
 
 export type GroupValue = string | number | null | undefined | boolean
@@ -76,8 +76,7 @@ export class GroupPacker implements StepSink {
       this.#reserve(change.audit.length * OCTETS_PER_ENTRY)
       const countAt = this.#values.push(0) - 1
       this.#steps = 0
-      for (const write of change.writes) planWrite(write, this)
-      planAudit(change, this)
+      planChange(change, this)
       this.#endStep()
       this.#values[countAt] = this.#steps
       this.#values.push(change.audit.length)

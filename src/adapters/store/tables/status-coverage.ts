@@ -1,6 +1,5 @@
 // Up to which second of issue a status artefact of an authority covers its certificates. A certificate of such a second that came later would
 // be answered by an artefact that does not know it: so it does not come. docs/formats/status-artefact.md, "What is covered".
-import { fromHex } from '../../../core/bytes/hex.ts'
 import { issuedAt, serialOctets } from '../../../core/filter/status-artefact.ts'
 import type { Write } from '../../../domain/ports.ts'
 import { change, octetsOf, type StepSink } from '../sql.ts'
@@ -26,11 +25,50 @@ export const expectUncovered = change(
     WHERE status_coverage.covered_until < CAST(? AS BIGINT)`,
 )
 
-export function expectNewer(
-  { authorityId, serialNumber, notBefore }: Extract<Write, { kind: 'certificate.insert' }>['certificate'],
-  out: StepSink,
-): void {
-  // Octets that no artefact takes for a serial number of ours are never covered.
-  const serial = octetsOf(serialNumber) && serialOctets(fromHex(serialNumber))
-  if (serial) out.begin(expectUncovered).text(authorityId).integer(issuedAt(serial, notBefore))
+type Issue = Extract<Write, { kind: 'certificate.insert' }>
+
+/** A certificate, and the second of its issue. */
+export interface OldestIssue {
+  readonly write: Issue
+  readonly second: number
+}
+
+/** Of each authority the certificate of the oldest second among these: where that second is not covered, none of them is. */
+export function oldestIssues(writes: readonly Write[]): OldestIssue[] {
+  const oldest: OldestIssue[] = []
+  let last: Issue['certificate'] | undefined
+  for (const write of writes) {
+    if (write.kind !== 'certificate.insert') continue
+    const { certificate } = write
+    if (last !== undefined && sharesSecond(certificate, last)) continue
+    last = certificate
+    const octets = octetsOf(certificate.serialNumber)
+    const serial = octets && serialOctets(octets)
+    // Octets that no artefact takes for a serial number of ours are never covered.
+    if (serial === undefined) continue
+    const issue = { write, second: issuedAt(serial, certificate.notBefore) }
+    const at = oldest.findIndex(each => each.write.certificate.authorityId === certificate.authorityId)
+    if (at < 0) oldest.push(issue)
+    else if (issue.second < oldest[at]!.second) oldest[at] = issue
+  }
+  return oldest
+}
+
+/** Hexadecimal digits of a serial number of full length, and those at its beginning that tell the second. */
+const DIGITS = 32
+const TIME_DIGITS = 8
+
+/** Whether both are plainly of one authority and second, as nearly all of a batch's chunk are: the octets need not be looked at. */
+function sharesSecond(certificate: Issue['certificate'], last: Issue['certificate']): boolean {
+  return (
+    certificate.authorityId === last.authorityId &&
+    certificate.notBefore === last.notBefore &&
+    certificate.serialNumber.length === DIGITS &&
+    last.serialNumber.length === DIGITS &&
+    certificate.serialNumber.startsWith(last.serialNumber.slice(0, TIME_DIGITS))
+  )
+}
+
+export function expectNewer({ write, second }: OldestIssue, out: StepSink): void {
+  out.begin(expectUncovered).text(write.certificate.authorityId).integer(second)
 }
