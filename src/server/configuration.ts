@@ -1,8 +1,10 @@
 // `touchmark.json`: read once, checked whole, then frozen. Every problem is reported together, each with its path, so that a
 // person repairs a file in one go. Written by hand rather than with a schema library: every command reads it, and it has
 // ten fields.
+import { isAbsolute } from 'node:path'
 import { TouchmarkError } from '../core/errors.ts'
 import { type AdmissionLimits, DEFAULT_ADMISSION } from './admission.ts'
+import type { CrlOutlet } from './crl-outlets.ts'
 
 /**
  * What the process needs to know before it opens anything. What certificates say (the organization, where CRLs are had) is not here:
@@ -32,6 +34,8 @@ export interface Configuration {
   readonly admission: AdmissionLimits
   /** Where metrics and health are had, over plain HTTP; `null`: nowhere. */
   readonly metrics: MetricsListener | null
+  /** Where CRLs are put besides being served: folders and commands. */
+  readonly crlOutlets: readonly CrlOutlet[]
 }
 
 export interface MetricsListener {
@@ -79,7 +83,12 @@ export function parseConfiguration(text: string): Configuration {
 
 export function checkConfiguration(json: unknown): Configuration {
   const problems: ConfigurationProblem[] = []
-  const root = section(json, '', ['version', 'listen', 'publicUrl', 'store', 'log', 'admission', 'metrics'], problems)
+  const root = section(
+    json,
+    '',
+    ['version', 'listen', 'publicUrl', 'store', 'log', 'admission', 'metrics', 'crlOutlets'],
+    problems,
+  )
   const listen = root && section(root['listen'], 'listen', ['host', 'httpsPort', 'httpPort'], problems)
   const log = root && section(root['log'], 'log', ['origin', 'verifierKeys'], problems)
   const checked = {
@@ -104,6 +113,7 @@ export function checkConfiguration(json: unknown): Configuration {
     },
     admission: admissionLimits(root?.['admission'], problems),
     metrics: metricsListener(root?.['metrics'], problems),
+    crlOutlets: crlOutlets(root?.['crlOutlets'], problems),
   }
   if (problems.length > 0) throw invalid(problems)
   return deepFreeze(checked as Configuration)
@@ -118,6 +128,36 @@ function metricsListener(given: unknown, problems: ConfigurationProblem[]): Metr
       ? '127.0.0.1'
       : pick(from, 'metrics', 'host', problems, hostName, 'must be a host name or an IP address')
   return named === undefined || host === undefined ? undefined : { host, port: named }
+}
+
+/** A command that says nothing of its time has a minute. */
+const COMMAND_SECONDS = 60
+
+function crlOutlets(given: unknown, problems: ConfigurationProblem[]): readonly CrlOutlet[] | undefined {
+  if (given === undefined) return []
+  if (!Array.isArray(given) || given.length > 16) {
+    problems.push({ path: 'crlOutlets', problem: 'must be a list of at most 16 outlets' })
+    return undefined
+  }
+  const outlets = given.map((each: unknown, i): CrlOutlet | undefined => {
+    const path = `crlOutlets.${i}`
+    const from = section(each, path, ['folder', 'command', 'timeoutSeconds'], problems)
+    if (from === undefined) return undefined
+    if ((from['folder'] === undefined) === (from['command'] === undefined)) {
+      problems.push({ path, problem: 'must have either a folder or a command' })
+      return undefined
+    }
+    if (from['folder'] !== undefined) {
+      const folder = pick(from, path, 'folder', problems, absolutePath, 'must be an absolute path')
+      return folder === undefined ? undefined : { folder }
+    }
+    const command = pick(from, path, 'command', problems, textList, 'must be a list: the program and its arguments')
+    const seconds = from['timeoutSeconds'] ?? COMMAND_SECONDS
+    const timeoutSeconds = pick({ seconds }, path, 'seconds', problems, time, 'must be whole seconds, 1 to 3600')
+    if (command === undefined || timeoutSeconds === undefined) return undefined
+    return { command: command as [string, ...string[]], timeoutSeconds }
+  })
+  return outlets.every(outlet => outlet !== undefined) ? outlets : undefined
 }
 
 function admissionLimits(given: unknown, problems: ConfigurationProblem[]): AdmissionLimits | undefined {
@@ -169,6 +209,10 @@ const port = (value: unknown) =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65535 ? value : undefined
 const count = (value: unknown) =>
   typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 1_000_000 ? value : undefined
+const time = (value: unknown) =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 3600 ? value : undefined
+const absolutePath = (value: unknown) =>
+  typeof value === 'string' && isAbsolute(value) && !value.includes('\0') ? value : undefined
 const storeUrl = (value: unknown) =>
   typeof value === 'string' && /^(sqlite:.+|postgres(ql)?:\/\/.+)$/.test(value) ? value : undefined
 const logOrigin = (value: unknown) =>

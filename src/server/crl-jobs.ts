@@ -10,10 +10,15 @@ import {
   publishRequestedCrls,
   publishRequestedFullCrls,
 } from '../domain/revocation/crl-work.ts'
+import { BackgroundTask } from './background-task.ts'
+import { CrlOutlets } from './crl-outlets.ts'
 import type { Job } from './jobs.ts'
 import type { Instance } from './open-instance.ts'
 
-type CrlInstance = Pick<Instance, 'store' | 'clock' | 'authorities'>
+type CrlInstance = Pick<Instance, 'store' | 'clock' | 'authorities' | 'configuration'>
+
+/** A CDN that takes nothing is no reason to send devices away: readiness leaves this job out. */
+export const CRL_OUTLETS_JOB = 'CRL outlets'
 
 /** The authority with its key, or `undefined` where the key is not here: the offline root signs its CRLs where it is kept. */
 export async function onlineIssuer(
@@ -32,11 +37,14 @@ export async function onlineIssuer(
 
 export class CrlJobs implements AsyncDisposable {
   readonly #instance: CrlInstance
-  #atWork: Promise<void> | undefined
-  #failure: unknown
+  readonly #outlets: CrlOutlets
+  readonly #full = new BackgroundTask()
+  readonly #carrying = new BackgroundTask()
+  readonly #stop = new AbortController()
 
   constructor(instance: CrlInstance) {
     this.#instance = instance
+    this.#outlets = new CrlOutlets(instance.configuration.crlOutlets, instance.store.read)
   }
 
   /** `onConfiguration`: when something about authorities or documents changed. */
@@ -49,7 +57,7 @@ export class CrlJobs implements AsyncDisposable {
         everySeconds: 30,
         run: async () => void (await publishRequestedCrls(await this.#ports())),
       },
-      { name: 'full CRLs', everySeconds: 1, run: () => this.#startFull() },
+      { name: 'full CRLs', everySeconds: 1, run: () => this.#lookForFull() },
       {
         name: 'due CRLs',
         onChange: onConfiguration,
@@ -63,33 +71,32 @@ export class CrlJobs implements AsyncDisposable {
           }
         },
       },
+      ...(this.#outlets.areNone ? [] : [this.#outletJob()]),
     ]
   }
 
   /** Waits for the list that is being made. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#atWork
+    this.#stop.abort()
+    await Promise.all([this.#full[Symbol.asyncDispose](), this.#carrying[Symbol.asyncDispose]()])
   }
 
-  async #startFull(): Promise<void> {
-    if (this.#failure !== undefined) {
-      const failure = this.#failure
-      this.#failure = undefined
-      throw failure
+  #outletJob(): Job {
+    return {
+      name: CRL_OUTLETS_JOB,
+      onChange: { atMostEverySeconds: 0.5 },
+      everySeconds: 5,
+      run: async () => this.#carrying.look(() => this.#outlets.carryOut(this.#stop.signal)),
     }
-    if (this.#atWork !== undefined) return
+  }
+
+  async #lookForFull(): Promise<void> {
     const { store, clock } = this.#instance
     const waiting = (await store.read.workWaiting()).find(({ topic }) => topic === 'crl_full')
-    if (waiting === undefined || waiting.dueSince > clock.now()) return
-    const ports = await this.#ports()
-    this.#atWork = publishRequestedFullCrls(ports)
-      .then(() => undefined)
-      .catch((thrown: unknown) => {
-        this.#failure = thrown
-      })
-      .finally(() => {
-        this.#atWork = undefined
-      })
+    const isDue = waiting !== undefined && waiting.dueSince <= clock.now()
+    this.#full.look(async () => {
+      if (isDue) await publishRequestedFullCrls(await this.#ports())
+    })
   }
 
   async #ports(): Promise<CrlWorkPorts> {

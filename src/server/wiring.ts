@@ -33,7 +33,7 @@ import { FolderBatchDesk } from './batch-desk.ts'
 import { checkpointSigner } from './checkpoint-signer.ts'
 import type { Configuration } from './configuration.ts'
 import { createConsoleRoutes, isConsoleBuilt } from './console.ts'
-import { CrlJobs, onlineIssuer } from './crl-jobs.ts'
+import { CRL_OUTLETS_JOB, CrlJobs, onlineIssuer } from './crl-jobs.ts'
 import { Gauges } from './gauges.ts'
 import { createHealthRoutes, type ReadinessCheck } from './health.ts'
 import { JobRunner } from './job-runner.ts'
@@ -398,7 +398,7 @@ function readinessChecks(instance: Instance, jobs: JobLoop): ReadinessCheck[] {
   return [
     { name: 'store', check: async () => void (await store.read.changeMarker()) },
     { name: 'keys', check: () => assertIssuersSign(authorities) },
-    { name: 'jobs', check: async () => assertNone(jobs.failing) },
+    { name: 'jobs', check: async () => assertNone(jobs.failing.filter(name => name !== CRL_OUTLETS_JOB)) },
     { name: 'crls', check: () => assertCrlsFresh(instance, clock.now()) },
   ]
 }

@@ -61,3 +61,28 @@ test('the public address has no path, and its final slash is dropped', () => {
     assert.throws(() => newConfiguration({ log, publicUrl }), { code: 'configuration.invalid' })
   }
 })
+
+test('CRLs go into folders and to commands, each said in full', () => {
+  assert.deepEqual(good.crlOutlets, [])
+  const outlets = [{ folder: '/srv/crl' }, { command: ['/usr/local/bin/push', '--bucket', 'crl'] }]
+  assert.deepEqual(checkConfiguration({ ...good, crlOutlets: outlets }).crlOutlets, [
+    { folder: '/srv/crl' },
+    { command: ['/usr/local/bin/push', '--bucket', 'crl'], timeoutSeconds: 60 },
+  ])
+  const wrong = [
+    '/srv/crl',
+    {},
+    { folder: 'relative' },
+    { folder: '/a', command: ['b'] },
+    { command: 'rm -rf /' },
+    { command: [] },
+    { command: ['a'], timeoutSeconds: 0 },
+    { folder: '/a', shell: true },
+  ]
+  for (const outlet of wrong) {
+    assert.throws(() => checkConfiguration({ ...good, crlOutlets: [outlet] }), {
+      code: 'configuration.invalid',
+      message: /^ {2}crlOutlets\.0/m,
+    })
+  }
+})
