@@ -10,12 +10,12 @@ import { pipeline } from 'node:stream/promises'
 import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { type Bytes, EMPTY } from '../core/bytes/bytes.ts'
 import { asTouchmarkError, TouchmarkError } from '../core/errors.ts'
-import type { HttpReply, HttpRequest, Peer, Route } from '../protocols/http.ts'
+import type { HttpReply, HttpRequest, Peer, ReadyReply, Route } from '../protocols/http.ts'
 import type { Admission } from './admission.ts'
 import { withRequest } from './current-request.ts'
 import { errorReply } from './error-reply.ts'
 import { errorFields, type Logger } from './logger.ts'
-import { ReadyReplies } from './ready-replies.ts'
+import { type FoundReady, ReadyReplies } from './ready-replies.ts'
 import { createRouter, type Router } from './router.ts'
 import { PeerReader, plainPeer } from './tls-peer.ts'
 
@@ -227,7 +227,7 @@ export class Listener {
     const found = this.#readyReplies.find(url)
     if (found === undefined || isConditional(request)) return false
     const begun = performance.now()
-    const reply = found.route.ready!(found.rest)
+    const reply = this.#ready(found)
     if (reply === undefined) return false
     this.#requests++
     const { status, headers, body } = reply
@@ -236,6 +236,16 @@ export class Listener {
     const seconds = (performance.now() - begun) / 1000
     this.#onReply?.({ route: found.route.pattern, method: found.route.method, status, seconds })
     return true
+  }
+
+  /** A fault here is one of ours: it is told, and the handler answers. */
+  #ready({ route, rest }: FoundReady): ReadyReply | undefined {
+    try {
+      return route.ready?.(rest)
+    } catch (thrown) {
+      this.#logger.error('request.failed', { path: route.pattern, ...errorFields(thrown) })
+      return undefined
+    }
   }
 
   async #carry(request: IncomingMessage, response: ServerResponse, flight: Flight): Promise<void> {

@@ -41,6 +41,7 @@ export class OcspService {
       read: ports.read,
       clock: ports.clock,
       elapsed: () => ports.elapsed(),
+      soon: work => ports.soon(work),
       ...(presignedOctets === undefined ? {} : { maxOctets: presignedOctets }),
     })
   }

@@ -32,6 +32,8 @@ export interface PresignedPorts {
   readonly clock: Clock
   /** Milliseconds of a clock that never goes back. */
   elapsed(): number
+  /** Runs the work when what has arrived by now has been taken in. */
+  soon(work: () => void): void
   /** Octets that answers and what finds them may take. */
   readonly maxOctets?: number
 }
@@ -153,7 +155,7 @@ export class PresignedAnswers {
 
   /** Reads what other processes changed. Answers are given for two seconds after it was called; where it fails, they stop. */
   async follow(): Promise<void> {
-    const { read, elapsed } = this.#ports
+    const { read, elapsed, soon } = this.#ports
     let begun = elapsed()
     // Nothing is given before the first look, and nothing that is kept now was signed before it.
     this.#after ??= (await read.auditHead()).size - 1
@@ -162,6 +164,8 @@ export class PresignedAnswers {
       for (const { authorityId, serialNumber } of changes) this.#forget(`${authorityId}/${serialNumber}`)
       this.#after = changes.at(-1)?.auditIndex ?? this.#after
       if (changes.length < PAGE) break
+      // A million changes are a thousand pages, and a store in this process answers without waiting.
+      await new Promise<void>(resolve => soon(resolve))
       begun = elapsed()
     }
     this.#confirmedAt = begun
