@@ -19,9 +19,6 @@ import { anchorHygiene, certificateHygiene, signatureFlaws } from './certificate
 import { keepingSignatures } from './kept-signatures.ts'
 import type { StatusSource } from './status-evidence.ts'
 
-const verifyKept = keepingSignatures(verifySignature)
-const verifyLegacyKept = keepingSignatures(verifyLegacySignature)
-
 export interface PathQuestion {
   readonly leaf: Certificate
   readonly intermediates: readonly Certificate[]
@@ -94,6 +91,9 @@ export function judgePath(question: PathQuestion): PathJudgement {
   const valid = findings.length === 0
   return { valid, code: valid ? 'good' : findings[0]!.code, findings, notes, path, result }
 }
+
+const verifyKept = keepingSignatures(verifySignature)
+const verifyLegacyKept = keepingSignatures(verifyLegacySignature)
 
 /**
  * Without a purpose path validation is asked as such (RFC 5280 §6), and that knows no algorithms: what can be checked is checked, and said. With a

@@ -165,28 +165,18 @@ const CERTIFICATE_LABELS = ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFIC
 
 /** The first block is the certificate in question; others beside it are taken as what its holder sent along. */
 function leafOf(value: unknown): Certificate[] {
-  const ders = blocks(value, 'certificate', CERTIFICATE_LABELS, 'case.certificate_unreadable')
-  return ders
-    .map((der, i) => unlessUnreadable(der, parseCertificate) ?? (i === 0 ? refuse(der) : undefined))
-    .filter(isGiven)
+  const [first, ...others] = blocks(value, 'certificate', CERTIFICATE_LABELS, 'case.certificate_unreadable')
+  return [readLeaf(first!), ...others.map(der => unlessUnreadable(der, parseCertificate)).filter(isGiven)]
 }
 
-function refuse(der: Uint8Array): never {
+function readLeaf(der: Uint8Array): Certificate {
   try {
-    parseCertificate(der)
+    return parseCertificate(der)
   } catch (cause) {
     const { code, message } = asTouchmarkError(cause)
-    throw new TouchmarkError(
-      'case.certificate_unreadable',
-      'malformed',
-      `The certificate cannot be read: ${message}.`,
-      {
-        cause,
-        evidence: { reason: code },
-      },
-    )
+    const text = `The certificate cannot be read: ${message}.`
+    throw new TouchmarkError('case.certificate_unreadable', 'malformed', text, { cause, evidence: { reason: code } })
   }
-  throw new TouchmarkError('case.certificate_unreadable', 'malformed', 'The certificate cannot be read.')
 }
 
 /**
