@@ -5,7 +5,13 @@ import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { addFleet, becomeFirstAdministrator, type OpenedConsole, openConsole } from '../support/console.ts'
+import {
+  addFleet,
+  becomeFirstAdministrator,
+  type OpenedConsole,
+  openConsole,
+  openConsoleAs,
+} from '../support/console.ts'
 import { requireTool } from '../support/tools.ts'
 
 test('an operator of the first day', { timeout: 240_000 }, async t => {
@@ -92,7 +98,37 @@ async function firstDay(t: TestContext, opened: OpenedConsole): Promise<void> {
     await dialog.getByRole('button', { name: 'Cancel' }).click()
   })
 
-  await t.test('an act on many devices shows whom it touches, and its progress', async () => {
+  await t.test('properties are edited, and what is personal is marked', async () => {
+    await page.getByRole('tab', { name: 'Overview' }).click()
+    const properties = page.locator('section').filter({ has: page.getByRole('heading', { name: 'Properties' }) })
+    await properties.getByRole('button', { name: 'Edit' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Properties of GA-26000028' })
+    await dialog.getByRole('button', { name: 'Add a property' }).click()
+    await dialog.getByRole('combobox', { name: 'Kind of property' }).last().click()
+    await page.getByRole('option', { name: 'Attribute' }).click()
+    await dialog.getByLabel('Name').last().fill('contact')
+    await dialog.getByLabel('Value').last().fill('Ada')
+    await dialog.getByLabel('personal').last().check()
+    await dialog.getByRole('button', { name: 'Save the properties' }).click()
+    await properties.getByText('attribute:contact').waitFor()
+    await properties.getByText('personal', { exact: true }).waitFor()
+  })
+
+  await t.test('a one-time token is shown once, and can be withdrawn', async () => {
+    await opened.goto('/devices?q=GA-26000056')
+    await page.getByRole('link', { name: 'GA-26000056' }).click()
+    const tokens = page.locator('section').filter({ has: page.getByRole('heading', { name: 'One-time tokens' }) })
+    await tokens.getByRole('button', { name: 'Make a token' }).click()
+    await tokens.locator('form').getByRole('button', { name: 'Make a token' }).click()
+    const secret = await tokens.getByRole('region', { name: 'One-time token' }).textContent()
+    assert.match(secret ?? '', /^[\w-]{43}/)
+    await tokens.getByRole('button', { name: 'Withdraw the token for ldevid' }).click()
+    await tokens.getByText('No open token.').waitFor()
+    const { stdout } = await server.cli(['token', 'list', '--json'])
+    assert.doesNotMatch(stdout, /"state":"open"/)
+  })
+
+  await t.test('an act on many devices shows whom it touches, and goes on as a job', async () => {
     await opened.goto('/devices?model=meter-e5')
     for (const name of ['ME-26000021', 'ME-26000049']) await page.getByLabel(`Choose ${name}`).check()
     await page.getByRole('button', { name: 'Act on them…' }).click()
@@ -100,25 +136,63 @@ async function firstDay(t: TestContext, opened: OpenedConsole): Promise<void> {
     await page.getByRole('option', { name: 'Suspend' }).click()
     await page.getByText('2 devices: live certificates go on hold').waitFor()
     await page.getByRole('button', { name: 'Suspend: 2 devices' }).click()
-    await page.getByText('2 of 2').waitFor()
+    await page.getByText('2 done, 0 failed').waitFor()
     await page.getByRole('button', { name: 'Close', exact: true }).last().click()
     const { stdout } = await server.cli(['device', 'list', '--state', 'suspended', '--json'])
     assert.equal(stdout.match(/"state":"suspended"/g)?.length, 3)
   })
 
+  await t.test('what the list was asked is kept as a view and a group, and comes out as a file', async () => {
+    await page.getByRole('button', { name: 'Save', exact: true }).click()
+    await page.getByRole('menuitem', { name: 'As a view of mine…' }).click()
+    await page.getByLabel('Name').fill('Meters')
+    await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('button', { name: 'Meters', exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Save', exact: true }).click()
+    await page.getByRole('menuitem', { name: 'As a group for everybody…' }).click()
+    await page.getByLabel('Name').fill('meters')
+    await page.getByRole('dialog').getByRole('button', { name: 'Save the group' }).click()
+    await page.getByText('The group meters is saved.').waitFor()
+    await opened.goto('/devices?group=meters')
+    await page.getByRole('link', { name: 'ME-26000021' }).waitFor()
+    await page.getByRole('button', { name: 'Export' }).click()
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('menuitem', { name: 'NDJSON' }).click(),
+    ])
+    const lines = readFileSync(await download.path(), 'utf8')
+      .trimEnd()
+      .split('\n')
+    assert.equal(lines.length, 15)
+    assert.ok(lines.every(line => JSON.parse(line).model === 'meter-e5'))
+  })
+
   await t.test('a batch is tried before anything is signed, with its bad rows, then run with progress', async () => {
     await opened.goto('/factory')
-    const row = (name: string) => `${name},sensor-t1,${publicKey()}`
-    const text = `serial,model,public_key\n${row('NEW-0001')}\n${row('NEW-0002')}\nNEW-0003,sensor-t1,AAAA\n`
+    const row = (name: string, key = publicKey()) => `${name};sensor-t1;${key};x`
+    const text = `Seriennr;Artikel;Schluessel;Intern\n${row('NEW-0001')}\n${row('NEW-0002')}\n${row('NEW-0003', 'AAAA')}\n`
     const file = { name: 'units.csv', mimeType: 'text/csv', buffer: Buffer.from(text) }
     await page.locator('input[type=file]').setInputFiles(file)
     await page.getByText('units.csv').waitFor()
+    await page.getByText('One column has to be the serial number.').waitFor()
+    for (const [heading, role] of [
+      ['Seriennr', 'Serial number'],
+      ['Artikel', 'Model'],
+      ['Schluessel', 'Public key'],
+      ['Intern', 'Leave it out'],
+    ] as const) {
+      await page.getByRole('combobox', { name: `What the column ${heading} is` }).click()
+      await page.getByRole('option', { name: role, exact: true }).click()
+    }
+    await page.getByRole('button', { name: 'Use these columns' }).click()
     await page.getByRole('button', { name: 'Dry run' }).click()
     await page.getByRole('region', { name: 'Dry run' }).getByText('NEW-0003').waitFor()
     const before = (await server.counts()).certificates
     await page.getByRole('button', { name: 'Issue 2 certificates' }).click()
     await page.getByRole('link', { name: 'results.csv', exact: true }).waitFor()
     assert.equal((await server.counts()).certificates, before + 2)
+    const { device } = await server.json<{ device: { labels: object } }>(['device', 'show', 'NEW-0001'])
+    assert.deepEqual(device.labels, {})
   })
 
   await t.test('a campaign shows its blast radius, and its progress while it runs', async () => {
@@ -134,6 +208,90 @@ async function firstDay(t: TestContext, opened: OpenedConsole): Promise<void> {
       (await page.getByRole('progressbar', { name: 'Progress' }).first().getAttribute('aria-valuemax')) !== null,
       true,
     )
+  })
+
+  await t.test(
+    'an authority is made: its request goes out to the offline root, and its certificate comes in',
+    async () => {
+      await opened.goto('/authorities/ldevid-1/rollover')
+      await page.getByRole('button', { name: 'Make it' }).click()
+      await page.getByText('A root that is kept offline').waitFor()
+      await page.getByRole('button', { name: 'Next' }).click()
+      assert.equal(await page.getByLabel('Id here').inputValue(), 'ldevid-2')
+      assert.equal(await page.getByLabel('Common name').inputValue(), 'LDevID CA 2')
+      await page.getByRole('button', { name: 'Next' }).click()
+      await page.getByRole('button', { name: 'Make the key and the request' }).click()
+      await page.getByRole('heading', { name: 'ldevid-2', level: 1 }).waitFor()
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('button', { name: 'Download ldevid-2.csr' }).click(),
+      ])
+      await download.saveAs(server.folder.join('ldevid-2.csr'))
+      const command = await page
+        .getByRole('region', { name: 'Command for the machine with the key of root-1' })
+        .textContent()
+      await server.sh(command!.replace('./offline-root', `'${join(server.data, 'offline-root')}'`))
+      await page.locator('input[type=file]').setInputFiles(server.folder.join('ldevid-2.pem'))
+      await page.getByRole('button', { name: 'Bring it in' }).click()
+      await page.locator('.tm-title-row').getByText('Active').waitFor()
+      await opened.goto('/authorities/ldevid-1/rollover')
+      await page.getByText('Follow by themselves: gateway-tls-server, ldevid.').waitFor()
+      await page.getByText('24 devices still hold a credential from ldevid-1.').waitFor()
+      const steps = page.getByRole('list', { name: 'Steps' }).getByRole('listitem')
+      assert.deepEqual(await steps.evaluateAll(items => items.map(item => item.getAttribute('data-state'))), [
+        'done',
+        'done',
+        'done',
+        'done',
+        'now',
+        'later',
+      ])
+    },
+  )
+
+  await t.test('a second operator, in a browser of their own, agrees to a mass revocation', async () => {
+    await opened.goto('/operators')
+    await page.getByRole('button', { name: 'Add an operator' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Add an operator' })
+    await dialog.getByLabel('Name').fill('Grace Hopper')
+    await dialog.getByLabel('E-mail address').fill('grace@example.com')
+    await dialog.getByRole('button', { name: 'Add a role' }).click()
+    await dialog.getByRole('button', { name: 'Add', exact: true }).click()
+    const link = await page.getByRole('region', { name: 'Sign-in link for Grace Hopper' }).textContent()
+    await page.keyboard.press('Escape')
+    await using second = await openConsoleAs(opened, link!)
+
+    await opened.goto('/revocation')
+    await page.getByLabel('Model').fill('sensor-t1')
+    await page.getByRole('button', { name: 'Show whom it would hit' }).click()
+    const act = page.getByRole('button', { name: /^Revoke for \d+ devices$/ })
+    const devices = /\d+/.exec((await act.textContent())!)![0]
+    await act.click()
+    const asking = page.getByRole('dialog')
+    await asking.getByLabel(`To go on, type ${devices}`).fill(devices)
+    await asking.getByRole('button', { name: /^Revoke for/ }).click()
+    await page.getByText('It is carried out when enough colleagues have agreed').waitFor()
+    const revoked = async () => (await server.cli(['certificate', 'list', '--json'])).stdout.includes('"revoked"')
+    assert.equal(await revoked(), false)
+
+    // Nobody agrees to what they asked for themselves.
+    await opened.goto('/approvals')
+    await page.getByRole('button', { name: 'Agree' }).click()
+    await page
+      .getByRole('region', { name: 'Notes' })
+      .getByText(/yourself|your own/i)
+      .waitFor()
+    await page.getByRole('button', { name: 'Dismiss' }).click()
+    const refused = opened.complaints.splice(0)
+    assert.equal(refused.length, 1, refused.join())
+    assert.match(refused[0]!, /403.*approve$/)
+
+    await second.page.goto(`${server.url}/approvals`)
+    await second.page.getByRole('button', { name: 'Agree' }).click()
+    await second.page.getByText('Done', { exact: true }).first().waitFor()
+    await second.page.goto(`${server.url}/jobs`)
+    await second.page.getByText(`${devices} done, 0 failed`).waitFor({ timeout: 30_000 })
+    opened.complaints.push(...second.complaints)
   })
 
   await t.test('an entry of the log is proved in the browser', async () => {

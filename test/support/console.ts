@@ -71,6 +71,25 @@ export async function becomeFirstAdministrator(opened: OpenedConsole): Promise<v
   await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
 }
 
+export interface SecondOperator extends AsyncDisposable {
+  readonly page: Page
+  readonly complaints: string[]
+}
+
+/** Somebody else at the same server, by a sign-in link: a browser context of their own, with a passkey of their own. */
+export async function openConsoleAs({ context, server }: OpenedConsole, link: string): Promise<SecondOperator> {
+  const own = await context.browser()!.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: 'reduce' })
+  const page = await own.newPage()
+  const complaints: string[] = []
+  watch(page, server.url, complaints)
+  await addAuthenticator(own, page)
+  await page.goto(link)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('button', { name: 'Make a passkey' }).click()
+  await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
+  return { page, complaints, [Symbol.asyncDispose]: () => own.close() }
+}
+
 /** Passkeys want a certificate without errors: the browser is told which key this server has, and trusts that one and no other. */
 async function launch(url: string): Promise<Browser> {
   const key = createHash('sha256')

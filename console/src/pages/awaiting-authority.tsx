@@ -58,6 +58,8 @@ const requestQuery = (id: string) => ({
     return { request, read: read?.kind === 'request' ? read : undefined }
   },
   staleTime: Number.POSITIVE_INFINITY,
+  // It is made by signing, and it stays the same: whatever else changes is no reason to ask again.
+  enabled: ({ state }: { readonly state: { readonly data: unknown } }) => state.data === undefined,
 })
 
 function Request({ id }: { readonly id: string }) {

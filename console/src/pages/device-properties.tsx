@@ -11,7 +11,15 @@ import { FormDialog } from '../parts/form-dialog.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { StateBadge } from '../parts/state-badge.tsx'
 import { texts } from '../texts/texts.ts'
-import { nameOf, PROPERTY_KINDS, type PropertyKind, type PropertyRow, propertyChanges, rowOf } from './property-rows.ts'
+import {
+  mayBePersonal,
+  nameOf,
+  PROPERTY_KINDS,
+  type PropertyKind,
+  type PropertyRow,
+  propertyChanges,
+  rowOf,
+} from './property-rows.ts'
 
 const t = texts.device.properties
 
@@ -94,7 +102,10 @@ function Edit({ detail, onClose }: { readonly detail: DeviceDetail; readonly onC
             aria-label={t.kind}
             data={PROPERTY_KINDS.map(value => ({ value, label: t.kinds[value] }))}
             value={row.kind}
-            onChange={kind => kind && set(at, { kind: kind as PropertyKind })}
+            onChange={kind =>
+              kind &&
+              set(at, { kind: kind as PropertyKind, personal: row.personal && mayBePersonal(kind as PropertyKind) })
+            }
             allowDeselect={false}
           />
           <TextInput
@@ -117,7 +128,8 @@ function Edit({ detail, onClose }: { readonly detail: DeviceDetail; readonly onC
           />
           <Checkbox
             label={t.personal}
-            checked={row.personal}
+            disabled={!mayBePersonal(row.kind)}
+            checked={row.personal && mayBePersonal(row.kind)}
             onChange={event => set(at, { personal: event.currentTarget.checked })}
           />
           <ActionIcon

@@ -34,3 +34,6 @@ export function propertyChanges(before: DeviceDetail['properties'], after: reado
   })
   return [...gone, ...put]
 }
+
+/** Owners and labels are named in certificates, agreements and the log, where nothing can be erased. */
+export const mayBePersonal = (kind: PropertyKind) => kind === 'attribute' || kind === 'site'

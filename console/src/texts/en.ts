@@ -318,7 +318,7 @@ export const en = {
       value: 'Value',
       personal: 'personal',
       personalHelp:
-        'Personal: it could tell of a person. The log commits to it without holding it, so that it can be erased later. Labels can be searched for; attributes cannot.',
+        'Labels can be searched for. Sites and attributes may be personal: what could tell of a person is committed to in the log without standing there, so that it can be erased later.',
       erase: 'Erase what is personal',
       eraseTitle: (serialNumber: string) => `Erase what is personal about ${serialNumber}`,
       eraseEffect: (names: string) => `erase the values of ${names} for good`,
