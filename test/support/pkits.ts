@@ -38,6 +38,10 @@ function octets(file: string): ReadonlyMap<string, Uint8Array> {
 const certificates = octets('certificates.txt')
 const crls = octets('crls.txt')
 
+/** Every certificate of the suite. */
+export const PKITS_CERTIFICATES: readonly string[] = [...certificates.keys()]
+export const PKITS_CRLS: readonly string[] = [...crls.keys()]
+
 /** `undefined` where our reader refuses it: then no path has it. */
 export function pkitsCertificate(name: string): Certificate | undefined {
   return readable(() => parseCertificate(certificates.get(name)!))
