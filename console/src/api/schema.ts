@@ -5,6 +5,7 @@ export type AccessSettings = {
     acts: readonly (
       | 'authority.create'
       | 'authority.retire'
+      | 'authority.revoke'
       | 'profile.change'
       | 'rule.change'
       | 'certificate.revoke_many'
@@ -121,6 +122,7 @@ export type Approval = {
   act:
     | 'authority.create'
     | 'authority.retire'
+    | 'authority.revoke'
     | 'profile.change'
     | 'rule.change'
     | 'certificate.revoke_many'
@@ -1349,6 +1351,29 @@ export interface Operations {
     body: undefined
     answer: { outcome: 'done' | 'waiting'; result: MadeAuthority | null; approval: Approval | null }
   }
+  revokeAuthority: {
+    params: { id: string }
+    query: Record<never, never>
+    body: {
+      reason:
+        | 'unspecified'
+        | 'keyCompromise'
+        | 'cACompromise'
+        | 'affiliationChanged'
+        | 'superseded'
+        | 'cessationOfOperation'
+        | 'privilegeWithdrawn'
+      suspectSince?: string | undefined
+      because?: string | undefined
+    }
+    answer: { outcome: 'done' | 'waiting'; result: MadeAuthority | null; approval: Approval | null }
+  }
+  destroyAuthorityKey: {
+    params: { id: string }
+    query: Record<never, never>
+    body: undefined
+    answer: { outcome: 'done' | 'waiting'; result: MadeAuthority | null; approval: Approval | null }
+  }
   showTrustBundle: {
     params: Record<never, never>
     query: Record<never, never>
@@ -2570,6 +2595,8 @@ export const OPERATIONS = {
   showAuthorityRequest: ['GET', '/authorities/{id}/request'],
   importAuthorityCertificate: ['POST', '/authorities/{id}/certificate'],
   retireAuthority: ['POST', '/authorities/{id}/retire'],
+  revokeAuthority: ['POST', '/authorities/{id}/revoke'],
+  destroyAuthorityKey: ['POST', '/authorities/{id}/destroy-key'],
   showTrustBundle: ['GET', '/trust-bundle'],
   listProfiles: ['GET', '/profiles'],
   showProfile: ['GET', '/profiles/{name}'],

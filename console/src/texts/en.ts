@@ -1409,6 +1409,7 @@ export const en = {
       names: {
         'authority.create': 'Making or importing an authority',
         'authority.retire': 'Retiring an authority',
+        'authority.revoke': 'Revoking an authority',
         'profile.change': 'Changing a profile',
         'rule.change': 'Changing the rules',
         'certificate.revoke_many': 'Mass revocation',

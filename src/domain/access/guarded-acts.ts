@@ -10,6 +10,10 @@ export interface GuardedActRow {
 export const GUARDED_ACTS = {
   'authority.create': { permission: 'authority.write', does: 'An authority is made or imported.' },
   'authority.retire': { permission: 'authority.write', does: 'An authority issues no more.' },
+  'authority.revoke': {
+    permission: 'authority.write',
+    does: 'The certificate of an authority is revoked: it and those below it issue no more.',
+  },
   'profile.change': { permission: 'profile.write', does: 'A certificate profile gets a new version.' },
   'rule.change': { permission: 'rule.write', does: 'The registration rules get a new version.' },
   'certificate.revoke_many': {

@@ -1,6 +1,7 @@
 // Authorities: the hierarchy as it is, and how it grows. What needs a key that is offline is done where that key is, on the command line.
 import { z } from 'zod'
 import { parsePem, toPem } from '../../core/asn1/pem.ts'
+import { EMPTY, equalBytes } from '../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import { parseCertificate } from '../../core/pki/certificate.ts'
 import { formatName } from '../../core/pki/name.ts'
@@ -12,14 +13,19 @@ import { addAwaiting, addSubordinate } from '../../domain/ca/add-authority.ts'
 import type { AuthorityDirectory } from '../../domain/ca/authorities.ts'
 import type { Authority } from '../../domain/ca/authority.ts'
 import { type AuthorityPlan, certificationRequestFor } from '../../domain/ca/create-authority.ts'
+import { destroyAuthorityKey } from '../../domain/ca/destroy-authority-key.ts'
 import { importAuthorityCertificate, retireAuthority } from '../../domain/ca/import-authority.ts'
-import { authorityId } from '../../domain/ids.ts'
+import { authorityId, serialNumber } from '../../domain/ids.ts'
 import type { Clock, Random, Store } from '../../domain/ports.ts'
+import { termsAt } from '../../domain/revocation/mass-revocation.ts'
+import { revokeCertificate } from '../../domain/revocation/revoke.ts'
+import { REVOCATION_REASONS } from '../../domain/revocation/terms.ts'
 import { timestamp } from '../../domain/timestamp.ts'
 import { TRUST_BUNDLE_PUBLICATION } from '../../domain/trust-bundle/publication-name.ts'
 import { certificateText, textOf } from './certificates.ts'
 import { type Endpoint, endpoint, timestampText } from './endpoint.ts'
 import { guarded, guardedResult } from './guarded.ts'
+import { askedTerms, revocationTerms } from './revocations.ts'
 import { healthOf } from './statistics.ts'
 import { keyAlgorithmName } from './views.ts'
 
@@ -96,6 +102,13 @@ const createAct = z.union([z.object({ make: planSchema }), z.object({ take: impo
 
 const authority = { id: ID }
 
+const revokeAct = z.object({
+  id: ID,
+  reason: z.enum(REVOCATION_REASONS),
+  suspectSince: z.int().optional(),
+  because: z.string().optional(),
+})
+
 export function authorityEndpoints(ports: AuthorityEndpointPorts): Endpoint[] {
   const { store, authorities, clock, fourEyes } = ports
   const { read } = store
@@ -120,6 +133,20 @@ export function authorityEndpoints(ports: AuthorityEndpointPorts): Endpoint[] {
   })
   const retire = guarded(fourEyes, 'authority.retire', z.object({ id: ID }), async ({ id }, actor) => {
     await retireAuthority(authorityId(id), { ...ports, now: clock.now(), actor })
+    return { id, state: 'retired', request: null }
+  })
+
+  const revoke = guarded(fourEyes, 'authority.revoke', revokeAct, async ({ id, ...terms }, actor) => {
+    const { certificate, state } = await found(id)
+    const { serialNumber: text } = parseCertificate(certificate ?? EMPTY)
+    const serial = serialNumber(text)
+    const record = (await read.certificatesBySerial(serial)).find(({ der }) => equalBytes(der, certificate!))
+    const issuer = record === undefined ? {} : { authorityId: record.authorityId }
+    await revokeCertificate({ serialNumber: serial, ...issuer }, termsAt(terms, clock.now()), actor, ports)
+    return { id, state: state === 'active' ? 'retired' : state, request: null }
+  })
+  const destroyKey = guarded(fourEyes, 'key.destroy', z.object({ id: ID }), async ({ id }, actor) => {
+    await destroyAuthorityKey(authorityId(id), { ...ports, now: clock.now(), actor })
     return { id, state: 'retired', request: null }
   })
 
@@ -278,6 +305,48 @@ export function authorityEndpoints(ports: AuthorityEndpointPorts): Endpoint[] {
           })
         }
         return retire.ask({ id }, `Authority ${id} retires`, call)
+      },
+    }),
+    endpoint({
+      method: 'POST',
+      path: '/authorities/:id/revoke',
+      id: 'revokeAuthority',
+      tag: 'Authorities',
+      summary: 'Revoke the certificate of an authority: it and those below it issue no more. It cannot be undone',
+      permission: 'authority.write',
+      params: authority,
+      body: z.strictObject({
+        reason: revocationTerms.reason.exclude(['certificateHold']),
+        suspectSince: revocationTerms.suspectSince,
+        because: revocationTerms.because,
+      }),
+      answer: guardedResult(madeSchema),
+      async handle(call) {
+        const { id, certificate } = await found(call.params.id)
+        if (certificate === null) {
+          throw new TouchmarkError('authority.state_changed', 'conflict', `The authority ${id} has no certificate yet.`)
+        }
+        const { reason, suspectSince, because } = askedTerms({ ...call.body, undoWithinSeconds: undefined })
+        termsAt({ reason, suspectSince, because }, call.now)
+        const said = {
+          ...(suspectSince === undefined ? {} : { suspectSince }),
+          ...(because === undefined ? {} : { because }),
+        }
+        return revoke.ask({ id, reason, ...said }, `The certificate of authority ${id} is revoked (${reason})`, call)
+      },
+    }),
+    endpoint({
+      method: 'POST',
+      path: '/authorities/:id/destroy-key',
+      id: 'destroyAuthorityKey',
+      tag: 'Authorities',
+      summary: 'Destroy the key of a retired authority that has nothing left to answer for. It cannot be undone',
+      permission: 'key.destroy',
+      params: authority,
+      answer: guardedResult(madeSchema),
+      async handle(call) {
+        const { id } = await found(call.params.id)
+        return destroyKey.ask({ id }, `The key of authority ${id} is destroyed`, call)
       },
     }),
     endpoint({

@@ -1,6 +1,8 @@
 // Certificates: found by serial number or authority, read in words, revoked, held and released. And any PEM or DER that somebody pastes.
 import { z } from 'zod'
+import { equalBytes } from '../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../core/errors.ts'
+import type { FourEyes } from '../../domain/access/four-eyes.ts'
 import { describeCertificate } from '../../domain/describe/describe-certificate.ts'
 import { describePkiText, MAX_PASTED } from '../../domain/describe/describe-pki-text.ts'
 import { authorityId, serialNumber } from '../../domain/ids.ts'
@@ -21,6 +23,7 @@ import { certificateName, certificateSchema, certificateView } from './views.ts'
 export interface CertificatePorts {
   readonly store: Store
   readonly clock: Clock
+  readonly fourEyes: FourEyes
 }
 
 const serialText = z.string().regex(/^[0-9a-fA-F:]{1,128}$/, 'must be a serial number in hexadecimal')
@@ -111,6 +114,21 @@ export function certificateEndpoints(ports: CertificatePorts): Endpoint[] {
     const record = await read.certificate(authorityId(issuer), serialNumber(text))
     if (record === undefined || !(await mayShow(record.deviceId, call, read))) throw notFound(text)
     return record
+  }
+
+  /** An authority ends by an act of its own, to which others agree. Throws `approval.needed`. */
+  const assertNoAuthority = async (der: Uint8Array, { caller }: Pick<Call<unknown, unknown, unknown>, 'caller'>) => {
+    const ended = (await read.authorities()).find(({ certificate }) => certificate && equalBytes(certificate, der))
+    if (ended === undefined || !(await ports.fourEyes.waits('authority.revoke', caller!))) return
+    throw new TouchmarkError(
+      'approval.needed',
+      'conflict',
+      'It is the certificate of an authority: others have to agree.',
+      {
+        next: `Ask for it: POST /api/v1/authorities/${ended.id}/revoke`,
+        evidence: { authorityId: ended.id },
+      },
+    )
   }
 
   return [
@@ -215,9 +233,10 @@ export function certificateEndpoints(ports: CertificatePorts): Endpoint[] {
       body: z.strictObject(revocationTerms),
       answer: revocationOutcome,
       async handle(call) {
-        const { authorityId: issuer, serialNumber: serial, deviceId } = await recordFor(call.params, call)
+        const { authorityId: issuer, serialNumber: serial, deviceId, der } = await recordFor(call.params, call)
         // A certificate of the platform itself is an authority's, or a server's: whoever ends one ends what hangs on it.
         if (deviceId === null && !call.may({}, 'authority.write')) throw forbidden('authority.write')
+        if (deviceId === null) await assertNoAuthority(der, call)
         const selector = { authorityId: issuer, serialNumber: serial }
         const terms = termsAt(askedTerms(call.body), call.now)
         return { body: outcomeView(await revokeCertificate(selector, terms, call.actor, ports)) }

@@ -65,7 +65,7 @@ export function apiEndpoints(ports: ApiPorts): Endpoint[] {
     ...deviceEndpoints({ read }),
     deviceExportEndpoint({ read }),
     ...deviceActionEndpoints(ports),
-    ...certificateEndpoints(ports),
+    ...certificateEndpoints({ ...ports, fourEyes }),
     verdictEndpoint({ read }),
     ...enrolmentEndpoints(ports),
     ...authorityEndpoints({ ...ports, fourEyes }),
