@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createPublicKey, verify } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import { createInterface } from 'node:readline'
 import { toPem } from '../../src/core/asn1/pem.ts'
@@ -40,8 +41,8 @@ export async function run(): Promise<void> {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   for (const connections of CONNECTIONS) {
     const asked = { bodies, headers, ca: roots, connections }
-    const limit = await measure({ ...asked, url: `${bare.url}/`, good: '' })
-    const answers = await measure({ ...asked, url: `${ours.url}/api/v1/verdict`, good: '"good":true' })
+    const limit = await measure({ ...asked, url: `${bare.url}/`, good: '', pid: bare.pid })
+    const answers = await measure({ ...asked, url: `${ours.url}/api/v1/verdict`, good: '"good":true', pid: ours.pid })
     const what = `bare HTTPS round trip and bare verification (${bareVerification.toFixed(3)} ms)`
     for (const at of ['p50', 'p99'] as const) {
       report({
@@ -50,6 +51,8 @@ export async function run(): Promise<void> {
         unit: 'ms',
         limit: { what, value: Number((limit[at] + bareVerification).toFixed(3)), unit: 'ms' },
         connections,
+        // What a machine that has other things to do cannot change.
+        serverMicroseconds: answers.serverMicroseconds,
         verdictsPerSecond: Math.round(answers.perSecond),
       })
     }
@@ -140,12 +143,15 @@ interface Asked {
   readonly connections: number
   /** What stands in every answer. */
   readonly good: string
+  readonly pid: number
 }
 
 interface Measured {
   readonly p50: number
   readonly p99: number
   readonly perSecond: number
+  /** Processor time of the server for one answer; `null` where the machine does not tell. */
+  readonly serverMicroseconds: number | null
 }
 
 async function measure(asked: Asked): Promise<Measured> {
@@ -164,13 +170,32 @@ async function measure(asked: Asked): Promise<Measured> {
   const all = (until: number) => Promise.all(Array.from({ length: asked.connections }, () => asker(until)))
   await all(WARM)
   times.length = 0
+  const before = processorSeconds(asked.pid)
   const begun = performance.now()
   await all(WARM + ASKED)
   const seconds = (performance.now() - begun) / 1000
+  const spent = processorSeconds(asked.pid) - before
   agent.destroy()
   times.sort((a, b) => a - b)
   const at = (share: number) => times[Math.floor(times.length * share)]!
-  return { p50: at(0.5), p99: at(0.99), perSecond: times.length / seconds }
+  return {
+    p50: at(0.5),
+    p99: at(0.99),
+    perSecond: times.length / seconds,
+    serverMicroseconds: Number.isNaN(spent) ? null : Math.round((spent * 1e6) / times.length),
+  }
+}
+
+/** User and system time of a process, in ticks of a hundredth of a second (proc(5)); NaN where there is no /proc. */
+function processorSeconds(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / 100
+  } catch {
+    return Number.NaN
+  }
 }
 
 async function post({ url, headers }: Asked, agent: Agent, body: string): Promise<string> {
@@ -184,13 +209,14 @@ async function post({ url, headers }: Asked, agent: Agent, body: string): Promis
 
 interface Started extends AsyncDisposable {
   readonly url: string
+  readonly pid: number
 }
 
 async function start(args: readonly string[]): Promise<Started> {
   const child: ChildProcess = spawn(process.execPath, [...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   for await (const line of createInterface({ input: child.stdout! })) {
     const { ready, url } = JSON.parse(line) as { ready?: boolean; url: string }
-    if (ready) return { url, [Symbol.asyncDispose]: () => end(child) }
+    if (ready) return { url, pid: child.pid!, [Symbol.asyncDispose]: () => end(child) }
   }
   throw new Error('The server ended before it was ready.')
 }

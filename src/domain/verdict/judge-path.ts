@@ -68,7 +68,8 @@ export function judgePath(question: PathQuestion): PathJudgement {
   if (!result.ok) findings.push({ code: result.code, message: result.message, evidence: result.evidence })
   const open = result.ok && question.statusRequired ? result.steps[0]?.revocation : undefined
   if (open?.kind === 'unknown') {
-    findings.push({ code: 'path.revocation_unknown', message: open.message, evidence: { reason: open.code } })
+    const evidence = { serialNumber: question.leaf.serialNumber, reason: open.code }
+    findings.push({ code: 'path.revocation_unknown', message: open.message, evidence })
   }
   const path = result.path
   const name = question.name && checkName(question.leaf, question.name)

@@ -172,7 +172,10 @@ function statusSteps({ result }: PathJudgement, reasons: Finding[]): VerdictStep
       }
       case 'unknown': {
         const contradicted = revocation.code.startsWith('registry.')
-        const required = contradicted || reasons.some(({ code }) => code === 'path.revocation_unknown')
+        const required = reasons.some(
+          ({ code, evidence }) =>
+            code === 'path.revocation_unknown' && evidence['serialNumber'] === certificate.serialNumber,
+        )
         if (contradicted && !reasons.some(({ code }) => code === revocation.code)) {
           reasons.unshift({
             code: revocation.code,
@@ -180,7 +183,7 @@ function statusSteps({ result }: PathJudgement, reasons: Finding[]): VerdictStep
             evidence: { serialNumber: certificate.serialNumber },
           })
         }
-        const outcome = required ? 'bad' : 'unknown'
+        const outcome = contradicted || required ? 'bad' : 'unknown'
         const text = outcome === 'bad' || revocation.code !== 'crl.none' ? revocation.message : 'Nobody was asked.'
         steps.push({ step: 'status', outcome, text: `Whether ${who} is revoked is not known. ${text}` })
         break
