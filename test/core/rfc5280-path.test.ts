@@ -337,6 +337,34 @@ describe('Extensions (6.1.3, 6.1.4 (o), 6.1.5 (f))', () => {
     assert.equal(codeOf(validate(leaf, { intermediates, purpose: 'server' })), 'ok')
   })
 
+  it('signing code is a purpose like those of TLS', () => {
+    const signer = leafWith(extension(OID.extKeyUsage, false, encodeExtendedKeyUsage([OID.codeSigning])))
+    assert.equal(codeOf(validate(signer, { purpose: 'code' })), 'ok')
+    assert.equal(codeOf(validate(signer, { purpose: 'client' })), 'path.extended_key_usage')
+    const server = leafWith(extension(OID.extKeyUsage, false, encodeExtendedKeyUsage([OID.serverAuth])))
+    assert.equal(codeOf(validate(server, { purpose: 'code' })), 'path.extended_key_usage')
+  })
+
+  it('an OCSP responder is named as one by its own certificate, whatever its CA is for (RFC 6960 4.2.2.2)', () => {
+    const purposes = (...oids: readonly string[]) => [
+      extension(OID.extKeyUsage, false, encodeExtendedKeyUsage(oids)),
+      extension(OID.keyUsage, true, encodeKeyUsage(['contentCommitment'])),
+    ]
+    const ca = makeCertificate({
+      subject: 'CN=clients',
+      issuer: root,
+      ca: true,
+      extensions: [extension(OID.extKeyUsage, false, encodeExtendedKeyUsage([OID.clientAuth]))],
+    })
+    const verdict = (extensions: readonly Extension[]) => {
+      const leaf = makeCertificate({ subject: 'CN=responder', issuer: ca, extensions })
+      return codeOf(validate(leaf, { intermediates: [ca.certificate], purpose: 'ocsp' }))
+    }
+    assert.equal(verdict(purposes(OID.ocspSigning)), 'ok')
+    assert.equal(verdict(purposes(OID.anyExtendedKeyUsage)), 'path.extended_key_usage')
+    assert.equal(verdict([]), 'path.extended_key_usage')
+  })
+
   it('a key that may not sign is no TLS client (RFC 8446 4.4.2)', () => {
     const leaf = leafWith(extension(OID.keyUsage, true, encodeKeyUsage(['keyAgreement'])))
     assert.equal(codeOf(validate(leaf, { purpose: 'client' })), 'path.key_usage')
