@@ -1,23 +1,20 @@
-// `npm run screenshots`: every page of the console in light and in dark, from a live server with a small fleet in it, into docs/screenshots.
+// `npm run screenshots`: every page of the console in light and in dark, from a live server with the demo's fleet in it, into docs/screenshots.
 // Needs Chromium; with the fonts Inter and JetBrains Mono installed (Debian: fonts-inter, fonts-jetbrains-mono) they look as they should.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { addFleet, becomeFirstAdministrator, openConsole } from '../test/support/console.ts'
+import { becomeFirstAdministrator, openConsole } from '../test/support/console.ts'
 import { consolePages } from '../test/support/console-pages.ts'
 
 const folder = join(import.meta.dirname, '../docs/screenshots')
 mkdirSync(folder, { recursive: true })
 const only = process.argv.slice(2)
 
-await using opened = await openConsole({ width: 1360, height: 860 })
+await using opened = await openConsole({ width: 1360, height: 860, fleet: 320 })
 const { page, server } = opened
 await opened.goto('/')
 await page.getByRole('heading', { name: 'Sign in' }).waitFor()
 await shoot('sign-in')
 await becomeFirstAdministrator(opened)
-await addFleet(server, { units: 240, agents: 60 })
-await server.sh('touchmark device suspend ME-26000021 && touchmark device suspend ME-26000049')
-await planCampaign()
 for (const { path, ready, name } of await consolePages(server)) {
   if (only.length > 0 && !only.includes(name)) continue
   await opened.goto(path)
@@ -31,20 +28,9 @@ for (const { path, ready, name } of await consolePages(server)) {
 await opened.goto('/devices')
 await page.getByRole('heading', { name: 'Devices', level: 1 }).waitFor()
 await page.keyboard.press('Control+k')
-await page.getByRole('combobox', { name: 'Search or go to' }).fill('GA-2600')
-await page.getByRole('option', { name: /GA-/ }).first().waitFor()
+await page.getByRole('combobox', { name: 'Search or go to' }).fill('GW-')
+await page.getByRole('option', { name: /GW-/ }).first().waitFor()
 await shoot('palette')
-
-async function planCampaign(): Promise<void> {
-  await opened.goto('/campaigns')
-  await page.getByRole('button', { name: 'Plan a campaign' }).click()
-  await page.getByLabel('Name').fill('fresh-keys')
-  await page.getByRole('button', { name: /^Plan it for/ }).click()
-  await page.getByRole('heading', { name: 'fresh-keys', level: 1 }).waitFor()
-  await page.getByRole('button', { name: 'Start' }).click()
-  await page.getByRole('dialog').getByRole('button', { name: 'Start' }).click()
-  await page.locator('.tm-title-row').getByText('Running').waitFor()
-}
 
 async function shoot(name: string): Promise<void> {
   for (const scheme of ['light', 'dark'] as const) {

@@ -32,9 +32,12 @@ export async function consolePages(server: LiveServer): Promise<readonly Console
         ]
       : []),
     { path: '/factory', ready: 'Factory', name: 'factory' },
+    { path: '/jobs', ready: 'Jobs', name: 'jobs' },
     { path: '/campaigns', ready: 'Campaigns', name: 'campaigns' },
     ...(campaign ? [{ path: `/campaigns/${campaign.name}`, ready: campaign.name, name: 'campaign' }] : []),
     { path: '/authorities', ready: 'Authorities', name: 'authorities' },
+    { path: '/authorities/new', ready: 'Make an authority', name: 'make-authority' },
+    { path: '/authorities/ldevid-1/rollover', ready: 'Rollover of ldevid-1', name: 'rollover' },
     { path: `/authorities/${authorities.at(-1)!.id}`, ready: authorities.at(-1)!.id, name: 'authority' },
     { path: '/certificates', ready: 'Certificates', name: 'certificates' },
     ...(certificate
@@ -55,7 +58,12 @@ export async function consolePages(server: LiveServer): Promise<readonly Console
     { path: '/operators', ready: 'Operators', name: 'operators' },
     { path: '/operators?tab=roles', ready: 'Operators', name: 'roles' },
     { path: '/operators?tab=four-eyes', ready: 'Operators', name: 'four-eyes' },
+    { path: '/operators?tab=single-sign-on', ready: 'Operators', name: 'single-sign-on' },
     { path: '/settings', ready: 'Settings', name: 'settings' },
+    { path: '/settings?tab=groups', ready: 'Settings', name: 'groups' },
+    { path: '/settings?tab=owners', ready: 'Settings', name: 'owners' },
+    { path: '/settings?tab=makers', ready: 'Settings', name: 'makers' },
+    { path: '/settings?tab=trust', ready: 'Settings', name: 'trust' },
     { path: '/account', ready: 'Your account', name: 'account' },
   ]
 }
