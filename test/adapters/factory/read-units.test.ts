@@ -71,6 +71,12 @@ test('further columns and keys become labels of the device; what does not fit is
     csv.map(unit => ('code' in unit ? unit.code : unit.labels)),
     [{ hardware_rev: 'c2', site: 'Turku', dnsNames: 'a.example' }, undefined],
   )
+  const unnamed = await read(file(t, 'x.csv', 'serial;;site; \nA1;internal;Turku;x\n'))
+  assert.deepEqual(
+    unnamed.map(unit => ('code' in unit ? unit.code : unit.labels)),
+    [{ site: 'Turku' }],
+    'a column without a heading is left out',
+  )
   const json = await read(
     file(t, 'x.ndjson', '{"serial":"A1","rev":3}\n{"serial":"A2","":"x"}\n{"serial":"A3","__proto__":"x"}\n'),
   )
