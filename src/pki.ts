@@ -47,6 +47,7 @@ export * from './core/pki/extensions.ts'
 export { type GeneralName, parseHardwareModuleName } from './core/pki/general-name.ts'
 export { ATTRIBUTE, encodeName, formatName, type Name, parseNameText } from './core/pki/name.ts'
 export { parseOcspRequest, parseOcspResponse } from './core/pki/ocsp.ts'
+export { checkOcspResponse, type OcspCheck, type OcspVerdict } from './core/pki/ocsp-check.ts'
 export { OID } from './core/pki/oids.ts'
 export {
   type PathInput,
@@ -56,6 +57,7 @@ export {
   type RevocationStatus,
   validateChain,
 } from './core/pki/path.ts'
+export { checkServiceIdentity, type IdentityProblem, type ReferenceIdentifier } from './core/pki/service-identity.ts'
 export { encodeSigned } from './core/pki/signed.ts'
 export {
   type KeyAlgorithmName,
