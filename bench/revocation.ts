@@ -4,6 +4,7 @@ const PARTS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> =
   crl: () => import('./revocation/crl.ts'),
   ocsp: () => import('./revocation/ocsp.ts'),
   path: () => import('./revocation/path.ts'),
+  revoke: () => import('./revocation/revoke.ts'),
   verdict: () => import('./revocation/verdict.ts'),
 }
 
