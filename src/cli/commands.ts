@@ -50,6 +50,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import('./verify.ts')).verifyCommand(),
   },
   {
+    name: 'status',
+    summary: 'Compact status artefacts: fetch, show, ask',
+    load: async () => (await import('./status.ts')).statusCommand(),
+  },
+  {
     name: 'agent',
     summary: 'Be a device: enrol, renew by itself, report, obey',
     load: async () => (await import('./agent.ts')).agentCommand(),
