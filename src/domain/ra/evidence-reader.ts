@@ -41,6 +41,8 @@ type Refused = RefusedEvidence
 
 /** Characters of a serial number and of a token that are looked up at all; both are shorter. */
 const MAX_CREDENTIAL = 256
+/** What looking for the path of a manufacturer's certificate may cost: anybody can connect with one, and each set of anchors is asked. */
+const STRANGERS_BUDGET = { signatures: 16, nodes: 128 }
 
 export class EvidenceReader {
   readonly #store: StoreReader
@@ -177,6 +179,7 @@ export class EvidenceReader {
         at: now,
         verify: verifySignature,
         purpose: 'client',
+        budget: STRANGERS_BUDGET,
       })
       if (result.ok) return this.#manufacturerCertificate(leaf, fingerprint, anchors)
       if (result.code === 'path.no_issuer' || result.code === 'path.signature_invalid') continue
