@@ -1,5 +1,5 @@
 // The compact status artefact: whether a certificate of an authority is revoked, without a wrong answer for any that the artefact covers, in
-// about nine bits for each revoked one of a hundred. Our own format: docs/formats/status-artefact.md; why so: docs/adr/0012-status-artefact.md.
+// about nine bits for each revoked one of a hundred. Our own format: docs/formats/status-artefact.md; why so: docs/adr/0013-status-artefact.md.
 import { type Bytes, equalBytes } from '../bytes/bytes.ts'
 import { type CoseSign1, encodeSign1, encodeSign1Head, parseSign1, signatureStructure } from '../cose/sign1.ts'
 import { contains, type ExactFilter } from './exact-filter.ts'
