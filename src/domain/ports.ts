@@ -427,7 +427,6 @@ export interface RevokedPage {
   readonly reasons: Float64Array
   /** NaN where nobody said. */
   readonly invalidityDates: Float64Array
-  readonly notAfter: Float64Array
 }
 
 /** Questions. Every one is answered from an index, whatever the size of the store. */

@@ -31,6 +31,9 @@ export const SQLITE: Engine = {
       .replaceAll('{labelsWith}', 'json_patch(labels, json_object(?, ?))')
       .replaceAll('{bytes}', 'BLOB')
       .replaceAll(/\{hex ([\w.]+)\}/g, 'lower(hex($1))')
+      .replaceAll(/\{hexOfEitherCase ([\w.]+)\}/g, 'hex($1)')
+      // Rows come into an aggregate as the subquery below it gives them.
+      .replaceAll(/\{inOrderOf [\w.]+\}/g, '')
       .replaceAll('{skipLocked}', ''),
   renderSchema: text => {
     const words = text.replaceAll(/\bBIGINT\b/g, 'INTEGER').replaceAll(/\bBYTES\b/g, 'BLOB')
@@ -58,7 +61,8 @@ export const POSTGRES: Engine = {
           CAST(labels AS jsonb) || jsonb_build_object(CAST(? AS TEXT), CAST(? AS TEXT))) AS TEXT)`,
       )
       .replaceAll('{bytes}', 'BYTEA')
-      .replaceAll(/\{hex ([\w.]+)\}/g, "encode($1, 'hex')")
+      .replaceAll(/\{(?:hex|hexOfEitherCase) ([\w.]+)\}/g, "encode($1, 'hex')")
+      .replaceAll(/\{inOrderOf ([\w.]+)\}/g, 'ORDER BY $1')
       .replaceAll('{skipLocked}', 'FOR UPDATE SKIP LOCKED')
       .replaceAll('?', () => `$${++count}`)
   },

@@ -26,7 +26,7 @@ const SEMICOLON = 0x3b
 /** An expression over the rows of a page: the octets first, numbers (or NULL) after them. */
 export function packed(order: string, octets: string, ...numbers: readonly string[]): string {
   const columns = numbers.map(column => `|| ',' || COALESCE(CAST(${column} AS TEXT), '')`)
-  return `string_agg({hex ${octets}} ${columns.join(' ')}, ';' ORDER BY ${order}) AS packed`
+  return `string_agg({hexOfEitherCase ${octets}} ${columns.join(' ')}, ';' {inOrderOf ${order}}) AS packed`
 }
 
 /** Takes apart what `packed` made, with so many columns of numbers. */
@@ -63,7 +63,7 @@ export function unpackRows(row: Row | undefined, columns: number): PackedRows {
 }
 
 function nibble(code: number): number {
-  return code <= 0x39 ? code - 0x30 : code - 0x57
+  return code <= 0x39 ? code - 0x30 : (code | 0x20) - 0x57
 }
 
 function emptyRows(columns: number): PackedRows {

@@ -16,8 +16,8 @@ const WORDS = Object.entries(CRL_REASONS).map(([reason, code]) => `WHEN '${reaso
 const REASON = `CASE WHEN status = 'held' THEN ${CRL_REASONS.certificateHold} ELSE CASE status_reason ${WORDS.join(' ')} END END`
 
 const PAGE = query(
-  `SELECT ${packed('serial_number', 'serial_number', 'status_at', REASON, 'invalidity_date', 'not_after')}
-    FROM (SELECT serial_number, status, status_at, status_reason, invalidity_date, not_after FROM certificate
+  `SELECT ${packed('serial_number', 'serial_number', 'status_at', REASON, 'invalidity_date')}
+    FROM (SELECT serial_number, status, status_at, status_reason, invalidity_date FROM certificate
       WHERE status <> 'good' AND authority_id = ? AND crl_shard = ? AND serial_number > ? AND not_after >= ?
       ORDER BY serial_number LIMIT ?) AS page`,
 )
@@ -31,7 +31,7 @@ export async function* readRevokedPages(
   if (storableText(authority) === undefined) return
   for (let after = EMPTY; ; ) {
     const row = await first(queries, PAGE, [authority, crlShard, after, expiresAfter, ROWS])
-    const { count, octets, numbers } = unpackRows(row, 4)
+    const { count, octets, numbers } = unpackRows(row, 3)
     if (count === 0) return
     yield {
       count,
@@ -39,7 +39,6 @@ export async function* readRevokedPages(
       revokedAt: numbers[0]!,
       reasons: numbers[1]!,
       invalidityDates: numbers[2]!,
-      notAfter: numbers[3]!,
     }
     if (count < ROWS) return
     after = octets.bytes.subarray(octets.ends[count - 2])
