@@ -43,6 +43,7 @@ export async function run(): Promise<void> {
     },
     entries: full.entries,
     octets: full.octets,
+    cpuMilliseconds: full.cpuMilliseconds,
   })
   report({
     figure: 'full CRL, most memory of the process',

@@ -15,6 +15,8 @@ import { openBenchInstance } from '../support/instance.ts'
 
 export interface Published {
   readonly milliseconds: number
+  /** Of all threads of the process. */
+  readonly cpuMilliseconds: number
   readonly bareMilliseconds: number
   readonly entries: number
   readonly octets: number
@@ -66,7 +68,9 @@ async function full(at: Instance, path: string): Promise<Published> {
   const settings = await authorities.settings()
   const delays = monitorEventLoopDelay({ resolution: 1 })
   delays.enable()
+  const cpu = process.cpuUsage()
   const took = await timed(() => publishCrl(issuer, 0, crlUrl(settings, AUTHORITY, 0), settings.crl, at))
+  const { user, system } = process.cpuUsage(cpu)
   const stalled = delays.max
   const peak = peakMebibytes()
   const { octets } = (await store.read.publicationHead(crlPublicationName(AUTHORITY, 0)))!
@@ -80,12 +84,14 @@ async function full(at: Instance, path: string): Promise<Published> {
     closeSync(file)
   })
   const entries = await store.read.revokedCount(AUTHORITY, 0, 0)
-  return { ...result(took, bare, entries, octets, stalled), peakMebibytes: peak }
+  const cpuMilliseconds = Math.round((user + system) / 1000)
+  return { ...result(took, bare, entries, octets, stalled), cpuMilliseconds, peakMebibytes: peak }
 }
 
 function result(took: number, bare: number, entries: number, octets: number, stalled: number): Published {
   return {
     milliseconds: Number(took.toFixed(1)),
+    cpuMilliseconds: 0,
     bareMilliseconds: Number(bare.toFixed(2)),
     entries,
     octets,

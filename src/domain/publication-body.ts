@@ -7,7 +7,7 @@ import type { Publication, PublicationHead, Store, StoreReader, Write } from './
 import { PUBLICATION_PIECE } from './publication-piece.ts'
 
 /** Pieces that are stored, or forgotten, with one commit. */
-const PIECES_AT_ONCE = 2
+const PIECES_AT_ONCE = 1
 /** Octets up to which a publication lies in its row. */
 const IN_ROW = PUBLICATION_PIECE
 

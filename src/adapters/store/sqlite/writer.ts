@@ -24,7 +24,7 @@ import {
   UPDATE_HEAD,
   upsertTile,
 } from '../tables/log.ts'
-import { insertPiece } from '../tables/publication.ts'
+import { deleteStalePieces, insertPiece } from '../tables/publication.ts'
 import { LEASE_WORK, workOf } from '../tables/work.ts'
 import type { GroupResult, SetFailure } from '../waiting.ts'
 import { SqliteConnection } from './connection.ts'
@@ -202,7 +202,7 @@ export class SqliteWriter {
   /** False where the statement, or a row that waited, found something else than it expects. */
   #runStatement(statement: WriteStatement, values: readonly Value[], bundles: RowBundles): boolean {
     if (statement === deleteProperty) this.#unscrubbed = 'just_erased'
-    if (statement === insertPiece) this.#wrotePieces = true
+    if (statement === insertPiece || statement === deleteStalePieces) this.#wrotePieces = true
     if (statement.columns !== undefined) return bundles.add(statement, values)
     // It may look for rows that still wait.
     return bundles.flush() && (this.#connection.change(statement, values) > 0 || statement.changes === 'any')
