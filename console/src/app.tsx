@@ -4,6 +4,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { asProblem } from './api/problem.ts'
 import { Toasts } from './parts/toasts.tsx'
 import { Door } from './shell/door.tsx'
+import { texts } from './texts/texts.ts'
 
 /** Modals do not lock the page by a style element, which the content security policy would refuse: the page scrolls in a frame of its own. */
 const theme = createTheme({
@@ -11,7 +12,12 @@ const theme = createTheme({
   respectReducedMotion: true,
   components: {
     Modal: {
-      defaultProps: { lockScroll: false, transitionProps: { duration: 100 }, classNames: { title: 'tm-modal-title' } },
+      defaultProps: {
+        lockScroll: false,
+        transitionProps: { duration: 100 },
+        classNames: { title: 'tm-modal-title' },
+        closeButtonProps: { 'aria-label': texts.close },
+      },
     },
     ModalRoot: { defaultProps: { lockScroll: false, transitionProps: { duration: 100 } } },
     Menu: { defaultProps: { transitionProps: { duration: 80 } } },

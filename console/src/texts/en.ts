@@ -10,6 +10,7 @@ export const en = {
   share: (n: number) => percent.format(n),
   loading: 'Loading…',
   nothing: 'nothing',
+  close: 'Close',
   refused: 'refused',
   time: { now: 'just now', never: 'never' },
   copy: { offer: (what: string) => `Copy: ${what}`, done: 'Copied' },
