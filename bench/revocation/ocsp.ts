@@ -103,7 +103,7 @@ async function measureLive(path: string, asked: readonly Asked[]): Promise<void>
   const questions = Array.from({ length: LIVE_REQUESTS }, (_, i) => withNonce(asked[i % asked.length]!))
   const rounds: { live: number; bare: number; what: string; microseconds: number; bareMicroseconds: number }[] = []
   for (let round = 0; round <= ROUNDS; round++) {
-    const { signsPerSecond, what } = measureSignatureLimit()
+    const { signsPerSecond, what } = measureSignatureLimit({ elapsed: true })
     const bareMicroseconds = processorTime(signAll)
     const before = process.cpuUsage()
     const live = await answerAll(service, questions)
@@ -177,7 +177,7 @@ async function measureHttp(path: string, asked: readonly Asked[]): Promise<void>
     reportPresigned('OCSP pre-signed GET over keep-alive, one core', one, octets)
     const many = rounds(nginx, '/answer', server, '/', spread)
     reportPresigned(`OCSP pre-signed GET over keep-alive, one core, ${CERTIFICATES} certificates in turn`, many, octets)
-    const limit = measureSignatureLimit()
+    const limit = measureSignatureLimit({ elapsed: true })
     const live = load(server, '/ocsp', { seconds: SECONDS, script: nonces })
     report({
       figure: 'OCSP signed live, POST over keep-alive, one core for sockets and signatures',
