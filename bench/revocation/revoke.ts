@@ -1,22 +1,33 @@
 // Revoking in numbers, with a million certificates stored of which 100,000 are revoked: one at a time to a durable answer, beside a bare synced commit
 // of as many octets; and everything that is left by one query, beside a bare database that updates and inserts as many rows.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs'
+import { request } from 'node:https'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Certificate } from '../../src/core/pki/certificate.ts'
+import { encodeCertId, encodeOcspRequest, encodeTbsRequest, parseOcspResponse } from '../../src/core/pki/ocsp.ts'
+import { sha1 } from '../../src/crypto/digest.ts'
+import type { Authority } from '../../src/domain/ca/authority.ts'
 import { runBatch } from '../../src/domain/factory/run-batch.ts'
 import type { FactoryUnit } from '../../src/domain/factory/unit.ts'
 import { authorityId, type SerialNumber } from '../../src/domain/ids.ts'
 import type { StoredJob } from '../../src/domain/jobs/job.ts'
 import { runRevocationJob, STEP } from '../../src/domain/jobs/run-revocation-job.ts'
-import type { Store } from '../../src/domain/ports.ts'
+import type { Store, StoreReader } from '../../src/domain/ports.ts'
 import { selectionAt } from '../../src/domain/revocation/asked-certificates.ts'
 import type { CertificateQuery } from '../../src/domain/revocation/certificate-query.ts'
 import { startRevocation } from '../../src/domain/revocation/mass-revocation.ts'
 import { countSelected, previewRevocation } from '../../src/domain/revocation/preview.ts'
+import { publicationState } from '../../src/domain/revocation/publication-state.ts'
 import { revokeCertificate } from '../../src/domain/revocation/revoke.ts'
+import { statusPublicationName } from '../../src/domain/revocation/status-artefact.ts'
 import type { Instance } from '../../src/server/open-instance.ts'
 import { report, say } from '../support/figure.ts'
-import { makeDataFolder, openBenchInstance } from '../support/instance.ts'
+import { MAIN, makeDataFolder, openBenchInstance } from '../support/instance.ts'
 import { publicKeyUnit } from '../support/units.ts'
 
 const DEVICES = Number(process.env['TOUCHMARK_BENCH_DEVICES'] ?? 1_000_000)
@@ -27,7 +38,16 @@ const OPERATOR = { kind: 'operator', id: 'bench' } as const
 
 export async function run(): Promise<void> {
   await using folder = await makeDataFolder()
+  const query = await measureStore(folder.path)
+  await measureOutlets(folder.path, query)
   await using instance = await openBenchInstance(folder.path)
+  await measurePreview(instance, query)
+  await measureMass(instance, folder.path, query)
+}
+
+/** Fills the store, revokes a tenth, and measures one at a time. */
+async function measureStore(path: string): Promise<CertificateQuery> {
+  await using instance = await openBenchInstance(path)
   await fill(instance)
   const all = await everything(instance)
   const { items } = await instance.store.read.selectCertificates(all, { limit: 1 })
@@ -36,9 +56,131 @@ export async function run(): Promise<void> {
   // A tenth of them first, by where they stand in the log.
   const boundary = await indexOfNth(instance, all, REVOKED)
   await massRevocation(instance, { ...all, issuedFrom: first, issuedBefore: boundary })
-  await oneByOne(instance, folder.path, { ...all, issuedFrom: boundary })
-  await measurePreview(instance, all)
-  await measureMass(instance, folder.path, all)
+  await oneByOne(instance, path, { ...all, issuedFrom: boundary })
+  return all
+}
+
+/**
+ * From the durable answer until a relying party hears of it, over HTTP from a running server: another process revokes, as the command line does.
+ * First the server makes lists of what was revoked before.
+ */
+async function measureOutlets(path: string, query: CertificateQuery): Promise<void> {
+  const server = spawn(process.execPath, [MAIN, 'serve', '--data', path, '--port', '0', '--json'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const closed = once(server, 'close')
+  try {
+    const url = await ready(server)
+    await using instance = await openBenchInstance(path)
+    const { read } = instance.store
+    const issuer = await instance.authorities.certificate(AUTHORITY)
+    const record = (await instance.authorities.all()).find(({ id }) => id === AUTHORITY)!
+    await settled(read, record)
+    const took: Record<'ocsp' | 'crl' | 'artefact', number[]> = { ocsp: [], crl: [], artefact: [] }
+    const { items } = await read.selectCertificates(query, { limit: OUTLET_ROUNDS })
+    for (const { serialNumber } of items) {
+      const epoch = (await read.publicationHead(statusPublicationName(AUTHORITY)))?.number ?? 0
+      await revokeCertificate({ serialNumber, authorityId: AUTHORITY }, 'superseded', OPERATOR, instance)
+      const since = performance.now()
+      const asked = encodeOcspRequest(encodeTbsRequest({ requests: [{ certId: certIdOf(issuer, serialNumber) }] }))
+      await Promise.all([
+        until(async () => isRevoked(await post(`${url}/ocsp`, asked)), took.ocsp, since),
+        until(() => isListed(url, serialNumber), took.crl, since),
+        until(
+          async () => ((await read.publicationHead(statusPublicationName(AUTHORITY)))?.number ?? 0) > epoch,
+          took.artefact,
+          since,
+        ),
+      ])
+    }
+    for (const [outlet, times] of Object.entries(took)) {
+      report({
+        figure: `from a durable revocation until it is known: ${OUTLETS[outlet as keyof typeof took]}`,
+        value: Math.round(Math.max(...times)),
+        unit: 'ms',
+        worstOf: times.length,
+        median: Math.round(quantile(times, 0.5)),
+        certificates: DEVICES,
+        revoked: REVOKED,
+      })
+    }
+  } finally {
+    server.kill('SIGTERM')
+    await closed
+  }
+}
+
+const OUTLETS = { ocsp: 'OCSP', crl: 'CRL, delta or full', artefact: 'status artefact' } as const
+const OUTLET_ROUNDS = 10
+
+/** Until everything that was revoked before is out. */
+async function settled(read: StoreReader, record: Pick<Authority, 'id' | 'crlShards'>): Promise<void> {
+  for (let i = 0; i < 1_200; i++) {
+    const { artefact, shards } = await publicationState(record, read)
+    const isOut = shards.every(({ full, behind }) => full !== null && behind === 0)
+    if (isOut && artefact !== null && artefact.behind === 0) return
+    await sleep(500)
+  }
+  throw new Error('The lists never caught up')
+}
+
+/** Notes how long it took until it was so. */
+async function until(isSo: () => Promise<boolean>, took: number[], since: number): Promise<void> {
+  while (!(await isSo())) {
+    if (performance.now() - since > 60_000) throw new Error('Nobody hears of it')
+    await sleep(20)
+  }
+  took.push(performance.now() - since)
+}
+
+function certIdOf(issuer: Certificate, serialNumber: string): Uint8Array {
+  return encodeCertId({
+    hashAlgorithm: '1.3.14.3.2.26',
+    hashAlgorithmParameters: new Uint8Array([5, 0]),
+    issuerNameHash: sha1(issuer.subject.raw),
+    issuerKeyHash: sha1(issuer.subjectPublicKeyInfo.publicKey),
+    serialNumber,
+  })
+}
+
+function isRevoked(response: Uint8Array): boolean {
+  const { basic } = parseOcspResponse(response)
+  return basic?.responses[0]?.status.kind === 'revoked'
+}
+
+async function isListed(url: string, serialNumber: string): Promise<boolean> {
+  for (const file of ['0-delta.crl', '0.crl']) {
+    const octets = await post(`${url}/crl/${AUTHORITY}/${file}`)
+    // The serial number as its octets stand in the list: sixteen of them are nobody else's.
+    if (octets.length > 0 && Buffer.from(octets).includes(Buffer.from(serialNumber, 'hex'))) return true
+  }
+  return false
+}
+
+/** Asks the server above, whose certificate nobody vouches for here; without a body it is a GET. Empty where there is nothing. */
+function post(address: string, body?: Uint8Array): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined ? {} : { 'content-type': 'application/ocsp-request' }
+    const asking = request(
+      address,
+      { rejectUnauthorized: false, method: body === undefined ? 'GET' : 'POST', headers },
+      async response => {
+        const chunks: Buffer[] = []
+        for await (const chunk of response) chunks.push(chunk as Buffer)
+        resolve(response.statusCode === 200 ? Buffer.concat(chunks) : new Uint8Array(0))
+      },
+    )
+    asking.once('error', reject)
+    asking.end(body)
+  })
+}
+
+async function ready(child: ChildProcess): Promise<string> {
+  for await (const line of createInterface({ input: child.stdout! })) {
+    const message = JSON.parse(line) as { ready?: boolean; url: string }
+    if (message.ready) return message.url
+  }
+  throw new Error('The server ended before it was ready.')
 }
 
 async function everything({ store, clock }: Instance): Promise<CertificateQuery> {
