@@ -1,9 +1,9 @@
 // One signature over a whole TBS with an open private key: the only call of `crypto.sign` on this thread.
 import { constants, createSign, type KeyObject, sign } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
 import type { Bytes } from '../core/bytes/bytes.ts'
 import type { SignatureAlgorithm } from './algorithms.ts'
 import { own } from './digest.ts'
+import { inPieces } from './in-pieces.ts'
 
 /** Signs now, on this thread. ECDSA signatures are DER (RFC 3279 §2.2.3); PSS salts are as long as the hash. */
 export function signWithKey(key: KeyObject, algorithm: SignatureAlgorithm, tbs: Uint8Array): Bytes {
@@ -19,9 +19,6 @@ export function signInBackground(key: KeyObject, algorithm: SignatureAlgorithm, 
   )
 }
 
-/** Octets that are hashed at once. */
-const PIECE = 256 * 1024
-
 /**
  * As `signWithKey` for what is large: hashed a little at a time, and others get their turn between. Where the algorithm has no digest of its
  * own, in the thread pool.
@@ -29,10 +26,7 @@ const PIECE = 256 * 1024
 export async function signInPieces(key: KeyObject, algorithm: SignatureAlgorithm, tbs: Uint8Array): Promise<Bytes> {
   if (algorithm.hash === undefined) return signInBackground(key, algorithm, tbs)
   const signing = createSign(algorithm.hash)
-  for (let at = 0; at < tbs.length; at += PIECE) {
-    signing.update(tbs.subarray(at, at + PIECE))
-    await setImmediate()
-  }
+  await inPieces(tbs, piece => signing.update(piece))
   return own(signing.sign(signingKey(key, algorithm)))
 }
 

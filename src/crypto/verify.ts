@@ -1,7 +1,6 @@
 // Signature verification over what was signed as received (RFC 5280 §4.1.1.3, RFC 2986 §4.2). The key decides what it can
 // verify: an algorithm that does not belong to the key's type is no signature of that key.
 import { constants, createPublicKey, createVerify, hash, type KeyObject, verify } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
 import type { Bytes } from '../core/bytes/bytes.ts'
 import type { AlgorithmIdentifier } from '../core/pki/algorithm-identifier.ts'
 import {
@@ -12,6 +11,7 @@ import {
   type SignatureAlgorithm,
   type SpkiParts,
 } from './algorithms.ts'
+import { inPieces } from './in-pieces.ts'
 
 /** What a check of one signature found out, for callers that answer or log the reason. */
 export type SignatureVerdict = 'valid' | 'invalid' | 'algorithm_unsupported' | 'key_unsupported' | 'key_mismatch'
@@ -124,9 +124,6 @@ export function verifyInBackground(
   })
 }
 
-/** Octets that are hashed at once. */
-const PIECE = 256 * 1024
-
 /** As `verifyWithKey` for what is large: hashed a little at a time, and others get their turn between. */
 export async function verifyInPieces(
   key: KeyObject,
@@ -136,10 +133,7 @@ export async function verifyInPieces(
 ): Promise<boolean> {
   if (algorithm.hash === undefined) return verifyInBackground(key, algorithm, tbs, signature)
   const verifying = createVerify(algorithm.hash)
-  for (let at = 0; at < tbs.length; at += PIECE) {
-    verifying.update(tbs.subarray(at, at + PIECE))
-    await setImmediate()
-  }
+  await inPieces(tbs, piece => verifying.update(piece))
   try {
     return verifying.verify(verifyingKey(key, algorithm), signature)
   } catch {
