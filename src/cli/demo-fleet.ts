@@ -44,7 +44,7 @@ const PROFILE = 'ldevid'
 const SITES = ['Hamburg', 'Porto', 'Gdansk', 'Lyon'] as const
 const OWNERS = ['nordwind', 'aquila', 'volta'] as const
 /** Events of one moment of the log: what happens in it is done together. */
-const MOMENT = 2 * DAY
+const MOMENT = DAY
 /** For so long before now the charts go by the hour. */
 const FINE = 50 * HOUR
 const SEED = 20_260_101
