@@ -10,6 +10,7 @@ import type { DocumentVersion } from '../document.ts'
 import type { PublicationHead, StoreReader } from '../ports.ts'
 import { publicationBody } from '../publication-body.ts'
 import { crlPublicationName, deltaPublicationName } from '../revocation/crl-series.ts'
+import { statusPublicationName } from '../revocation/status-artefact.ts'
 import { TRUST_BUNDLE_PUBLICATION, versionPublicationName } from '../trust-bundle/publication-name.ts'
 import type { AuditEntry } from './entry.ts'
 import type { AuditFindingCode, Report } from './finding.ts'
@@ -133,6 +134,11 @@ export function configurationCheck(read: ConfigurationReader, report: Report): C
         const nameOf = base === undefined ? crlPublicationName : deltaPublicationName
         const name = nameOf(authorityId, Number(shard))
         publications.set(name, { about: authorityId, number, sha256: crlSha256 })
+        return
+      }
+      case 'status.published': {
+        const { number, statusSha256 } = detail
+        publications.set(statusPublicationName(authorityId), { about: authorityId, number, sha256: statusSha256 })
         return
       }
       case 'trust.bundle_published': {
