@@ -29,11 +29,9 @@ export const askedCertificatesSchema = z.strictObject({
 
 /** Which certificates: conditions on them, and on devices, or the devices themselves. */
 export const askedSelectionSchema = z.strictObject({
-  certificates: askedCertificatesSchema
-    .optional()
-    .meta({
-      description: 'Which certificates: every condition must hold. Without, everything that is live of the devices.',
-    }),
+  certificates: askedCertificatesSchema.optional().meta({
+    description: 'Which certificates: every condition must hold. Without, everything that is live of the devices.',
+  }),
   devices: standingQuerySchema.optional().meta({ description: 'Which devices: every condition must hold.' }),
   ids: z
     .array(z.string().regex(/^[0-9a-f]{32}$/, 'must be the id of a device'))
