@@ -59,7 +59,14 @@ export const SECTIONS: readonly Section[] = [
   },
   { id: 'profiles', path: '/profiles', group: 'trust', icon: 'profiles', key: 'p', permission: 'profile.read' },
   { id: 'rules', path: '/rules', group: 'trust', icon: 'rules', key: 'r', permission: 'rule.read' },
-  { id: 'revocation', path: '/revocation', group: 'trust', icon: 'revocation', key: 'v', permission: 'authority.read' },
+  {
+    id: 'revocation',
+    path: '/revocation',
+    group: 'trust',
+    icon: 'revocation',
+    key: 'v',
+    permission: 'certificate.read',
+  },
   { id: 'audit', path: '/audit', group: 'evidence', icon: 'audit', key: 'l', permission: 'audit.read' },
   {
     id: 'operators',

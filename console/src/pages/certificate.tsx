@@ -17,6 +17,7 @@ import { PageHead } from '../parts/page-head.tsx'
 import { CertificateState } from '../parts/state-badge.tsx'
 import { Link } from '../shell/address.tsx'
 import { texts } from '../texts/texts.ts'
+import { VerdictText } from './certificate-verdict.tsx'
 
 const t = texts.certificate
 const REASONS = [
@@ -74,9 +75,12 @@ export function Certificate({ params }: PageProps) {
                 }
               />
               <div className="tm-grid">
-                <Card className="tm-7" title={t.says}>
-                  <CertificateText certificate={certificate} />
-                </Card>
+                <div className="tm-7 tm-stack">
+                  <Judged pem={certificate.pem} />
+                  <Card title={t.says}>
+                    <CertificateText certificate={certificate} />
+                  </Card>
+                </div>
                 <div className="tm-5 tm-stack">
                   <Card title={t.registry}>
                     <Facts
@@ -181,5 +185,18 @@ export function Certificate({ params }: PageProps) {
         }}
       </Loaded>
     </div>
+  )
+}
+
+/** Whether it is good now, by everything that is known here. */
+function Judged({ pem }: { readonly pem: string }) {
+  const query = useQuery({
+    queryKey: ['verdict', 'own', pem],
+    queryFn: ({ signal }) => call('reachVerdict', { body: { certificate: pem }, signal }),
+  })
+  return (
+    <Card title={texts.verdict.title} lead={texts.verdict.ownLead}>
+      <Loaded query={query}>{verdict => <VerdictText verdict={verdict} />}</Loaded>
+    </Card>
   )
 }

@@ -1,10 +1,10 @@
-// Whatever somebody holds in the hand: drop or paste certificates, requests and revocation lists, and read them in words. Or find one of ours
-// by its serial number.
+// Whatever somebody holds in the hand: drop or paste certificates, requests and revocation lists, read them in words, and know whether the
+// certificate is good, and why. Or find one of ours by its serial number.
 import { Button, Textarea, TextInput } from '@mantine/core'
-import { useMutation } from '@tanstack/react-query'
+import { keepPreviousData, useMutation, useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { toBase64 } from '../../../src/core/bytes/base64.ts'
-import { call } from '../api/client.ts'
+import { call, type Input } from '../api/client.ts'
 import type { PkiObject } from '../api/schema.ts'
 import { stateOf } from '../charts/lineage.tsx'
 import { Card, Facts } from '../parts/card.tsx'
@@ -19,6 +19,8 @@ import { ProblemPanel } from '../parts/problem-panel.tsx'
 import { CertificateState, StateBadge } from '../parts/state-badge.tsx'
 import { Link, navigate, useSearch } from '../shell/address.tsx'
 import { texts } from '../texts/texts.ts'
+import { FIRST_VERDICT_TERMS, VerdictForm, type VerdictTerms, verdictBody } from './certificate-question.tsx'
+import { VerdictText } from './certificate-verdict.tsx'
 
 const t = texts.certificates
 
@@ -32,13 +34,21 @@ async function readFile(file: Blob): Promise<string> {
 export function Certificates() {
   const [search] = useSearch()
   const [text, setText] = useState('')
-  const decode = useMutation({ mutationFn: (given: string) => call('decode', { body: { text: given } }) })
+  const [terms, setTerms] = useState(FIRST_VERDICT_TERMS)
+  const [read, setRead] = useState('')
+  const decode = useMutation({
+    mutationFn: (given: string) => call('decode', { body: { text: given } }),
+    onMutate: setRead,
+  })
   const take = async (files: readonly File[]) => {
     const parts = await Promise.all(files.map(readFile))
     const all = parts.join('\n')
     setText(all)
     decode.mutate(all)
   }
+  const certificates = (decode.data?.objects ?? []).flatMap(object =>
+    object.kind === 'certificate' ? [object.certificate.pem] : [],
+  )
   return (
     <div className="tm-page">
       <PageHead title={texts.sections.certificates} lead={t.lead} />
@@ -86,10 +96,15 @@ export function Certificates() {
               <Skeleton />
             </Card>
           ) : decode.data ? (
-            decode.data.objects.map((object, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: the order is that of the text
-              <Explained key={index} object={object} />
-            ))
+            <>
+              {certificates.length > 0 && (
+                <Judged body={verdictBody(certificates, read, terms)!} terms={terms} onChange={setTerms} />
+              )}
+              {decode.data.objects.map((object, index) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: the order is that of the text
+                <Explained key={index} object={object} />
+              ))}
+            </>
           ) : (
             <Card>
               <EmptyState icon="certificates" title={t.decode.empty}>
@@ -100,6 +115,36 @@ export function Certificates() {
         </div>
       </div>
     </div>
+  )
+}
+
+interface JudgedProps {
+  readonly body: NonNullable<Input<'reachVerdict'>['body']>
+  readonly terms: VerdictTerms
+  readonly onChange: (terms: VerdictTerms) => void
+}
+
+/** The verdict on the first certificate of what was read, asked for anew with each change of the question. */
+function Judged({ body, terms, onChange }: JudgedProps) {
+  const query = useQuery({
+    queryKey: ['verdict', JSON.stringify(body)],
+    queryFn: ({ signal }) => call('reachVerdict', { body, signal }),
+    placeholderData: keepPreviousData,
+    retry: false,
+  })
+  return (
+    <Card title={texts.verdict.title} lead={texts.verdict.lead}>
+      <VerdictForm terms={terms} onChange={onChange} />
+      <div className="tm-gap-top">
+        {query.isError ? (
+          <ProblemPanel thrown={query.error} />
+        ) : query.data ? (
+          <VerdictText verdict={query.data} />
+        ) : (
+          <Skeleton />
+        )}
+      </div>
+    </Card>
   )
 }
 
