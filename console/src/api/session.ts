@@ -2,12 +2,14 @@
 import { createContext, useContext } from 'react'
 
 export interface SessionInfo {
+  /** As the log and approvals name who is signed in. */
+  readonly id: string
   readonly name: string
   readonly note: string | undefined
   readonly permissions: { has(name: string): boolean }
 }
 
-const NOBODY: SessionInfo = { name: '', note: undefined, permissions: new Set() }
+const NOBODY: SessionInfo = { id: '', name: '', note: undefined, permissions: new Set() }
 
 export const SessionContext = createContext<SessionInfo>(NOBODY)
 

@@ -172,7 +172,14 @@ function Decide({ digest, onClose }: { readonly digest: string; readonly onClose
 }
 
 function Acts() {
+  const { id: me, permissions } = useSession()
   const queries = useQueryClient()
+  const operators = useQuery({
+    queryKey: ['operators'],
+    queryFn: () => call('listOperators', { query: { limit: 200 } }),
+    enabled: permissions.has('operator.read'),
+  })
+  const nameOf = (id: string) => operators.data?.items.find(each => each.id === id)?.name || id
   const query = useQuery({
     queryKey: ['approvals'],
     queryFn: () => call('listApprovals', { query: { limit: 50 } }),
@@ -223,6 +230,9 @@ function Acts() {
                     </td>
                     <td>
                       <Moment at={approval.requestedAt} />
+                      <div className="tm-dim tm-small">
+                        {approval.requestedBy === me ? t.acts.you : nameOf(approval.requestedBy)}
+                      </div>
                     </td>
                     <td>
                       <Moment at={approval.expiresAt} />
@@ -230,15 +240,20 @@ function Acts() {
                     <td className="tm-right tm-nowrap">
                       {approval.state === 'waiting' && (
                         <span className="tm-actions">
-                          <Button size="xs" onClick={() => void decide(approval, 'approve')}>
-                            {t.acts.approve}
-                          </Button>
-                          <Button size="xs" variant="default" onClick={() => void decide(approval, 'reject')}>
-                            {t.acts.reject}
-                          </Button>
-                          <Button size="xs" variant="default" onClick={() => void decide(approval, 'withdraw')}>
-                            {t.acts.withdraw}
-                          </Button>
+                          {approval.requestedBy === me ? (
+                            <Button size="xs" variant="default" onClick={() => void decide(approval, 'withdraw')}>
+                              {t.acts.withdraw}
+                            </Button>
+                          ) : (
+                            <>
+                              <Button size="xs" onClick={() => void decide(approval, 'approve')}>
+                                {t.acts.approve}
+                              </Button>
+                              <Button size="xs" variant="default" onClick={() => void decide(approval, 'reject')}>
+                                {t.acts.reject}
+                              </Button>
+                            </>
+                          )}
                         </span>
                       )}
                     </td>

@@ -40,7 +40,7 @@ export function Jobs() {
                     </>
                   }
                 >
-                  <JobProgress id={job.id} />
+                  <JobProgress id={job.id} known={job} />
                 </Card>
               ))}
             </div>

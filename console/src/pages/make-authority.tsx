@@ -33,7 +33,14 @@ const ALGORITHMS: readonly Algorithm[] = [
   'ML-DSA-87',
 ]
 const DAYS_OF_YEAR = 365
+const USUAL_YEARS = 15
 const ELSEWHERE = '*'
+
+/** Years, for a successor with a life as long. */
+function lifeOf({ notBefore, notAfter }: Authority): number {
+  const days = (Date.parse(notAfter ?? '') - Date.parse(notBefore ?? '')) / 86_400_000
+  return days > 0 && days < 100 * DAYS_OF_YEAR ? Math.round((days / DAYS_OF_YEAR) * 100) / 100 : USUAL_YEARS
+}
 
 export function MakeAuthority() {
   const [search] = useSearch()
@@ -71,7 +78,7 @@ function Wizard({ authorities, before }: WizardProps) {
   const [algorithm, setAlgorithm] = useState<Algorithm>(
     ALGORITHMS.find(each => each === before?.keyAlgorithm) ?? 'P-256',
   )
-  const [years, setYears] = useState(15)
+  const [years, setYears] = useState(before ? lifeOf(before) : USUAL_YEARS)
   const [endless, setEndless] = useState(before?.notAfter?.startsWith('9999-') ?? false)
   const [pathLength, setPathLength] = useState(1)
   const [shards, setShards] = useState(before?.crlShards ?? 1)
@@ -192,7 +199,7 @@ function Wizard({ authorities, before }: WizardProps) {
                   decimalScale={2}
                   disabled={endless}
                   value={years}
-                  onChange={value => setYears(Number(value) || 15)}
+                  onChange={value => setYears(Number(value) || USUAL_YEARS)}
                   hideControls
                 />
                 <NumberInput

@@ -4,6 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { call } from '../api/client.ts'
 import type { Job } from '../api/schema.ts'
+import { Link } from '../shell/address.tsx'
 import { texts } from '../texts/texts.ts'
 import { Loaded } from './loading.tsx'
 import { ProgressBar } from './progress-bar.tsx'
@@ -13,18 +14,22 @@ import { complain } from './toasts.tsx'
 const t = texts.job
 const TONES = { running: 'info', finished: 'ok', failed: 'bad', cancelled: 'idle' } as const
 const WATCH_MS = 800
+const DEVICE_ID = /^[0-9a-f]{32}$/
 
 export interface JobProgressProps {
   readonly id: string
+  /** As it was a moment ago, where that is known: nothing is asked before it is shown. */
+  readonly known?: Job
   /** Shown below when it has ended. */
   readonly children?: (job: Job) => ReactNode
 }
 
-export function JobProgress({ id, children }: JobProgressProps) {
+export function JobProgress({ id, known, children }: JobProgressProps) {
   const queries = useQueryClient()
   const query = useQuery({
     queryKey: ['job', id],
     queryFn: () => call('showJob', { params: { id } }),
+    ...(known ? { initialData: known } : {}),
     refetchInterval: ({ state }) => (state.data && state.data.state !== 'running' ? false : WATCH_MS),
   })
   const stop = () =>
@@ -53,7 +58,7 @@ export function JobProgress({ id, children }: JobProgressProps) {
             <ul className="tm-effects">
               {job.failures.map(({ what, code }) => (
                 <li key={what}>
-                  {what} <code>{code}</code>
+                  {DEVICE_ID.test(what) ? <Link to={`/devices/${what}`}>{what}</Link> : what} <code>{code}</code>
                 </li>
               ))}
             </ul>

@@ -62,7 +62,7 @@ export function Door() {
   const info = useMemo((): SessionInfo | undefined => {
     if (!caller) return undefined
     const granted = new Set<string>(caller.grants.flatMap(({ permissions }) => permissions))
-    return { name: caller.name, note: undefined, permissions: granted }
+    return { id: caller.id, name: caller.name, note: undefined, permissions: granted }
   }, [caller])
 
   if (link !== undefined) return <LinkSignIn secret={link} onDone={enter} />

@@ -872,6 +872,7 @@ export const en = {
       what: 'What',
       state: 'State',
       asked: 'Asked',
+      you: 'by you',
       until: 'Until',
       decide: 'Decide',
       approve: 'Agree',
