@@ -1,10 +1,9 @@
 // The question that the list of devices asks, as it stands in the address, as parameters of the API, and as a standing query for groups and jobs.
-import type { Input } from '../api/client.ts'
-import type { Document } from '../api/schema.ts'
+import type { Document, Operations } from '../api/schema.ts'
 
-export type DeviceQuery = NonNullable<Input<'listDevices'>['query']>
+export type DeviceQuery = Operations['listDevices']['query']
 /** Means the same on any day. */
-export type StandingQuery = NonNullable<Input<'previewDevices'>['body']>['devices']
+export type StandingQuery = Operations['previewDevices']['body']['devices']
 
 const DAY = 86_400
 
