@@ -1,9 +1,6 @@
 // One authority: its certificate in words, the chain above, its revocation lists, and its end.
-import { Button } from '@mantine/core'
-import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useQuery } from '@tanstack/react-query'
 import { call } from '../api/client.ts'
-import { useSession } from '../api/session.ts'
 import type { PageProps } from '../pages.ts'
 import { Card, Facts } from '../parts/card.tsx'
 import { CertificateText } from '../parts/certificate-text.tsx'
@@ -12,19 +9,16 @@ import { Loaded } from '../parts/loading.tsx'
 import { Moment } from '../parts/moment.tsx'
 import { PageHead } from '../parts/page-head.tsx'
 import { StateBadge } from '../parts/state-badge.tsx'
-import { Link, navigate } from '../shell/address.tsx'
+import { Link } from '../shell/address.tsx'
 import { texts } from '../texts/texts.ts'
 import { AUTHORITY_TONES } from './authorities.tsx'
+import { AuthorityActions } from './authority-actions.tsx'
 import { AwaitingAuthority } from './awaiting-authority.tsx'
-import { RetireAuthority } from './retire-authority.tsx'
 
 const t = texts.authority
 
 export function Authority({ params }: PageProps) {
   const id = params['id'] ?? ''
-  const { permissions } = useSession()
-  const queries = useQueryClient()
-  const [retiring, setRetiring] = useState(false)
   const query = useQuery({ queryKey: ['authority', id], queryFn: () => call('showAuthority', { params: { id } }) })
   return (
     <div className="tm-page">
@@ -40,20 +34,7 @@ export function Authority({ params }: PageProps) {
               }
               lead={authority.subject ?? t.waits}
               back={{ to: '/authorities', label: texts.sections.authorities }}
-              actions={
-                permissions.has('authority.write') && (
-                  <>
-                    {authority.state === 'active' && (
-                      <Button variant="light" color="red" onClick={() => setRetiring(true)}>
-                        {t.retire}
-                      </Button>
-                    )}
-                    {authority.kind !== 'root' && authority.state !== 'awaiting_certificate' && (
-                      <Button onClick={() => navigate(`/authorities/${id}/rollover`)}>{t.rollover}</Button>
-                    )}
-                  </>
-                )
-              }
+              actions={<AuthorityActions authority={authority} />}
             />
             <div className="tm-grid">
               <div className="tm-7 tm-stack">
@@ -121,13 +102,6 @@ export function Authority({ params }: PageProps) {
                 )}
               </div>
             </div>
-            {retiring && (
-              <RetireAuthority
-                id={id}
-                onClose={() => setRetiring(false)}
-                onDone={() => void queries.invalidateQueries()}
-              />
-            )}
           </>
         )}
       </Loaded>

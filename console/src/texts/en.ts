@@ -1172,6 +1172,27 @@ export const en = {
     chain: 'Chain',
     chainLead: (n: number) => `${count(n, 'certificate', 'certificates')}, its own first, the root last.`,
     retire: 'Retire',
+    revoke: 'Revoke',
+    revokeTitle: (id: string) => `Revoke the authority ${id}`,
+    revokeEffects: [
+      'revoke its certificate for good: whoever checks trusts nothing that it issued, and nothing below it',
+      'cut off every device whose certificate comes from it, until it has one from another authority',
+      'not be possible to undo',
+    ],
+    reasons: {
+      cACompromise: 'Its key may be in other hands (cACompromise)',
+      keyCompromise: 'Key compromise',
+      superseded: 'Superseded: another authority took its place',
+      cessationOfOperation: 'Cessation of operation',
+      unspecified: 'Unspecified',
+    },
+    destroyKey: 'Destroy its key',
+    destroyKeyTitle: (id: string) => `Destroy the key of ${id}`,
+    destroyKeyEffects: [
+      'destroy the private key in the key store for good, where it has nothing left to answer for',
+      'let it sign no revocation list and no OCSP answer any more',
+      'not be possible to undo',
+    ],
     retireTitle: (id: string) => `Retire the authority ${id}`,
     retireEffects: [
       'let it issue no certificate any more',

@@ -157,7 +157,8 @@ export function authorityEndpoints(ports: AuthorityEndpointPorts): Endpoint[] {
       next: 'List the authorities: GET /api/v1/authorities.',
     })
   }
-  const keysHere = async () => new Set((await ports.keyStore.list()).map(({ keyUri }) => keyUri))
+  const keysHere = async () =>
+    new Set((await ports.keyStore.list()).flatMap(({ keyUri, state }) => (state === 'destroyed' ? [] : [keyUri])))
   const view = async (
     record: Authority,
     now: number,
