@@ -2,17 +2,38 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toPem } from '../../src/core/asn1/pem.ts'
+import { toBase64 } from '../../src/core/bytes/base64.ts'
+import { copyBytes } from '../../src/core/bytes/bytes.ts'
 import { fromHex } from '../../src/core/bytes/hex.ts'
 import { encodeTbsCertificate, parseCertificate } from '../../src/core/pki/certificate.ts'
 import { encodeExtendedKeyUsage, encodeSubjectAltName, extension } from '../../src/core/pki/extensions.ts'
+import { formatName } from '../../src/core/pki/name.ts'
 import { OID } from '../../src/core/pki/oids.ts'
 import { encodeSigned } from '../../src/core/pki/signed.ts'
 import type { CertificateRecord } from '../../src/domain/ca/certificate-record.ts'
+import { serialNumber } from '../../src/domain/ids.ts'
+import { DEFAULT_CRL_SCHEDULE } from '../../src/domain/revocation/crl-schedule.ts'
+import { publishCrl } from '../../src/domain/revocation/publish-crl.ts'
+import { revokeCertificate } from '../../src/domain/revocation/revoke.ts'
+import {
+  DEFAULT_STATUS_SCHEDULE,
+  rebuildStatus,
+  statusPublicationName,
+} from '../../src/domain/revocation/status-artefact.ts'
+import { statusIssuer } from '../../src/domain/revocation/status-signers.ts'
 import { timestamp } from '../../src/domain/timestamp.ts'
 import type { VerdictView } from '../../src/domain/verdict/verdict-view.ts'
+import { statusBuilder } from '../../src/server/status-builder.ts'
 import { apiDoor, somebody } from '../support/api-door.ts'
-import { makeCertificate } from '../support/certificates.ts'
-import { bornDevice, TEST_START, type TestInstance, testInstance, trustManufacturer } from '../support/instance.ts'
+import { makeCertificate, p256Key } from '../support/certificates.ts'
+import {
+  bornDevice,
+  OPERATOR,
+  TEST_START,
+  type TestInstance,
+  testInstance,
+  trustManufacturer,
+} from '../support/instance.ts'
 
 const pem = (der: Uint8Array) => toPem('CERTIFICATE', der)
 
@@ -85,15 +106,47 @@ test('the verdict on a certificate of ours', async t => {
     const other = await ask({ certificate: pem(await signedByUs(instance, record, record.serialNumber)) })
     assert.equal(other.code, 'registry.other_certificate')
   })
+
+  await t.test('knows it also where a list and an artefact say that nothing is revoked', async () => {
+    const { record } = await bornDevice(instance)
+    const certificate = pem(await signedByUs(instance, record, `${record.serialNumber.slice(0, 8)}${'77'.repeat(12)}`))
+    instance.clock.advance(120)
+    const ports = { store: instance.store, clock: instance.clock, schedule: DEFAULT_STATUS_SCHEDULE }
+    await rebuildStatus((await statusIssuer(record.authorityId, instance))!, statusBuilder, ports)
+    const issuer = await instance.authorities.signing(record.authorityId)
+    const list = await publishCrl(issuer, record.crlShard, 'http://pki.example/0.crl', DEFAULT_CRL_SCHEDULE, instance)
+    const artefact = await instance.store.read.publication(statusPublicationName(record.authorityId))
+    const crls = [toPem('X509 CRL', list.bytes)]
+    const statusArtefacts = [toBase64(artefact!.bytes)]
+    // Both are good evidence about what was issued.
+    assert.equal((await ask({ certificate: pem(record.der), statusArtefacts })).code, 'good')
+    assert.equal((await ask({ certificate, statusArtefacts })).code, 'registry.never_issued')
+    assert.equal(stepOf(await ask({ certificate, crls, statusArtefacts }), 'status'), 'bad')
+    assert.ok((await ask({ certificate, crls })).reasons.some(({ code }) => code === 'registry.never_issued'))
+  })
+
+  await t.test('looks at the status of what stands above it, whatever else was sent along', async () => {
+    const { record } = await bornDevice(instance)
+    const [ca, root] = (await instance.authorities.chain(record.authorityId)).map(der =>
+      parseCertificate(copyBytes(der)),
+    )
+    const namesake = { subject: formatName(ca!.subject), issuer: { certificate: root!, key: p256Key() }, ca: 0 }
+    const strangers = Array.from({ length: 60 }, () => pem(makeCertificate(namesake).certificate.raw))
+    const intermediates = [...strangers, pem(ca!.raw)]
+    assert.equal((await ask({ certificate: pem(record.der), intermediates })).code, 'good')
+    await revokeCertificate({ serialNumber: serialNumber(ca!.serialNumber) }, 'cACompromise', OPERATOR, instance)
+    assert.equal((await ask({ certificate: pem(record.der) })).code, 'path.revoked')
+    assert.equal((await ask({ certificate: pem(record.der), intermediates })).code, 'path.revoked')
+  })
 })
 
 /** Our authority's signature under a certificate that went past the registry. */
-async function signedByUs(instance: TestInstance, { authorityId, der }: CertificateRecord, serialNumber: string) {
+async function signedByUs(instance: TestInstance, { authorityId, der }: CertificateRecord, serial: string) {
   const { signer } = await instance.authorities.signing(authorityId)
   const { issuer, notBefore, notAfter, subject, subjectPublicKeyInfo, extensions } = parseCertificate(der)
   const signatureAlgorithm = signer.algorithm.algorithmIdentifier
   const tbs = encodeTbsCertificate({
-    serialNumber: fromHex(serialNumber),
+    serialNumber: fromHex(serial),
     signatureAlgorithm,
     issuer: issuer.raw,
     notBefore,

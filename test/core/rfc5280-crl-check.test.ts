@@ -100,12 +100,17 @@ describe('The status of a path', () => {
     assert.equal(result.steps[1]?.revocation?.kind, 'good')
   })
 
-  it('whoever is asked first decides, unless the answer is that it is not known', () => {
+  it('whoever says revoked decides, and a list where the others do not know', () => {
     const good = { kind: 'good', source: 'ocsp', until: undefined } as const
     const bad = { ...good, kind: 'revoked', reason: 'superseded', revokedAt: 7, invalidityDate: undefined } as const
     const unknown = { kind: 'unknown', code: 'ocsp.stale', message: '' } as const
     const revoked = makeCrl({ issuer: issuing, revoked: [[device.certificate]] })
-    assert.equal(codeOf(check(device, [revoked], { ask: () => good })), 'ok')
+    const clean = makeCrl({ issuer: issuing })
+    const expired = makeCrl({ issuer: issuing, revoked: [[device.certificate]], nextUpdate: TEST_NOW - 1 })
+    assert.equal(codeOf(check(device, [revoked], { ask: () => good })), 'path.revoked')
+    assert.equal(codeOf(check(device, [clean], { ask: () => good })), 'ok')
+    assert.equal(codeOf(check(device, [clean], { ask: () => bad })), 'path.revoked')
+    assert.equal(codeOf(check(device, [expired], { ask: () => good })), 'ok')
     assert.equal(codeOf(check(device, [], { ask: () => bad })), 'path.revoked')
     assert.equal(codeOf(check(device, [revoked], { ask: () => unknown })), 'path.revoked')
     assert.equal(codeOf(check(device, [revoked], { ask: () => undefined })), 'path.revoked')

@@ -3,7 +3,7 @@
 import { copyBytes, equalBytes } from '../../core/bytes/bytes.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
-import { namesEqual } from '../../core/pki/name.ts'
+import { nameKey, namesEqual } from '../../core/pki/name.ts'
 import type { RevocationStatus } from '../../core/pki/path.ts'
 import { sha256 } from '../../crypto/digest.ts'
 import type { CertificateRecord } from '../ca/certificate-record.ts'
@@ -37,8 +37,8 @@ export interface Registered {
   readonly device: Device | undefined
 }
 
-/** Certificates of one question that are looked up: the leaf and what may stand above it. */
-const MAX_LOOKED_UP = 16
+/** Rows that one question reads. What a stranger sends along comes last, and what is not read is not believed. */
+const MAX_LOOKED_UP = 64
 
 export class VerdictRegistry {
   readonly #read: RegistryReader
@@ -72,20 +72,31 @@ export class VerdictRegistry {
     return this.#read.key(keyId(sha256(subjectPublicKeyInfo.raw)))
   }
 
-  /** Looks these up, so that a path can be judged without waiting. */
-  async lookUp(certificates: readonly Certificate[], hierarchy: Hierarchy): Promise<LookedUp> {
-    const found: Lookup[] = []
-    const asked = certificates.slice(0, MAX_LOOKED_UP).flatMap(certificate =>
-      hierarchy.authorities
-        .filter(authority => namesEqual(authority.certificate.subject, certificate.issuer))
-        .map(async authority => {
-          const record = await this.#read.certificate(authority.id, serialNumber(certificate.serialNumber))
-          found.push({ certificate, authority, record })
-        }),
-    )
-    await Promise.all(asked)
-    return new LookedUp(found, hierarchy, this.#read)
+  /** Looks up the leaf and what may stand above it, so that a path can be judged without waiting. */
+  async lookUp(leaf: Certificate, above: readonly Certificate[], hierarchy: Hierarchy): Promise<LookedUp> {
+    const { authorities, intermediates } = hierarchy
+    const [own, others] = [new Set(intermediates), upwards(leaf, above)]
+    const inTurn = [leaf, ...others.filter(each => own.has(each)), ...others.filter(each => !own.has(each))]
+    const asked = inTurn
+      .flatMap(certificate => authorities.map(authority => ({ certificate, authority })))
+      .filter(({ certificate, authority }) => namesEqual(authority.certificate.subject, certificate.issuer))
+      .slice(0, MAX_LOOKED_UP)
+      .map(async ({ certificate, authority }) => {
+        const record = await this.#read.certificate(authority.id, serialNumber(certificate.serialNumber))
+        return { certificate, authority, record }
+      })
+    return new LookedUp(await Promise.all(asked), hierarchy, this.#read)
   }
+}
+
+/** Those among `above` that may stand in a path of the leaf, going by names. */
+function upwards(leaf: Certificate, above: readonly Certificate[]): Certificate[] {
+  const bySubject = Map.groupBy(above, ({ subject }) => nameKey(subject))
+  const found = new Set([leaf])
+  // A Set walks over what is added during the walk.
+  for (const { issuer } of found) for (const each of bySubject.get(nameKey(issuer)) ?? []) found.add(each)
+  found.delete(leaf)
+  return [...found]
 }
 
 interface Lookup {
@@ -93,6 +104,26 @@ interface Lookup {
   readonly authority: OwnAuthority
   readonly record: CertificateRecord | undefined
 }
+
+export interface Objection {
+  readonly code: `registry.${string}`
+  readonly message: string
+}
+
+const OBJECTIONS = {
+  neverIssued: {
+    code: 'registry.never_issued',
+    message: 'Our own key signed this certificate, and we have no record of issuing it.',
+  },
+  otherCertificate: {
+    code: 'registry.other_certificate',
+    message: 'We issued another certificate under this serial number.',
+  },
+  notAsked: {
+    code: 'registry.not_asked',
+    message: 'Our own key signed this certificate, and too many others that came with it were looked up before.',
+  },
+} as const satisfies Record<string, Objection>
 
 export class LookedUp {
   readonly #found: readonly Lookup[]
@@ -114,37 +145,42 @@ export class LookedUp {
     return { record, device: record.deviceId === null ? undefined : await this.#read.device(record.deviceId) }
   }
 
-  /** The status in the registry of what our own keys signed. What they signed and we do not have is the worst of news. */
+  /** The status in the registry of what our own keys signed. */
   readonly status: StatusSource = ({ certificate, issuer, at }) => {
-    const lookup = this.#found.find(
-      each =>
-        each.certificate === certificate &&
-        equalBytes(each.authority.certificate.subjectPublicKeyInfo.raw, issuer.subjectPublicKeyInfo.raw),
-    )
+    const objection = this.objection(certificate, issuer)
+    if (objection !== undefined) return { kind: 'unknown', ...objection }
+    const lookup = this.#lookupOf(certificate, issuer)
     if (lookup === undefined) return undefined
+    // Without a record it is that of an authority: anything else is objected to.
+    return lookup.record ? statusAt(lookup.record, at) : { kind: 'good', source: 'other', until: undefined }
+  }
+
+  /** What our own key signed and we do not have is the worst of news, whatever a list or an artefact says of its serial number. */
+  objection(certificate: Certificate, issuer: Certificate): Objection | undefined {
+    const lookup = this.#lookupOf(certificate, issuer)
+    if (lookup === undefined) return this.#isOurs(issuer) ? OBJECTIONS.notAsked : undefined
     const { record } = lookup
-    if (record === undefined) {
-      if (this.#isAuthority(certificate)) return { kind: 'good', source: 'other', until: undefined }
-      return {
-        kind: 'unknown',
-        code: 'registry.never_issued',
-        message: 'Our own key signed this certificate, and we have no record of issuing it.',
-      }
-    }
-    if (!equalBytes(record.der, certificate.raw)) {
-      return {
-        kind: 'unknown',
-        code: 'registry.other_certificate',
-        message: 'We issued another certificate under this serial number.',
-      }
-    }
-    return statusAt(record, at)
+    if (record === undefined) return this.#isAuthority(certificate) ? undefined : OBJECTIONS.neverIssued
+    return equalBytes(record.der, certificate.raw) ? undefined : OBJECTIONS.otherCertificate
+  }
+
+  #lookupOf(certificate: Certificate, issuer: Certificate): Lookup | undefined {
+    return this.#found.find(each => each.certificate === certificate && sameIssuer(each.authority.certificate, issuer))
+  }
+
+  #isOurs(issuer: Certificate): boolean {
+    return this.#hierarchy.authorities.some(({ certificate }) => sameIssuer(certificate, issuer))
   }
 
   /** An authority is recorded as such, also where its certificate came from before there were records of those. */
   #isAuthority(certificate: Certificate): boolean {
     return this.#hierarchy.authorities.some(own => equalBytes(own.certificate.raw, certificate.raw))
   }
+}
+
+/** The certificates of an authority differ, its name and key do not. */
+function sameIssuer(a: Certificate, b: Certificate): boolean {
+  return equalBytes(a.subjectPublicKeyInfo.raw, b.subjectPublicKeyInfo.raw) && namesEqual(a.subject, b.subject)
 }
 
 /** A later revocation leaves what was before it as it was, except where the key had been suspect (RFC 5280 §5.3.2). */

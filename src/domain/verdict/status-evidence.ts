@@ -17,16 +17,16 @@ import { verifySignature } from '../../crypto/verify.ts'
 /** Answers for one certificate; `undefined`: has nothing to say about it. Never throws. */
 export type StatusSource = (question: RevocationQuestion) => RevocationStatus | undefined
 
-/** The first that knows; else what the first that was asked said. */
-export function firstOf(sources: readonly StatusSource[]): StatusSource {
+/** Whoever says revoked decides: the others are older, or know less. Else the first that knows, or what the first that was asked said. */
+export function anyOf(sources: readonly StatusSource[]): StatusSource {
   return question => {
-    let unknown: RevocationStatus | undefined
+    let best: RevocationStatus | undefined
     for (const source of sources) {
       const status = source(question)
-      if (status && status.kind !== 'unknown') return status
-      unknown ??= status
+      if (status?.kind === 'revoked') return status
+      if (best === undefined || (best.kind === 'unknown' && status?.kind === 'good')) best = status ?? best
     }
-    return unknown
+    return best
   }
 }
 

@@ -1,5 +1,6 @@
 // The verdict: is this certificate good, and why. One answer from its path, its status, its name, its device, its key and the algorithms it uses,
 // with a sentence for each, so that whoever is refused knows what to change.
+import { equalBytes } from '../../core/bytes/bytes.ts'
 import { toHex } from '../../core/bytes/hex.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import type { Certificate } from '../../core/pki/certificate.ts'
@@ -15,7 +16,7 @@ import type { UnixSeconds } from '../ids.ts'
 import { timestamp } from '../timestamp.ts'
 import { type Finding, judgePath, type PathJudgement, type PathQuestion } from './judge-path.ts'
 import type { Hierarchy, LookedUp, Registered, VerdictRegistry } from './registry.ts'
-import { firstOf, ocspStatus, type StatusSource } from './status-evidence.ts'
+import { anyOf, ocspStatus, type StatusSource } from './status-evidence.ts'
 
 export interface VerdictQuestion extends Omit<PathQuestion, 'anchors' | 'status' | 'statusRequired'> {
   /** `own`: our hierarchy; a name: a trust anchor list of the registry; else these certificates. */
@@ -75,18 +76,20 @@ export async function reachVerdict(question: VerdictQuestion, registry?: Verdict
   const { trust, ocsp = [], sources = [] } = question
   const hierarchy = await registry?.hierarchy()
   const { anchors, intermediates } = await trusted(trust, hierarchy, registry)
-  const all = [...question.intermediates, ...intermediates]
-  const lookedUp = hierarchy && (await registry?.lookUp([question.leaf, ...all], hierarchy))
+  // Of what came along and is ours the registry's own is taken: that is what it knows the status of.
+  const sent = question.intermediates.filter(({ raw }) => !intermediates.some(own => equalBytes(own.raw, raw)))
+  const all = [...intermediates, ...sent]
+  const lookedUp = hierarchy && (await registry?.lookUp(question.leaf, all, hierarchy))
   const given: StatusSource[] = [...sources, ...(ocsp.length > 0 ? [ocspStatus(ocsp)] : [])]
   const judgement = judgePath({
     ...question,
     intermediates: all,
     anchors,
-    status: firstOf([...(lookedUp ? [lookedUp.status] : []), ...given]),
+    status: anyOf([...(lookedUp ? [lookedUp.status] : []), ...given]),
     statusRequired: given.length > 0,
   })
   const known = await knownOf(question.leaf, lookedUp, registry)
-  return assemble(question, judgement, known, hierarchy !== undefined)
+  return assemble(question, judgement, known, lookedUp)
 }
 
 async function trusted(
@@ -113,13 +116,18 @@ async function knownOf(
   return { registered, keyState: key?.state }
 }
 
-function assemble(question: VerdictQuestion, judgement: PathJudgement, known: Known, hasRegistry: boolean): Verdict {
+function assemble(
+  question: VerdictQuestion,
+  judgement: PathJudgement,
+  known: Known,
+  lookedUp: LookedUp | undefined,
+): Verdict {
   const { leaf, at } = question
   const reasons: Finding[] = [...judgement.findings]
   const warnings: Finding[] = [...judgement.notes]
-  const steps: VerdictStep[] = [pathStep(judgement), ...statusSteps(judgement, reasons)]
+  const steps: VerdictStep[] = [pathStep(judgement), ...statusSteps(judgement, lookedUp, reasons)]
   if (question.name) steps.push(nameStep(question.name, judgement))
-  steps.push(deviceStep(known, at, hasRegistry, reasons), keyStep(judgement, known, reasons))
+  steps.push(deviceStep(known, at, lookedUp !== undefined, reasons), keyStep(judgement, known, reasons))
   steps.push(conformityStep(judgement), algorithmStep(leaf))
   const daysLeft = Math.floor((leaf.notAfter - at) / DAY)
   steps.push(validityStep(leaf, at, daysLeft, warnings))
@@ -147,12 +155,20 @@ function pathStep({ result }: PathJudgement): VerdictStep {
 
 const STATUS_CODES: ReadonlySet<string> = new Set(['path.revoked', 'path.held', 'path.revocation_unknown'])
 
-/** One for each certificate whose status was asked. What our own registry contradicts is a reason, whatever else was asked. */
-function statusSteps({ result }: PathJudgement, reasons: Finding[]): VerdictStep[] {
+/** One for each certificate whose status was asked. What our own registry objects to is a reason, whatever else was asked. */
+function statusSteps({ result }: PathJudgement, lookedUp: LookedUp | undefined, reasons: Finding[]): VerdictStep[] {
   const steps: VerdictStep[] = []
-  for (const { certificate, revocation } of result.steps) {
+  for (const [i, { certificate, revocation }] of result.steps.entries()) {
     if (revocation === undefined) continue
     const who = nameOf(certificate)
+    const issuer = result.steps[i + 1]?.certificate
+    const objection = issuer && lookedUp?.objection(certificate, issuer)
+    if (objection !== undefined) {
+      const { code, message } = objection
+      reasons.unshift({ code, message, evidence: { serialNumber: certificate.serialNumber } })
+      steps.push({ step: 'status', outcome: 'bad', text: `${who} is not to be believed. ${message}` })
+      continue
+    }
     switch (revocation.kind) {
       case 'good': {
         const until = revocation.until === undefined ? '' : `, as is said until ${timestamp(revocation.until)}`
@@ -171,20 +187,12 @@ function statusSteps({ result }: PathJudgement, reasons: Finding[]): VerdictStep
         break
       }
       case 'unknown': {
-        const contradicted = revocation.code.startsWith('registry.')
         const required = reasons.some(
           ({ code, evidence }) =>
             code === 'path.revocation_unknown' && evidence['serialNumber'] === certificate.serialNumber,
         )
-        if (contradicted && !reasons.some(({ code }) => code === revocation.code)) {
-          reasons.unshift({
-            code: revocation.code,
-            message: revocation.message,
-            evidence: { serialNumber: certificate.serialNumber },
-          })
-        }
-        const outcome = contradicted || required ? 'bad' : 'unknown'
-        const text = outcome === 'bad' || revocation.code !== 'crl.none' ? revocation.message : 'Nobody was asked.'
+        const outcome = required ? 'bad' : 'unknown'
+        const text = required || revocation.code !== 'crl.none' ? revocation.message : 'Nobody was asked.'
         steps.push({ step: 'status', outcome, text: `Whether ${who} is revoked is not known. ${text}` })
         break
       }

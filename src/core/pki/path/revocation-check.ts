@@ -53,8 +53,10 @@ export class RevocationCheck {
   statuses(path: readonly PathCertificate[]): RevocationStatus[] {
     return path.slice(0, -1).map(({ certificate }, i) => {
       const answer = this.#source.ask?.({ certificate, issuer: path[i + 1]!.certificate, at: this.#at })
-      if (answer && answer.kind !== 'unknown') return answer
+      // A list may know of a revocation that came after what was said before.
+      if (answer?.kind === 'revoked' || (answer?.kind === 'good' && this.#source.crls.length === 0)) return answer
       const status = crlStatus(path, i, this.#crls, this.#at, this.#authorities)
+      if (answer?.kind === 'good') return status.kind === 'revoked' ? status : answer
       // Where there is no CRL to speak of, what was said before says more.
       return status.kind === 'unknown' && status.code === 'crl.none' && answer ? answer : status
     })

@@ -36,7 +36,7 @@ export interface RevocationSource {
   readonly certificates?: readonly Certificate[] | undefined
   /**
    * Asked before the CRLs, for each certificate below the anchor: OCSP responses, a status artefact, a registry. Must not throw. `undefined`
-   * and `unknown` leave the answer to the CRLs.
+   * and `unknown` leave the answer to the CRLs, and `good` holds where no CRL says revoked.
    */
   readonly ask?: ((question: RevocationQuestion) => RevocationStatus | undefined) | undefined
   /** Whether a certificate whose status cannot be found out spoils the path; otherwise its step says `unknown`, and no more. */
