@@ -157,8 +157,11 @@ export class PresignedAnswers {
   async follow(): Promise<void> {
     const { read, elapsed, soon } = this.#ports
     let begun = elapsed()
-    // Nothing is given before the first look, and nothing that is kept now was signed before it.
-    this.#after ??= (await read.auditHead()).size - 1
+    if (this.#after === undefined) {
+      this.#after = (await read.auditHead()).size - 1
+      // What was signed before that, or is being signed, may have changed before that.
+      this.keepOnly([])
+    }
     for (;;) {
       const changes = await read.statusChanges({ after: this.#after, limit: PAGE })
       for (const { authorityId, serialNumber } of changes) this.#forget(`${authorityId}/${serialNumber}`)

@@ -48,6 +48,16 @@ test('the second of two plain requests gets the first one’s octets, and a GET 
   assert.equal(service.presigned.size, 1)
 })
 
+test('what was signed before the first look into the log is not given: it may have changed before that', async () => {
+  const { service } = await testResponder(instance)
+  const { record, der, request } = await newCertificate()
+  assert.equal(stateOf((await service.answer(der)).der), 'good')
+  await revokeCertificate(record, 'superseded', OPERATOR, instance)
+  await service.follow()
+  assert.equal(service.ready(request), undefined)
+  assert.equal(stateOf((await service.answer(der)).der), 'revoked')
+})
+
 test('nothing is kept that is not the same for everybody, or may change by itself', async () => {
   const { service } = await following()
   const { record } = await newCertificate()
