@@ -1,10 +1,12 @@
-// The command line as scripts use it: real processes, their output and exit codes, a server on free ports, folders that go away.
+// The command line as scripts use it: its output and exit codes, a server on free ports, folders that go away. A command runs in a process
+// that runs others after it, where the test does not ask for one of its own.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { runCommand } from './command-process.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
@@ -17,11 +19,19 @@ export interface CliResult {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** Standard input; empty without. */
   readonly input?: string
+  /** Whether the command gets a process of its own, from its first to its last instruction. Servers and what reads `input` always do. */
+  readonly ownProcess?: boolean
 }
+
+/** They may serve: ending them means ending their process. */
+const SERVERS: ReadonlySet<string | undefined> = new Set(['serve', 'demo'])
 
 /** Runs one command line to its end. */
 export async function touchmark(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  if (!options.ownProcess && options.input === undefined && !SERVERS.has(args[0]))
+    return runCommand({ args, env: environment(options), cwd: options.cwd ?? process.cwd() })
   const child = start(args, options)
   let stdout = ''
   let stderr = ''
@@ -85,9 +95,14 @@ export async function serve(
   }
 }
 
-function start(args: readonly string[], { env, cwd }: CliOptions): ChildProcess {
+function start(args: readonly string[], options: CliOptions): ChildProcess {
+  const { cwd } = options
+  return spawn(process.execPath, [MAIN, ...args], { env: environment(options), ...(cwd ? { cwd } : {}) })
+}
+
+function environment({ env }: CliOptions): NodeJS.ProcessEnv {
   const { TOUCHMARK_PASSPHRASE_FILE: _file, TOUCHMARK_DATA: _data, ...inherited } = process.env
-  return spawn(process.execPath, [MAIN, ...args], { env: { ...inherited, ...env }, ...(cwd ? { cwd } : {}) })
+  return { ...inherited, ...env }
 }
 
 export interface TestFolder extends Disposable {
