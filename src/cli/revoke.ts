@@ -119,8 +119,9 @@ async function begin(options: Options, store: Store, out: Context<Options>['out'
   const mass = await import('../domain/revocation/mass-revocation.ts')
   const { countSelected, previewRevocation } = await import('../domain/revocation/preview.ts')
   if (options.undo !== undefined) {
-    const query = await mass.undoSelection(options.undo, now, ports)
-    return mass.startRelease({ query, because, total: await countSelected(query, read) }, OPERATOR, ports)
+    const undone = await mass.undoSelection(options.undo, now, ports)
+    const total = await countSelected(undone.query, read)
+    return mass.startRelease({ ...undone, because, total }, OPERATOR, ports)
   }
   const { selectionAt } = await import('../domain/revocation/asked-certificates.ts')
   const asked = await askedOf(options, store)

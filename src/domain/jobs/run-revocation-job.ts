@@ -44,7 +44,12 @@ export const revocationParameters = z.strictObject({
     because: z.string().optional(),
   }),
 })
-export const releaseParameters = z.strictObject({ query, because: z.string().optional() })
+export const releaseParameters = z.strictObject({
+  query,
+  because: z.string().optional(),
+  /** What was on hold before then stays so. */
+  heldBefore: z.int().optional(),
+})
 
 export type RevocationParameters = z.input<typeof revocationParameters>
 export type ReleaseParameters = z.input<typeof releaseParameters>
@@ -104,8 +109,11 @@ class RevocationRun {
     const { read } = ports.store
     const parameters: unknown = JSON.parse(taken.parameters)
     if (taken.act === 'certificates.release') {
-      const { query: meant, because } = releaseParameters.parse(parameters)
-      const by = because === undefined ? {} : { because }
+      const { query: meant, because, heldBefore } = releaseParameters.parse(parameters)
+      const by = {
+        ...(because === undefined ? {} : { because }),
+        ...(heldBefore === undefined ? {} : { heldBefore }),
+      }
       this.#query = meant
       this.#whole = false
       this.#keysToo = false

@@ -74,28 +74,39 @@ async function freeSecond(from: UnixSeconds, read: Pick<StoreReader, 'selectCert
   }
 }
 
+export interface AskedRelease extends ReleaseSelection {
+  readonly because?: string | undefined
+  readonly total: number
+}
+
+export interface ReleaseSelection {
+  readonly query: CertificateQuery
+  /** What was on hold before then stays so. */
+  readonly heldBefore?: UnixSeconds | undefined
+}
+
 export async function startRelease(
-  {
-    query,
-    because,
-    total,
-  }: { readonly query: CertificateQuery; readonly because?: string | undefined; readonly total: number },
+  { query, because, heldBefore, total }: AskedRelease,
   actor: AuditEntry['actor'],
   ports: MassPorts,
 ): Promise<StoredJob> {
-  const parameters: ReleaseParameters = { query: { ...query }, ...(because === undefined ? {} : { because }) }
+  const parameters: ReleaseParameters = {
+    query: { ...query },
+    ...(because === undefined ? {} : { because }),
+    ...(heldBefore === undefined ? {} : { heldBefore }),
+  }
   return startJob({ act: 'certificates.release', parameters, total }, actor, ports)
 }
 
 /**
- * What a mass revocation put on hold and did not revoke yet. Throws `job.not_found`, `revocation.not_to_undo` where the job is no revocation
+ * What a mass revocation put on hold and did not revoke yet; what was on hold before it goes back to that. Throws `job.not_found`, `revocation.not_to_undo` where the job is no revocation
  * that can be undone or still runs, `revocation.undo_over` where the time is over.
  */
 export async function undoSelection(
   jobId: string,
   now: UnixSeconds,
   ports: Pick<JobPorts, 'store'>,
-): Promise<CertificateQuery> {
+): Promise<ReleaseSelection> {
   const job = await readJob(jobId, ports.store)
   const until =
     job.act === 'certificates.revoke'
@@ -120,5 +131,5 @@ export async function undoSelection(
       },
     )
   }
-  return { statuses: ['held'], holdEndsAt: until }
+  return { query: { statuses: ['held'], holdEndsAt: until }, heldBefore: job.createdAt }
 }

@@ -161,6 +161,11 @@ export interface RevokedBy {
   readonly because?: string
 }
 
+export interface ReleasedBy extends RevokedBy {
+  /** What was on hold before stays so: whoever undoes what was announced later takes back no more than that. */
+  readonly heldBefore?: UnixSeconds
+}
+
 /**
  * Adds what it means that these certificates get the status, and answers those that change: their entries, the keys that are compromised with
  * them (where they are revoked for that), the credentials that end. `compromised` are at most 2,000 keys.
@@ -224,7 +229,7 @@ export async function releaseCertificate(
 export async function addRelease(
   change: ChangeBuilder,
   record: StatusRecord,
-  { actor, now, because }: RevokedBy,
+  { actor, now, because, heldBefore = 0 }: ReleasedBy,
   read: Pick<StoreReader, 'device'>,
 ): Promise<CertificateStatus> {
   const { status, deviceId } = record
@@ -244,6 +249,7 @@ export async function addRelease(
     }
     to = { ...status, ends: null }
   }
+  if (status.kind === 'held' && status.ends !== null && status.at < heldBefore) to = { ...status, ends: null }
   if (device) change.write(standingDevice(device))
   addStatusChanges(change, [record], { to, actor, now, ...(because === undefined ? {} : { detail: { because } }) })
   return to

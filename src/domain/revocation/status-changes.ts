@@ -56,5 +56,8 @@ export function addStatusChanges(
  */
 export function statusAfter(from: CertificateStatus, to: CertificateStatus): CertificateStatus {
   if (from.kind === 'good' || to.kind === 'good') return to
-  return { ...to, at: from.at, invalidityDate: to.invalidityDate ?? from.invalidityDate }
+  const kept = { at: from.at, invalidityDate: to.invalidityDate ?? from.invalidityDate }
+  if (to.kind === 'revoked' || to.ends === null || from.kind === 'revoked') return { ...to, ...kept }
+  const reason = from.ends?.reason === 'keyCompromise' ? from.ends.reason : to.ends.reason
+  return { ...to, ...kept, ends: { ...to.ends, reason } }
 }

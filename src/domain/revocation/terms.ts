@@ -2,7 +2,7 @@
 // RFC 5280 §5.3.1 and §5.3.2 on what a person may ask for are here.
 import { TouchmarkError } from '../../core/errors.ts'
 import { type CrlReason, isCrlReason } from '../../core/pki/crl-reason.ts'
-import type { CertificateStatus } from '../ca/certificate-record.ts'
+import type { CertificateStatus, HoldEnd } from '../ca/certificate-record.ts'
 import { becauseDetail } from '../device/device-act.ts'
 import type { UnixSeconds } from '../ids.ts'
 
@@ -106,8 +106,14 @@ export function statusOfTerms(
 /** Whether a certificate with this status moves when it is given the other. */
 export function mayBecome(from: CertificateStatus, to: CertificateStatus): boolean {
   if (from.kind === 'good') return to.kind !== 'good'
-  // A hold that ends is as good as revoked: only a revocation at once goes beyond it.
+  if (from.kind === 'revoked' || to.kind === 'good') return false
+  // A hold that ends is as good as revoked. Who announces another end decides: undoing the first would give back what the second ended.
+  return to.kind === 'revoked' || (to.ends !== null && !announces(from, to.ends))
+}
+
+/** A compromised key stays one, whoever gives another reason later. */
+function announces({ ends }: Extract<CertificateStatus, { kind: 'held' }>, wanted: HoldEnd): boolean {
   return (
-    from.kind === 'held' && (to.kind === 'revoked' || (to.kind === 'held' && to.ends !== null && from.ends === null))
+    ends !== null && ends.at === wanted.at && (ends.reason === 'keyCompromise' || wanted.reason !== 'keyCompromise')
   )
 }

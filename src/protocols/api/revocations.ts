@@ -7,7 +7,6 @@ import { becauseDetail } from '../../domain/device/device-act.ts'
 import { releaseParameters, revocationParameters } from '../../domain/jobs/run-revocation-job.ts'
 import type { Clock, Random, Store } from '../../domain/ports.ts'
 import { type AskedSelection, askedSelectionSchema, selectionAt } from '../../domain/revocation/asked-certificates.ts'
-import type { CertificateQuery } from '../../domain/revocation/certificate-query.ts'
 import {
   startRelease,
   startRevocation,
@@ -202,6 +201,7 @@ const approved = z.discriminatedUnion('act', [
     act: z.literal('release'),
     query: releaseParameters.shape.query,
     because: z.string().optional(),
+    heldBefore: z.int().optional(),
     total: z.int(),
   }),
 ])
@@ -217,7 +217,7 @@ export function revocationEndpoints(ports: RevocationEndpointPorts): Endpoint[] 
     return jobView(
       asked.act === 'revoke'
         ? await startRevocation({ selection: { query, whole: asked.whole }, terms: asked.terms, total }, actor, ports)
-        : await startRelease({ query, because: asked.because, total }, actor, ports),
+        : await startRelease({ query, because: asked.because, heldBefore: asked.heldBefore, total }, actor, ports),
     )
   }
   const many = guarded(fourEyes, 'certificate.revoke_many', approved, async (asked, actor) => {
@@ -358,9 +358,9 @@ export function revocationEndpoints(ports: RevocationEndpointPorts): Endpoint[] 
       async handle(call) {
         const { because } = call.body
         becauseDetail(because === undefined ? {} : { because })
-        const query: CertificateQuery = await undoSelection(call.params.job, clock.now(), ports)
+        const { query, heldBefore } = await undoSelection(call.params.job, clock.now(), ports)
         const total = await countSelected(query, read)
-        const parameters = { act: 'release' as const, query: { ...query }, because, total }
+        const parameters = { act: 'release' as const, query: { ...query }, because, heldBefore, total }
         return ask(parameters, `Undo the revocation of ${total} certificates by job ${call.params.job}`, call)
       },
     }),

@@ -98,7 +98,7 @@ function next(model: Model, act: Act, now: number): string | undefined {
     }
     case 'revoke_undoable': {
       if (status.kind === 'revoked') return status.reason === 'superseded' ? undefined : 'certificate.already_revoked'
-      if (status.kind === 'held' && status.ends !== null) return undefined
+      if (status.kind === 'held' && status.ends?.at === now + act.within) return undefined
       const said = act.suspect ? now - SUSPECT_FOR : null
       const before = status.kind === 'held' ? status : { at: now, invalidityDate: null }
       model.status = {

@@ -228,7 +228,7 @@ for (const engine of ['SQLite', 'PostgreSQL'] as const) {
       instance.clock.advance(3_599)
       await endDueHolds(instance, NEVER)
       const undone = await undoSelection(held.id, instance.clock.now(), instance)
-      const release = await startRelease({ query: undone, total: 6 }, OPERATOR, instance)
+      const release = await startRelease({ ...undone, total: 6 }, OPERATOR, instance)
       assert.equal((await runRevocationJob(release, instance, NEVER)).changed, 6)
       for (const { id } of devices) assert.deepEqual(await statuses(instance, id), [{ kind: 'good' }, { kind: 'good' }])
 
@@ -262,8 +262,8 @@ for (const engine of ['SQLite', 'PostgreSQL'] as const) {
       await runRevocationJob(first, instance, NEVER)
       const second = await ask(instance, { ids: [other!.id] }, { reason: 'superseded', undoWithinSeconds: 600 })
       await runRevocationJob(second, instance, NEVER)
-      const query = await undoSelection(first.id, instance.clock.now(), instance)
-      const release = await startRelease({ query, total: 2 }, OPERATOR, instance)
+      const undone = await undoSelection(first.id, instance.clock.now(), instance)
+      const release = await startRelease({ ...undone, total: 2 }, OPERATOR, instance)
       assert.equal((await runRevocationJob(release, instance, NEVER)).changed, 2)
       assert.deepEqual(
         (await statuses(instance, device!.id)).map(({ kind }) => kind),
@@ -273,6 +273,49 @@ for (const engine of ['SQLite', 'PostgreSQL'] as const) {
         (await statuses(instance, other!.id)).map(({ kind }) => kind),
         ['held', 'held'],
       )
+    })
+
+    test('an undone revocation gives back what was on hold before as it was: on hold', async t => {
+      const instance = await instanceOf(t)
+      const [device] = await several(instance, 1, 'bad')
+      const [first] = await instance.store.read.certificatesOfDevice(device!.id)
+      await revokeCertificate(first!, 'certificateHold', OPERATOR, instance)
+      const since = instance.clock.now()
+      instance.clock.advance(60)
+      const job = await ask(instance, { ids: [device!.id] }, { reason: 'superseded', undoWithinSeconds: 600 })
+      assert.equal((await runRevocationJob(job, instance, NEVER)).changed, 2)
+      await undo(instance, job)
+      const held = { kind: 'held', at: since, invalidityDate: null, ends: null }
+      assert.deepEqual(new Set(await statuses(instance, device!.id)), new Set([{ kind: 'good' }, held]))
+      await assertSound(instance)
+    })
+
+    test('of two revocations with a time to undo the later decides, and undoing the first takes nothing from it', async t => {
+      const instance = await instanceOf(t)
+      const [device, other] = await several(instance, 2, 'bad')
+      const wide = await ask(
+        instance,
+        { devices: { model: 'bad' } },
+        { reason: 'keyCompromise', undoWithinSeconds: 86_400 },
+      )
+      await runRevocationJob(wide, instance, NEVER)
+      instance.clock.advance(60)
+      const stolen = await ask(instance, { ids: [device!.id] }, { reason: 'superseded', undoWithinSeconds: 600 })
+      assert.equal((await runRevocationJob(stolen, instance, NEVER)).changed, 2)
+      await undo(instance, wide)
+      const kinds = async (id: Device['id']) => (await statuses(instance, id)).map(({ kind }) => kind)
+      assert.deepEqual(
+        [await kinds(other!.id), await kinds(device!.id)],
+        [
+          ['good', 'good'],
+          ['held', 'held'],
+        ],
+      )
+      instance.clock.advance(600)
+      await endDueHolds(instance, NEVER)
+      const reasons = (await statuses(instance, device!.id)).map(each => each.kind === 'revoked' && each.reason)
+      assert.deepEqual(reasons, ['keyCompromise', 'keyCompromise'], 'what was once said of the keys is not taken back')
+      await assertSound(instance)
     })
 
     test('a release leaves on hold what a suspension holds, and says so', async t => {
@@ -320,6 +363,12 @@ test('an undone revocation of a suspended device leaves the hold of the suspensi
   assert.deepEqual(await statuses(instance, device!.id), [{ kind: 'good' }, { kind: 'good' }])
   await assertSound(instance)
 })
+
+async function undo(instance: TestInstance, { id }: StoredJob): Promise<void> {
+  const undone = await undoSelection(id, instance.clock.now(), instance)
+  const release = await startRelease({ ...undone, total: 0 }, OPERATOR, instance)
+  assert.equal((await runRevocationJob(release, instance, NEVER)).state, 'finished')
+}
 
 test('what makes no sense is refused before a job begins', async t => {
   const instance = await testInstance(t)
