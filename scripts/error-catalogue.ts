@@ -270,9 +270,9 @@ const REASONS: ReadonlySet<string> = new Set([
 
 /**
  * Where dotted names that are no errors are at home: why a campaign or one of its devices stands where it stands; columns of tables; what a
- * simulated fleet counts.
+ * simulated fleet counts; attributes of spans.
  */
-const OTHER_WORDS = ['src/domain/campaign/', 'src/adapters/store/', 'src/sim/']
+const OTHER_WORDS = ['src/domain/campaign/', 'src/adapters/store/', 'src/server/tracing/', 'src/sim/']
 
 const FILE_NAME =
   /\.(?:cer|crl|crt|csr|csv|db|html|json|jsonl|key|lock|log|md|ndjson|p7s|part|pem|pid|sock|tar|tmp|ts|txt)$/

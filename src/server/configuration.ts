@@ -34,6 +34,8 @@ export interface Configuration {
   readonly admission: AdmissionLimits
   /** Where metrics and health are had, over plain HTTP; `null`: nowhere. */
   readonly metrics: MetricsListener | null
+  /** Where traces are sent, and which; `null`: the file says nothing of it. The standard environment variables fill what it leaves out. */
+  readonly tracing: TracingConfiguration | null
   /** Where CRLs are put besides being served: folders and commands. */
   readonly crlOutlets: readonly CrlOutlet[]
 }
@@ -42,6 +44,19 @@ export interface MetricsListener {
   /** `127.0.0.1` where the file names none. */
   readonly host: string
   readonly port: number
+}
+
+/** `undefined`: the file says nothing of it. */
+export interface TracingConfiguration {
+  /** Whole, as OTLP over HTTP wants it: `https://collector.example:4318/v1/traces`. */
+  readonly endpoint?: string
+  /** Name of a file in `secrets/` with headers for the collector, `name=value,name=value`. */
+  readonly headersSecret?: string
+  /** 0 to 1. */
+  readonly sampleRatio?: number
+  /** Whether a caller decides about the traces that it began. */
+  readonly followParent?: boolean
+  readonly serviceName?: string
 }
 
 export interface ConfigurationProblem {
@@ -86,7 +101,7 @@ export function checkConfiguration(json: unknown): Configuration {
   const root = section(
     json,
     '',
-    ['version', 'listen', 'publicUrl', 'store', 'log', 'admission', 'metrics', 'crlOutlets'],
+    ['version', 'listen', 'publicUrl', 'store', 'log', 'admission', 'metrics', 'tracing', 'crlOutlets'],
     problems,
   )
   const listen = root && section(root['listen'], 'listen', ['host', 'httpsPort', 'httpPort'], problems)
@@ -113,6 +128,7 @@ export function checkConfiguration(json: unknown): Configuration {
     },
     admission: admissionLimits(root?.['admission'], problems),
     metrics: metricsListener(root?.['metrics'], problems),
+    tracing: tracing(root?.['tracing'], problems),
     crlOutlets: crlOutlets(root?.['crlOutlets'], problems),
   }
   if (problems.length > 0) throw invalid(problems)
@@ -128,6 +144,28 @@ function metricsListener(given: unknown, problems: ConfigurationProblem[]): Metr
       ? '127.0.0.1'
       : pick(from, 'metrics', 'host', problems, hostName, 'must be a host name or an IP address')
   return named === undefined || host === undefined ? undefined : { host, port: named }
+}
+
+function tracing(given: unknown, problems: ConfigurationProblem[]): TracingConfiguration | null | undefined {
+  if (given === undefined || given === null) return null
+  const known = ['endpoint', 'headersSecret', 'sampleRatio', 'followParent', 'serviceName']
+  const from = section(given, 'tracing', known, problems)
+  if (from === undefined) return undefined
+  const may = <T>(key: string, read: (value: unknown) => T | undefined, rule: string) => {
+    if (from[key] === undefined) return {}
+    return { [key]: pick(from, 'tracing', key, problems, read, rule) }
+  }
+  return {
+    ...may(
+      'endpoint',
+      httpAddress,
+      'must be http://… or https://… without a user, like http://127.0.0.1:4318/v1/traces',
+    ),
+    ...may('headersSecret', secretName, 'must be the name of a file in the folder secrets/'),
+    ...may('sampleRatio', share, 'must be a number, 0 to 1'),
+    ...may('followParent', truth, 'must be true or false'),
+    ...may('serviceName', serviceName, 'must be a text of 1 to 100 characters'),
+  }
 }
 
 /** A command that says nothing of its time has a minute. */
@@ -211,6 +249,12 @@ const count = (value: unknown) =>
   typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 1_000_000 ? value : undefined
 const time = (value: unknown) =>
   typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 3600 ? value : undefined
+const share = (value: unknown) => (typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined)
+const truth = (value: unknown) => (typeof value === 'boolean' ? value : undefined)
+const secretName = (value: unknown) =>
+  typeof value === 'string' && /^[a-z0-9][a-z0-9._-]{0,63}$/.test(value) ? value : undefined
+const serviceName = (value: unknown) =>
+  typeof value === 'string' && /^[^\p{C}]{1,100}$/u.test(value) ? value : undefined
 const absolutePath = (value: unknown) =>
   typeof value === 'string' && isAbsolute(value) && !value.includes('\0') ? value : undefined
 const storeUrl = (value: unknown) =>
@@ -225,6 +269,13 @@ const httpsOrigin = (value: unknown) => {
   if (typeof value !== 'string' || !URL.canParse(value)) return undefined
   const url = new URL(value)
   return url.protocol === 'https:' && (value === url.origin || value === `${url.origin}/`) ? url.origin : undefined
+}
+
+/** An address to post to. A password has no place in it: it would stand in a file that is shown. */
+export const httpAddress = (value: unknown) => {
+  if (typeof value !== 'string' || !URL.canParse(value)) return undefined
+  const { protocol, username, password } = new URL(value)
+  return /^https?:$/.test(protocol) && username === '' && password === '' ? value : undefined
 }
 
 function invalid(problems: readonly ConfigurationProblem[]): TouchmarkError {

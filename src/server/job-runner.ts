@@ -11,6 +11,8 @@ export interface JobRunnerPorts extends DeviceJobPorts {
   readonly logger: Logger
   /** Runs a factory batch to its end; throws what stops it. */
   runBatch(job: StoredJob, signal: AbortSignal): Promise<void>
+  /** Runs the work of a job, for those who watch: it must pass on what it throws. */
+  watched?(job: StoredJob, work: () => Promise<void>): Promise<void>
 }
 
 /** Jobs at once in one process: one long one does not hold a short one up. */
@@ -52,9 +54,13 @@ export class JobRunner implements AsyncDisposable {
 
   async #run(job: StoredJob): Promise<void> {
     const { logger } = this.#ports
+    const { signal } = this.#stop
+    const work = async () => {
+      if (job.act === 'batch.run') await this.#ports.runBatch(job, signal)
+      else await runJob(job, this.#ports, signal)
+    }
     try {
-      if (job.act === 'batch.run') await this.#ports.runBatch(job, this.#stop.signal)
-      else await runJob(job, this.#ports, this.#stop.signal)
+      await (this.#ports.watched?.(job, work) ?? work())
     } catch (thrown) {
       logger.error('job.stopped', { job: job.id, act: job.act, ...errorFields(thrown) })
       await this.#settle(job, asTouchmarkError(thrown)).catch(cause =>

@@ -18,6 +18,7 @@ import { errorFields, type Logger } from './logger.ts'
 import { type FoundReady, ReadyReplies } from './ready-replies.ts'
 import { createRouter, type Router } from './router.ts'
 import { PeerReader, plainPeer } from './tls-peer.ts'
+import type { RequestSpan, RequestTracing } from './tracing/request-tracing.ts'
 
 export interface ListenerLimits {
   /** Open connections; further ones are closed at once. */
@@ -87,6 +88,8 @@ export interface ListenerOptions {
     readonly status: number
     readonly seconds: number
   }) => void
+  /** Told of each request, where requests are traced. */
+  readonly tracing?: RequestTracing | undefined
 }
 
 /** Octets of an unwanted body that are read and thrown away. What is larger is cut off, in the middle of a reply if need be. */
@@ -100,6 +103,9 @@ interface Flight {
   readonly until: number
   /** Once it is found. The log lines name its pattern instead of what the stranger wrote. */
   route?: Route
+  readonly span: RequestSpan | undefined
+  /** Of the error that is answered. */
+  code: string | null
   finish(reply: HttpReply): void
 }
 
@@ -119,6 +125,7 @@ export class Listener {
   readonly #admission: Admission | undefined
   readonly #logger: Logger
   readonly #onReply: ListenerOptions['onReply']
+  readonly #tracing: RequestTracing | undefined
   readonly #peers = new PeerReader()
   readonly #flights = new Set<Flight>()
   /** Replies that are being sent piece by piece. */
@@ -136,6 +143,7 @@ export class Listener {
     this.#admission = options.admission
     this.#logger = options.logger
     this.#onReply = options.onReply
+    this.#tracing = options.tracing
     this.#secure = options.tls !== undefined
     const routes = routesFor(scheme, options.routes)
     this.#router = createRouter(routes)
@@ -217,7 +225,9 @@ export class Listener {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.#serveReady(request, response)) return
     const flight = this.#takeOff(request, response)
-    return withRequest(flight.id, () => this.#carry(request, response, flight))
+    const carry = () => this.#carry(request, response, flight)
+    const { id, span } = flight
+    return withRequest(id, span === undefined ? carry : () => span.within(carry))
   }
 
   /** What is ready is sent before anything is made for the request: it is counted like any other, and nothing of it can fail or wait. */
@@ -234,7 +244,9 @@ export class Listener {
     response.writeHead(status, this.#closing ? [...headers, 'connection', 'close'] : (headers as string[]))
     response.end(body)
     const seconds = (performance.now() - begun) / 1000
-    this.#onReply?.({ route: found.route.pattern, method: found.route.method, status, seconds })
+    const told = { route: found.route.pattern, method: found.route.method, status }
+    this.#onReply?.({ ...told, seconds })
+    this.#traced(request, begun)?.end({ ...told, listener: this.#scheme, requestId: null, code: null })
     return true
   }
 
@@ -253,6 +265,7 @@ export class Listener {
       flight.finish(await this.#answer(request, response, flight))
     } catch (thrown) {
       const error = asTouchmarkError(thrown)
+      flight.code = error.code
       if (error.code !== OVERLOADED && (error.kind === 'internal' || error.kind === 'unavailable')) {
         const fields = {
           code: error.code,
@@ -275,6 +288,8 @@ export class Listener {
       abort,
       begun,
       until: begun + this.#limits.handlerMs,
+      span: this.#traced(request, begun),
+      code: null,
       finish: reply => this.#write(request, response, reply, flight),
     }
     this.#flights.add(flight)
@@ -283,6 +298,16 @@ export class Listener {
         abort.abort(new TouchmarkError('http.client_gone', 'unavailable', 'The client hung up.'))
     })
     return flight
+  }
+
+  #traced(request: IncomingMessage, begun: number): RequestSpan | undefined {
+    if (this.#tracing === undefined) return undefined
+    const { traceparent } = request.headers
+    return this.#tracing.request(typeof traceparent === 'string' ? traceparent : undefined, begun)
+  }
+
+  get #scheme(): 'https' | 'http' {
+    return this.#secure ? 'https' : 'http'
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse, flight: Flight): Promise<HttpReply> {
@@ -333,10 +358,13 @@ export class Listener {
   }
 
   #write(request: IncomingMessage, response: ServerResponse, reply: HttpReply, flight: Flight): void {
-    if (response.headersSent || response.destroyed) return
     const { id, route, begun } = flight
+    const told = { route: route?.pattern ?? null, method: route?.method ?? '', status: reply.status }
+    // Also where the client is gone: what was done for it is done.
+    flight.span?.end({ ...told, listener: this.#scheme, requestId: id, code: flight.code })
+    if (response.headersSent || response.destroyed) return
     const seconds = (performance.now() - begun) / 1000
-    this.#onReply?.({ route: route?.pattern ?? null, method: route?.method ?? '', status: reply.status, seconds })
+    this.#onReply?.({ ...told, seconds })
     const body = typeof reply.body === 'string' ? Buffer.from(reply.body) : reply.body
     const headers: Record<string, string | number> = { ...reply.headers, 'X-Request-Id': id }
     // Spelled as RFC 9110 spells it: libest compares header names by case.
@@ -395,6 +423,7 @@ export class Listener {
       this.#flights.delete(flight)
       const error = new TouchmarkError('http.handler_timeout', 'unavailable', 'The request took too long.')
       this.#logger.warning('request.timeout', { request: flight.id, route: flight.route?.pattern })
+      flight.code = error.code
       flight.finish(refusalReply(error, flight))
       flight.abort.abort(error)
     }

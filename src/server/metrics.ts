@@ -6,6 +6,7 @@ import type { ChangeSet } from '../domain/ports.ts'
 import type { RefusalRecord } from '../domain/ra/refusal-log.ts'
 import type { Logger } from './logger.ts'
 import type { EnrolmentEvent, Observer, SigningEvent } from './observation.ts'
+import type { SpanOutcome } from './tracing/otlp-exporter.ts'
 
 const PREFIX = 'touchmark_'
 /** Half a millisecond to ten seconds. */
@@ -14,7 +15,7 @@ const GROUP_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096]
 /** Values of a label that what comes from outside could shape: more are one. */
 const MAX_VALUES = 300
 
-export class Metrics implements Required<Observer> {
+export class Metrics implements Required<Omit<Observer, 'changed'>> {
   readonly #registry = new Registry()
   readonly #logger: Logger
   readonly #labels = new Map<string, Set<string>>()
@@ -42,6 +43,7 @@ export class Metrics implements Required<Observer> {
   readonly #jobDone: Gauge<'job'>
   readonly #notices: Counter<'channel' | 'outcome'>
   readonly #alertsFired: Counter<'rule' | 'severity'>
+  readonly #spans: Counter<'outcome'>
 
   constructor(logger: Logger, version: string) {
     this.#logger = logger
@@ -113,6 +115,7 @@ export class Metrics implements Required<Observer> {
     this.#jobDone = gauge('job_last_success_timestamp_seconds', 'When the job did its work last.', ['job'])
     this.#notices = counter('notices_total', 'Tries to deliver a notice.', ['channel', 'outcome'])
     this.#alertsFired = counter('alerts_fired_total', 'Alerts that began.', ['rule', 'severity'])
+    this.#spans = counter('trace_spans_total', 'Spans of traces, by what became of them.', ['outcome'])
     collectDefaultMetrics({ register: this.#registry })
   }
 
@@ -230,6 +233,10 @@ export class Metrics implements Required<Observer> {
   noticeTried(channel: string, outcome: 'delivered' | 'later' | 'dead', code: string | null): void {
     this.#notices.inc({ channel, outcome })
     if (code !== null) this.#logger.warning('notice.not_delivered', { channel, outcome, code })
+  }
+
+  spans(outcome: SpanOutcome, spans: number): void {
+    this.#spans.inc({ outcome }, spans)
   }
 
   #published(name: string, number: number): void {

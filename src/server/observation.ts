@@ -25,6 +25,15 @@ export interface SigningEvent {
   readonly failure: string | null
 }
 
+/** A call to the store, for one change set or for many that stand alone. */
+export interface ChangeEvent {
+  readonly changes: readonly ChangeSet[]
+  /** How long the caller waited. */
+  readonly seconds: number
+  /** The first code where something was refused; `null`: all is durable. */
+  readonly failure: string | null
+}
+
 /** Each is told after the fact and must be quick: what it does is done while somebody waits. */
 export interface Observer {
   enrolled?(event: EnrolmentEvent): void
@@ -33,6 +42,8 @@ export interface Observer {
   committed?(change: ChangeSet): void
   /** How long the caller of `commit` waited; `failure` is the code where it was refused. */
   commitTook?(seconds: number, failure: string | null): void
+  /** Once for each call to the store, whatever became of it. */
+  changed?(event: ChangeEvent): void
   /** Change sets that shared one transaction. */
   groupWritten?(changes: number, seconds: number): void
   signed?(event: SigningEvent): void
@@ -71,6 +82,10 @@ export class Observation implements EnrolmentObserver {
     for (const each of this.#observers) each.commitTook?.(seconds, failure)
   }
 
+  changed(event: ChangeEvent): void {
+    for (const each of this.#observers) each.changed?.(event)
+  }
+
   groupWritten(changes: number, seconds: number): void {
     for (const each of this.#observers) each.groupWritten?.(changes, seconds)
   }
@@ -89,11 +104,16 @@ export function observedStore(store: Store, observation: Observation): Store {
       const begun = performance.now()
       try {
         const committed = await store.commit(change)
-        observation.commitTook((performance.now() - begun) / 1000, null)
+        const seconds = (performance.now() - begun) / 1000
+        observation.commitTook(seconds, null)
+        observation.changed({ changes: [change], seconds, failure: null })
         observation.committed(change)
         return committed
       } catch (thrown) {
-        observation.commitTook((performance.now() - begun) / 1000, asTouchmarkError(thrown).code)
+        const seconds = (performance.now() - begun) / 1000
+        const failure = asTouchmarkError(thrown).code
+        observation.commitTook(seconds, failure)
+        observation.changed({ changes: [change], seconds, failure })
         throw thrown
       }
     },
@@ -102,6 +122,8 @@ export function observedStore(store: Store, observation: Observation): Store {
       const begun = performance.now()
       const outcomes = await store.commitEach(changes)
       const seconds = (performance.now() - begun) / 1000
+      const refused = outcomes.find(outcome => outcome instanceof Error)
+      observation.changed({ changes, seconds, failure: refused ? asTouchmarkError(refused).code : null })
       for (const [i, outcome] of outcomes.entries()) {
         const failed = outcome instanceof Error
         observation.commitTook(seconds, failed ? asTouchmarkError(outcome).code : null)

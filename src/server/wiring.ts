@@ -49,6 +49,7 @@ import { packageVersion } from './package-version.ts'
 import { serverCertificate, type TlsMaterial } from './server-certificate.ts'
 import { signInUrl } from './sign-in-url.ts'
 import { StatusJobs } from './status-jobs.ts'
+import { openTracing } from './tracing/open-tracing.ts'
 import { createWhoamiRoute } from './whoami.ts'
 
 export interface ServerOptions {
@@ -60,6 +61,8 @@ export interface ServerOptions {
   readonly httpPort?: number
   /** Opens the metrics listener even where the configuration has none, on 127.0.0.1 then. */
   readonly metricsPort?: number
+  /** The standard variables of OpenTelemetry are read from it; that of the process where it is left out. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
 export interface RunningServer extends AsyncDisposable {
@@ -84,6 +87,12 @@ export async function startServer(instance: Instance, options: ServerOptions): P
 
   const metrics = new Metrics(logger, packageVersion())
   stack.use(instance.observation.subscribe(metrics))
+  const tracing = await openTracing(instance, options.environment ?? process.env, { logger, metrics, warnings })
+  if (tracing !== undefined) {
+    stack.use(tracing.exporter)
+    stack.use(instance.observation.subscribe(tracing.tracer))
+  }
+  const tracer = tracing?.tracer
   const keyStore = observedKeyStore(instance.keyStore, instance.observation)
   const responders = new OcspResponders({ ...instance, keyStore })
   const ocsp = new OcspService({
@@ -119,22 +128,28 @@ export async function startServer(instance: Instance, options: ServerOptions): P
   const alerting = stack.use(new Alerting({ instance, responders, metrics, logger, jobs: () => jobs }))
   stack.use(instance.observation.subscribe(alerting.observer))
   const desk = new FolderBatchDesk(instance, signCheckpoint)
-  const runner = new JobRunner({ ...instance, logger, runBatch: (job, signal) => desk.run(job, signal) })
+  const runner = new JobRunner({
+    ...instance,
+    logger,
+    runBatch: (job, signal) => desk.run(job, signal),
+    ...(tracer && { watched: ({ act, id }, work) => tracer.job(act, work, id) }),
+  })
   const crls = new CrlJobs(instance)
   const status = new StatusJobs(instance)
+  const work = createJobs(instance, {
+    access,
+    crls,
+    status,
+    runner,
+    responders,
+    trustBundles,
+    alerting,
+    renewCertificate,
+    signCheckpoint,
+    logger,
+  })
   const jobs: JobLoop = new JobLoop(
-    createJobs(instance, {
-      access,
-      crls,
-      status,
-      runner,
-      responders,
-      trustBundles,
-      alerting,
-      renewCertificate,
-      signCheckpoint,
-      logger,
-    }),
+    tracer ? work.map(job => ({ ...job, run: signal => tracer.job(job.name, () => job.run(signal)) })) : work,
     {
       changeMarker: () => store.read.changeMarker(),
       logger,
@@ -202,11 +217,12 @@ export async function startServer(instance: Instance, options: ServerOptions): P
       logger,
       tls,
       admission,
+      tracing: tracer,
       onReply: reply => metrics.replied('https', reply),
     }),
   )
   listeners.push(https)
-  const plain = { host, routes, logger, onReply: (reply: Reply) => metrics.replied('http', reply) }
+  const plain = { host, routes, logger, tracing: tracer, onReply: (reply: Reply) => metrics.replied('http', reply) }
   const http = stack.use(await openPlainListener(plain, instance, options, warnings))
   const gauges = new Gauges(metrics, {
     read: store.read,
