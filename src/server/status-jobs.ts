@@ -112,7 +112,9 @@ export class StatusJobs implements AsyncDisposable {
 
   async #build(id: AuthorityId): Promise<void> {
     const issuer: StatusIssuer | undefined = await statusIssuer(id, this.#instance)
-    if (issuer) await rebuildStatus(issuer, statusBuilder, this.#ports)
+    const built = issuer && (await rebuildStatus(issuer, statusBuilder, this.#ports))
+    // So much changed meanwhile that it has to be built again.
+    if (built?.kind === 'published' && built.rebuild) this.#wanted.add(id)
   }
 }
 

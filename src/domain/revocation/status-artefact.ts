@@ -147,15 +147,21 @@ export async function rebuildStatus(
   return advance(issuer, current, { sets, through, universe, revoked }, built, ports)
 }
 
-/** Whether a new epoch is due although nothing was revoked: half of the time of the last one is over, or it does not cover what was issued. */
+/**
+ * Whether a new epoch is due although nobody asked for one: half of the time of the last one is over, it does not cover what was issued, or a
+ * change is not out. The last is for builds: a process that dies in one has taken the request with it.
+ */
 export async function isStatusDue(id: AuthorityId, { store, clock, schedule }: StatusPorts): Promise<boolean> {
-  const head = await store.read.publicationHead(statusPublicationName(id))
+  const { read } = store
+  const head = await read.publicationHead(statusPublicationName(id))
   const now = clock.now()
   if (head === undefined || now < head.thisUpdate || now >= (head.thisUpdate + head.nextUpdate) / 2) return true
+  const remembered = await read.publication(historyName(id))
+  const after = remembered === undefined ? -1 : parseStatusHistory(remembered.bytes).through
+  if ((await read.statusChanges({ after, authorityId: id, limit: 1 })).length > 0) return true
   if (now - head.thisUpdate < schedule.everySeconds) return false
-  const after = (await readCurrent(id, store.read))?.history.through ?? -1
-  const upTo = (await store.read.auditHead()).size - 1
-  return (await store.read.universe(id, { after, upTo, limit: 1 })).count > 0
+  const upTo = (await read.auditHead()).size - 1
+  return (await read.universe(id, { after, upTo, limit: 1 })).count > 0
 }
 
 /**

@@ -259,6 +259,18 @@ test('the artefact lasts no longer than its signer, and a new signer goes with t
   assert.equal(await isStatusDue(IDEVID, bench.ports), false)
 })
 
+test('what changed and nobody published is due within the minute, also where the request for it is lost', async t => {
+  const bench = new Bench(await testInstance(t))
+  const [one] = (await bench.born(3)) as [CertificateRecord]
+  bench.instance.clock.advance(120)
+  await bench.publish()
+  assert.equal(await isStatusDue(IDEVID, bench.ports), false)
+  await revokeCertificate(one, 'superseded', OPERATOR, bench.instance)
+  assert.ok(await isStatusDue(IDEVID, bench.ports))
+  await bench.publish()
+  assert.equal(await isStatusDue(IDEVID, bench.ports), false)
+})
+
 test('a signer without the right to speak of status is not believed', async t => {
   const bench = new Bench(await testInstance(t))
   const [device] = (await bench.born(1)) as [CertificateRecord]
