@@ -4,6 +4,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, prometheusContentType, Registry } from 'prom-client'
 import type { ChangeSet } from '../domain/ports.ts'
 import type { RefusalRecord } from '../domain/ra/refusal-log.ts'
+import { authorityOfCrl } from '../domain/revocation/crl-series.ts'
 import type { Logger } from './logger.ts'
 import type { EnrolmentEvent, Observer, SigningEvent } from './observation.ts'
 import type { SpanOutcome } from './tracing/otlp-exporter.ts'
@@ -240,7 +241,7 @@ export class Metrics implements Required<Omit<Observer, 'changed'>> {
   }
 
   #published(name: string, number: number): void {
-    const [, authority] = /^crl\/([^/]+)\//.exec(name) ?? []
+    const authority = authorityOfCrl(name)
     if (authority === undefined) return
     this.#crls.inc({ authority })
     this.#logger.info('crl.published', { publication: name, number })

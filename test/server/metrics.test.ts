@@ -97,6 +97,7 @@ describe('metrics of a running process', () => {
       assert.equal(here, kind === 'issuing' ? 1 : 0, id)
       if (kind !== 'issuing') continue
       assert.ok(value(families, 'touchmark_crl_next_update_timestamp_seconds', { authority: id })! > now(), id)
+      assert.equal(value(families, 'touchmark_crls_published_total', { authority: id }), 1, id)
       assert.ok(value(families, 'touchmark_crl_size_bytes', { authority: id })! > 100, id)
       assert.ok(value(families, 'touchmark_ocsp_signer_not_after_timestamp_seconds', { authority: id })! > now(), id)
     }

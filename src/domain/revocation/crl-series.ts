@@ -14,6 +14,11 @@ export function deltaPublicationName(authority: string, crlShard: number): strin
   return `${crlPublicationName(authority, crlShard)}/delta`
 }
 
+/** The authority whose list, full or delta, has this name; `undefined` for what stands beside lists: numbers and bases. */
+export function authorityOfCrl(name: string): string | undefined {
+  return /^crl\/([^/]+)\/\d+(?:\/delta)?$/.exec(name)?.[1]
+}
+
 /** A full CRL that was published, and may lie in somebody's cache. */
 export interface CrlBase {
   readonly number: number
@@ -22,31 +27,21 @@ export interface CrlBase {
   readonly thisUpdate: UnixSeconds
 }
 
-/** The number that the series has reached, and the write that takes the next one: it conflicts where another process took it. */
-export interface NextNumber {
-  readonly number: number
-  readonly take: Write
-}
-
 /** How often a step is tried against other processes that publish the same shard. */
 const MAX_ATTEMPTS = 16
 /** Bases that are remembered: spread over the lifetime of a full CRL. */
 const MAX_BASES = 16
 
-export async function nextNumber(shard: string, now: UnixSeconds, read: StoreReader): Promise<NextNumber> {
-  const name = `${shard}/number`
-  const reached = (await read.publicationHead(name))?.number ?? 0
-  // A series that began before there was a counter goes on.
-  const placed = reached === 0 ? ((await read.publicationHead(shard))?.number ?? 0) : reached
-  const number = placed + 1
-  return { number, take: { kind: 'publication.put', publication: state(name, number, EMPTY, now), from: reached } }
-}
-
-/** Takes the next number for a list that is yet to be built. */
+/** Takes the next number of the series, for a list that is yet to be built: nobody else gets it, whatever comes of the list. */
 export async function takeNumber(shard: string, now: UnixSeconds, store: Store): Promise<number> {
+  const name = `${shard}/number`
   return againstOthers(async () => {
-    const { number, take } = await nextNumber(shard, now, store.read)
-    await store.commit({ writes: [take], audit: [] })
+    const reached = (await store.read.publicationHead(name))?.number ?? 0
+    // A series that began before there was a counter goes on.
+    const placed = reached === 0 ? ((await store.read.publicationHead(shard))?.number ?? 0) : reached
+    const number = placed + 1
+    const write: Write = { kind: 'publication.put', publication: state(name, number, EMPTY, now), from: reached }
+    await store.commit({ writes: [write], audit: [] })
     return number
   })
 }
