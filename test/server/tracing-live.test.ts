@@ -78,7 +78,11 @@ test('a caller sees its enrolment down to signature and commit, under its own tr
     assert.ok(parent === undefined || parent.start <= span.start, `${span.name} in ${parent?.name}`)
   }
   // Of the start; that nothing is known of the device that could name it is the rule for log lines too.
-  assert.ok(receiver.named('CRL build').length > 0)
+  const issuing = (await instance.authorities.all()).filter(({ kind }) => kind === 'issuing')
+  assert.deepEqual(
+    receiver.named('CRL build').map(({ attributes }) => attributes['touchmark.publication']),
+    issuing.map(({ id }) => `crl/${id}/0`),
+  )
   assert.ok(receiver.named('job ocsp signers').length > 0)
   assert.doesNotMatch(
     JSON.stringify(receiver.spans, (_, value) => (typeof value === 'bigint' ? '' : value)),

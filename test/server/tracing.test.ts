@@ -188,7 +188,7 @@ describe('the spans of a job', () => {
     assert.match(spans[0]!.failure!, /^internal/)
   })
 
-  test('a list is built since the change before it, pieces and all', async () => {
+  test('a CRL is built since the change before it, its number and pieces and all', async () => {
     const observation = new Observation()
     const store = observedStore({ commit: async () => ({ firstAuditIndex: 0 }) } as unknown as Store, observation)
     const { tracer: made, named } = tracer()
@@ -196,9 +196,11 @@ describe('the spans of a job', () => {
     const commit = (write: never) => store.commit({ writes: [write], audit: [] })
     await made.job('due CRLs', async () => {
       await commit(publication('bundle/1'))
+      await commit(publication('crl/issuing/0/number'))
       await commit({ kind: 'publication.piece' } as never)
       await commit(publication('crl/issuing/0'))
-      await commit(publication('crl/issuing/1'))
+      await commit(publication('crl/issuing/1/delta'))
+      await commit(publication('status/issuing'))
     })
     const [root] = named('job due CRLs')
     const builds = named('CRL build')
@@ -206,11 +208,11 @@ describe('the spans of a job', () => {
       builds.map(({ attributes, parent }) => [attributes['touchmark.publication'], parent?.spanId]),
       [
         ['crl/issuing/0', root!.spanId],
-        ['crl/issuing/1', root!.spanId],
+        ['crl/issuing/1/delta', root!.spanId],
       ],
     )
     const within = (of: Span) => named('commit').filter(({ parent }) => parent?.spanId === of.spanId).length
-    assert.deepEqual([root!, ...builds].map(within), [1, 2, 1])
+    assert.deepEqual([root!, ...builds].map(within), [2, 3, 1])
   })
 
   test('what goes on after the run brings the run with it', async () => {

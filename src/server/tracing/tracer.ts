@@ -4,10 +4,11 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { asTouchmarkError } from '../../core/errors.ts'
 import { drawnAhead, type Random } from '../../crypto/random.ts'
 import type { ChangeSet, PublicationHead, Write } from '../../domain/ports.ts'
+import { authorityOfCrl } from '../../domain/revocation/crl-series.ts'
 import type { ChangeEvent, EnrolmentEvent, Observer, SigningEvent } from '../observation.ts'
 import type { RequestSpan, RequestTracing } from './request-tracing.ts'
 import type { Span, SpanAttributes } from './span.ts'
-import { type Happening, Trace } from './trace.ts'
+import { Trace } from './trace.ts'
 import { parseTraceparent, type TraceParent } from './trace-context.ts'
 
 export interface TracerOptions {
@@ -107,13 +108,17 @@ export class Tracer implements Observer, RequestTracing {
     if (place === undefined) return
     const { trace, inSteps } = place
     const entries = changes.reduce((sum, { audit }) => sum + audit.length, 0)
-    const attributes = { 'touchmark.changes': changes.length, 'touchmark.log.entries': entries }
+    const list = listOf(changes)
+    const attributes: SpanAttributes = {
+      'touchmark.changes': changes.length,
+      'touchmark.log.entries': entries,
+      ...(list && { 'touchmark.publication': list.name, 'touchmark.publication.number': list.number }),
+    }
     trace.add({ name: 'commit', attributes, failure }, seconds)
-    if (!inSteps) return
-    const build = buildOf(changes, failure)
-    if (build !== undefined) trace.gather(build, trace.stepBegun)
-    // The pieces of a large list belong to it.
-    if (!changes.some(({ writes }) => writes.some(({ kind }) => kind === 'publication.piece'))) trace.endStep()
+    if (!inSteps || (list === undefined && isWithinStep(changes))) return
+    // What is put in place was built since the change before: read, encoded, signed, written.
+    if (list?.isCrl) trace.gather({ name: 'CRL build', attributes, failure }, trace.stepBegun)
+    trace.endStep()
   }
 
   #begin(parent: TraceParent | undefined, begun?: number): Trace {
@@ -131,23 +136,27 @@ export class Tracer implements Observer, RequestTracing {
   }
 }
 
-const BUILDS: Readonly<Record<string, string>> = { crl: 'CRL build', status: 'status build' }
-
-/** What is put in place was built since the change before: read, encoded, signed, written. */
-function buildOf(changes: readonly ChangeSet[], failure: string | null): Happening | undefined {
-  for (const { writes } of changes) {
-    for (const write of writes) {
-      const put = putInPlace(write)
-      const name = put && BUILDS[put.name.slice(0, put.name.indexOf('/'))]
-      if (put === undefined || name === undefined) continue
-      const attributes = { 'touchmark.publication': put.name, 'touchmark.publication.number': put.number }
-      return { name, attributes, failure }
-    }
+/** The CRL or the status artefact that the changes put in place: its name says an authority and a shard, no device. */
+function listOf(changes: readonly ChangeSet[]) {
+  for (const { name, number } of changes.flatMap(({ writes }) => writes.flatMap(putInPlace))) {
+    const isCrl = authorityOfCrl(name) !== undefined
+    if (isCrl || name.startsWith('status/')) return { name, number, isCrl }
   }
   return undefined
 }
 
-function putInPlace(write: Write): Pick<PublicationHead, 'name' | 'number'> | undefined {
-  if (write.kind === 'publication.put') return write.publication
-  return write.kind === 'publication.place' ? write.head : undefined
+/** The number of a list and the pieces of a large one are written before it. */
+function isWithinStep(changes: readonly ChangeSet[]): boolean {
+  return changes.some(({ writes }) =>
+    writes.some(
+      write =>
+        write.kind === 'publication.piece' ||
+        putInPlace(write).some(({ name }) => name.startsWith('crl/') && authorityOfCrl(name) === undefined),
+    ),
+  )
+}
+
+function putInPlace(write: Write): Pick<PublicationHead, 'name' | 'number'>[] {
+  if (write.kind === 'publication.put') return [write.publication]
+  return write.kind === 'publication.place' ? [write.head] : []
 }
