@@ -2,6 +2,7 @@
 import { createTheme, MantineProvider } from '@mantine/core'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { asProblem } from './api/problem.ts'
+import { SESSION_QUERY } from './api/session.ts'
 import { Toasts } from './parts/toasts.tsx'
 import { Door } from './shell/door.tsx'
 import { texts } from './texts/texts.ts'
@@ -38,6 +39,9 @@ const queries = new QueryClient({
     },
   },
 })
+
+// Asked before anything is drawn; who comes with a sign-in link is not asked.
+if (!window.location.hash.startsWith('#link=')) void queries.prefetchQuery(SESSION_QUERY)
 
 export function App() {
   return (

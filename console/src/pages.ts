@@ -1,5 +1,5 @@
 // Every page of the console: its address, its place in the navigation, who sees it, and the file that it is loaded from when it is opened.
-import { type ComponentType, type LazyExoticComponent, lazy } from 'react'
+import type { ComponentType } from 'react'
 import type { IconName } from './parts/icon.tsx'
 
 export type Group = 'today' | 'fleet' | 'trust' | 'evidence' | 'administration'
@@ -94,7 +94,10 @@ export interface PageProps {
 interface Page {
   readonly pattern: string
   readonly section: SectionId
-  readonly component: LazyExoticComponent<ComponentType<PageProps>>
+  /** Once it is here. React's own `lazy` keeps its fallback for a third of a second, however fast the file comes. */
+  component: ComponentType<PageProps> | undefined
+  /** Fetches its file, once. */
+  load(): Promise<void>
 }
 
 function page<Name extends string>(
@@ -103,7 +106,14 @@ function page<Name extends string>(
   load: () => Promise<Record<Name, ComponentType<PageProps>>>,
   name: Name,
 ): Page {
-  return { pattern, section, component: lazy(async () => ({ default: (await load())[name] })) }
+  return {
+    pattern,
+    section,
+    component: undefined,
+    async load() {
+      this.component ??= (await load())[name]
+    },
+  }
 }
 
 export const PAGES: readonly Page[] = [

@@ -4,7 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useMemo, useState } from 'react'
 import { call } from '../api/client.ts'
 import { asProblem } from '../api/problem.ts'
-import { SessionContext, type SessionInfo } from '../api/session.ts'
+import { SESSION_QUERY, SessionContext, type SessionInfo } from '../api/session.ts'
 import { Skeleton } from '../parts/loading.tsx'
 import { ProblemPanel } from '../parts/problem-panel.tsx'
 import { texts } from '../texts/texts.ts'
@@ -22,11 +22,8 @@ export function Door() {
   const queries = useQueryClient()
   const [link, setLink] = useState(takeLink)
   const session = useQuery({
-    queryKey: ['session'],
-    queryFn: ({ signal }) => call('showSession', { signal }),
+    ...SESSION_QUERY,
     enabled: link === undefined,
-    retry: false,
-    staleTime: 30_000,
     refetchInterval: query => (query.state.data ? 60_000 : false),
   })
 

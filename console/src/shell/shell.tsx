@@ -1,20 +1,20 @@
 // The frame around every page: navigation, search, what is live, who is signed in.
 import { ActionIcon, Menu } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { call } from '../api/client.ts'
 import { type LiveState, useLiveUpdates } from '../api/events.ts'
 import type { SessionInfo } from '../api/session.ts'
 import { findPage, SECTIONS } from '../pages.ts'
 import { EmptyState } from '../parts/empty-state.tsx'
 import { Icon } from '../parts/icon.tsx'
-import { Skeleton } from '../parts/loading.tsx'
 import { texts } from '../texts/texts.ts'
 import { Link, navigate, usePath } from './address.tsx'
 import { ColorSchemeMenu } from './color-scheme-menu.tsx'
 import { CommandPalette, type PaletteOption } from './command-palette.tsx'
 import { ErrorBoundary } from './error-boundary.tsx'
 import { Navigation } from './navigation.tsx'
+import { OpenedPage } from './opened-page.tsx'
 import { ShortcutsHelp } from './shortcuts-help.tsx'
 import { useShortcuts } from './use-shortcuts.ts'
 
@@ -141,17 +141,7 @@ export function Shell({ session, onLeave }: { readonly session: SessionInfo; rea
         </div>
       </header>
       <main className="tm-main" id="main" ref={main} tabIndex={-1}>
-        <ErrorBoundary key={path}>
-          <Suspense
-            fallback={
-              <div className="tm-page">
-                <Skeleton lines={8} />
-              </div>
-            }
-          >
-            {found ? <found.page.component params={found.params} /> : <NoPage />}
-          </Suspense>
-        </ErrorBoundary>
+        <ErrorBoundary key={path}>{found ? <OpenedPage found={found} /> : <NoPage />}</ErrorBoundary>
       </main>
       <CommandPalette
         opened={palette}
