@@ -11,6 +11,7 @@ process.env['NODE_COMPILE_CACHE'] ??= cache
 const SUITES: Readonly<Record<string, () => Promise<{ run(parts: readonly string[]): Promise<void> }>>> = {
   issuance: () => import('./issuance.ts'),
   campaign: () => import('./campaign.ts'),
+  console: () => import('./console.ts'),
   revocation: () => import('./revocation.ts'),
 }
 

@@ -10,11 +10,14 @@ import { report, say } from './figure.ts'
 import { MAIN, makeDataFolder, openBenchInstance } from './instance.ts'
 import { publicKeyUnit } from './units.ts'
 
-const DEVICES = Number(process.env['TOUCHMARK_BENCH_DEVICES'] ?? 1_000_000)
+const MODELS = ['gateway-x2', 'meter-e5', 'meter-e5', 'sensor-t1', 'sensor-t1', 'sensor-t1', 'valve-v3', 'camera-c4']
+
+/** How many; fewer while a measurement is being written. */
+export const DEVICES = Number(process.env['TOUCHMARK_BENCH_DEVICES'] ?? 1_000_000)
 
 export async function measureMillion(): Promise<void> {
   await using folder = await makeDataFolder()
-  await fill(folder.path)
+  await fillMillion(folder.path)
 
   const bare = elapsed(() => spawnSync(process.execPath, ['-e', '0']))
   const started = performance.now()
@@ -69,14 +72,15 @@ export async function measureMillion(): Promise<void> {
   }
 }
 
-async function fill(path: string): Promise<void> {
+/** A birth certificate for each of them, by one batch as the factory runs it, spread over models. */
+export async function fillMillion(path: string, lines: Iterable<number> = counted(DEVICES)): Promise<void> {
   await using instance = await openBenchInstance(path)
   const started = performance.now()
   let told = 0
   await runBatch(
     {
       inputDigest: '2'.repeat(64),
-      units: units(),
+      units: units(lines),
       profile: await instance.authorities.profile('idevid'),
       rules: await instance.rules(),
       operator: 'bench',
@@ -93,8 +97,12 @@ async function fill(path: string): Promise<void> {
   )
 }
 
-async function* units(): AsyncGenerator<FactoryUnit> {
-  for (let line = 1; line <= DEVICES; line++) yield publicKeyUnit(line)
+async function* units(lines: Iterable<number>): AsyncGenerator<FactoryUnit> {
+  for (const line of lines) yield { ...publicKeyUnit(line), model: MODELS[line % MODELS.length]! }
+}
+
+function* counted(count: number): Generator<number> {
+  for (let line = 1; line <= count; line++) yield line
 }
 
 async function ready(child: ChildProcess): Promise<string> {

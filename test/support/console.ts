@@ -10,14 +10,17 @@ import { LiveServer } from './live-server.ts'
 /** Where Debian's package puts it, or what CHROMIUM names. */
 const EXECUTABLE = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 
-export interface OpenedConsole extends AsyncDisposable {
-  readonly server: LiveServer
+export interface OpenedBrowser extends AsyncDisposable {
   readonly page: Page
   readonly context: BrowserContext
-  /** `https://localhost:PORT/#link=…` of the first start. */
-  readonly firstSignIn: string
   /** What the browser said against the pages so far: errors, refused loads, requests to other origins. */
   readonly complaints: string[]
+}
+
+export interface OpenedConsole extends OpenedBrowser {
+  readonly server: LiveServer
+  /** `https://localhost:PORT/#link=…` of the first start. */
+  readonly firstSignIn: string
   goto(path: string): Promise<void>
 }
 
@@ -34,18 +37,7 @@ export async function openConsole(options: ConsoleOptions = {}): Promise<OpenedC
   await using stack = new AsyncDisposableStack()
   const server = stack.use(await (options.fleet ? LiveServer.startDemo(options.fleet) : LiveServer.start()))
   const { firstSignIn } = JSON.parse(server.stdout().split('\n')[0]!) as { firstSignIn: string }
-  const browser = stack.adopt(await launch(server.url), opened => opened.close())
-  const context = await browser.newContext({
-    viewport: { width: options.width ?? 1440, height: options.height ?? 900 },
-    colorScheme: 'light',
-    reducedMotion: 'reduce',
-    locale: 'en-GB',
-    timezoneId: 'UTC',
-  })
-  const page = await context.newPage()
-  const complaints: string[] = []
-  watch(page, server.url, complaints)
-  await addAuthenticator(context, page)
+  const { page, context, complaints } = stack.use(await openBrowser(server.url, options))
   const resources = stack.move()
   return {
     server,
@@ -60,9 +52,30 @@ export async function openConsole(options: ConsoleOptions = {}): Promise<OpenedC
   }
 }
 
+/** A browser for a console that is served somewhere on this machine; nobody is signed in. */
+export async function openBrowser(url: string, options: ConsoleOptions = {}): Promise<OpenedBrowser> {
+  await using stack = new AsyncDisposableStack()
+  const browser = stack.adopt(await launch(url), opened => opened.close())
+  const context = await browser.newContext({
+    viewport: { width: options.width ?? 1440, height: options.height ?? 900 },
+    colorScheme: 'light',
+    reducedMotion: 'reduce',
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+  })
+  const page = await context.newPage()
+  const complaints: string[] = []
+  watch(page, url, complaints)
+  await addAuthenticator(context, page)
+  const resources = stack.move()
+  return { page, context, complaints, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+}
+
 /** By the link of the first start: makes the administrator with a passkey, and ends on the overview. */
-export async function becomeFirstAdministrator(opened: OpenedConsole): Promise<void> {
-  const { page, firstSignIn } = opened
+export async function becomeFirstAdministrator({
+  page,
+  firstSignIn,
+}: Pick<OpenedConsole, 'page' | 'firstSignIn'>): Promise<void> {
   await page.goto(firstSignIn)
   await page.getByLabel('Name').fill('Ada Lovelace')
   await page.getByLabel('E-mail address').fill('ada@example.com')
@@ -83,11 +96,16 @@ export async function openConsoleAs({ context, server }: OpenedConsole, link: st
   const complaints: string[] = []
   watch(page, server.url, complaints)
   await addAuthenticator(own, page)
+  await signInBy(link, page)
+  return { page, complaints, [Symbol.asyncDispose]: () => own.close() }
+}
+
+/** By a sign-in link of somebody who is an operator already: ends on the overview. */
+export async function signInBy(link: string, page: Page): Promise<void> {
   await page.goto(link)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('button', { name: 'Make a passkey' }).click()
   await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
-  return { page, complaints, [Symbol.asyncDispose]: () => own.close() }
 }
 
 /** Passkeys want a certificate without errors: the browser is told which key this server has, and trusts that one and no other. */
