@@ -24,7 +24,7 @@ import {
   crlBases,
   crlPublicationName,
   deltaPublicationName,
-  nextNumber,
+  takeNumber,
 } from './crl-series.ts'
 
 /** Rows that are read at once. */
@@ -47,10 +47,13 @@ export async function publishDelta(
   const { id } = issuer.record
   const shard = crlPublicationName(id, crlShard)
   return againstOthers(async () => {
-    // Taken before the changes are read: a delta with a higher number holds what this one holds.
+    const bases = await crlBases(shard, store.read)
+    if (bases.length === 0) return undefined
+    // Taken before the changes are read, so that a delta with a higher number holds what this one holds; and for good: where the process dies
+    // over the pieces of a long one, nobody comes to lie upon them.
     const thisUpdate = clock.now()
-    const { number, take } = await nextNumber(shard, thisUpdate, store.read)
-    const found = await changesSinceBase(id, crlShard, await crlBases(shard, store.read), store.read)
+    const number = await takeNumber(shard, thisUpdate, store)
+    const found = await changesSinceBase(id, crlShard, bases, store.read)
     if (found === undefined) return undefined
     const { base, changes } = found
     const builder = new CrlBuilder()
@@ -74,7 +77,7 @@ export async function publishDelta(
       publication,
       {
         along: ({ sha256 }) => ({
-          writes: [take],
+          writes: [],
           audit: [publishedEntry(issuer, thisUpdate, { ...said, crlSha256: sha256 })],
         }),
       },

@@ -10,6 +10,7 @@ import { OID } from '../../../src/core/pki/oids.ts'
 import type { CertificateStatus } from '../../../src/domain/ca/certificate-record.ts'
 import { ChangeBuilder } from '../../../src/domain/change-builder.ts'
 import { authorityId } from '../../../src/domain/ids.ts'
+import type { Store } from '../../../src/domain/ports.ts'
 import type { CrlSchedule } from '../../../src/domain/revocation/crl-schedule.ts'
 import { crlPublicationName, deltaPublicationName } from '../../../src/domain/revocation/crl-series.ts'
 import {
@@ -245,3 +246,32 @@ test('two processes that publish at once never give one number twice, and the la
 function largeHead<Head extends { readonly octets: number }>(head: Head | undefined): Head | undefined {
   return head && { ...head, octets: 40_000_000 }
 }
+
+test('a process that dies over the pieces of a long delta is in nobody’s way', async t => {
+  const instance = await testInstance(t)
+  const { store, clock } = instance
+  const issuer = await instance.authorities.signing(IDEVID)
+  await publishCrl(issuer, 0, URL, SCHEDULE, instance)
+  const fields = { authorityId: IDEVID, notAfter: clock.now() + 50_000 }
+  const records = Array.from({ length: 4_000 }, () => aCertificate(null, null, fields))
+  const inserts = records.map((certificate, i) => ({ kind: 'certificate.insert', certificate, auditEntry: i }) as const)
+  const { audit } = only(inserts[0]!)
+  await store.commit({ writes: inserts, audit: records.map(() => audit[0]!) })
+  const change = new ChangeBuilder()
+  const now = clock.now()
+  const to = { kind: 'revoked', at: now, reason: 'keyCompromise', invalidityDate: now - 1 } as const
+  addStatusChanges(change, records, { to, actor: OPERATOR, now })
+  await store.commit(change)
+
+  const killed: Store = {
+    ...store,
+    read: store.read,
+    commit: async change => {
+      if (change.writes.some(({ kind }) => kind === 'publication.place')) throw new Error('killed')
+      return store.commit(change)
+    },
+  }
+  await assert.rejects(publishDelta(issuer, 0, URL, SCHEDULE, { store: killed, clock }), /killed/)
+  const delta = await publishDelta(issuer, 0, URL, SCHEDULE, instance)
+  assert.equal([...parseCertificateList(delta!.bytes).entries()].length, records.length)
+})
