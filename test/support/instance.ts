@@ -1,9 +1,9 @@
 // A whole instance in a test: a real store, a first hierarchy, registration, a clock that the test moves, and devices with their keys.
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { createStore, type StoreLocation } from '../../src/adapters/store/open-store.ts'
+import { createStore, DATABASE_FILE, openStore, type StoreLocation } from '../../src/adapters/store/open-store.ts'
 import { EMPTY } from '../../src/core/bytes/bytes.ts'
 import { toHex } from '../../src/core/bytes/hex.ts'
 import { parseCertificate } from '../../src/core/pki/certificate.ts'
@@ -49,10 +49,18 @@ export interface TestInstance extends Registration {
   readonly store: Store
 }
 
-/** Without a location: SQLite in a folder that goes with the test. */
+/** Tests that made an instance: a second one of the same test is a stranger to the first. */
+const served = new WeakSet<TestContext>()
+
+/**
+ * Without a location: SQLite in a folder that goes with the test. All first instances of a file's tests begin with the same hierarchy, which
+ * is made once and copied; later ones of the same test, and those with a location, have one of their own.
+ */
 export async function testInstance(t: TestContext, location?: StoreLocation): Promise<TestInstance> {
   const folder = await mkdtemp(join(tmpdir(), 'touchmark-test-'))
-  const store = await createStore(location ?? { folder })
+  const alike = location === undefined && !served.has(t)
+  served.add(t)
+  const { store, keyStore } = alike ? await copyOfInitial(folder) : await newInitial(location ?? { folder })
   t.after(async () => {
     await store[Symbol.asyncDispose]()
     await rm(folder, { recursive: true, force: true })
@@ -64,16 +72,49 @@ export async function testInstance(t: TestContext, location?: StoreLocation): Pr
       now += seconds
     },
   }
-  const keyStore = new MemoryKeyStore()
   const random = systemRandom
-  await createInitialHierarchy(
-    { organization: 'Example Devices', publicHttpUrl: 'http://pki.example.test' },
-    { store, keyStore, offlineKeyStore: new MemoryKeyStore(), clock, random, actor: OPERATOR },
-  )
   const authorities = new AuthorityDirectory({ store, keyStore })
   const issuer = new CertificateIssuer({ authorities, random })
   const registration = createRegistration({ store, authorities, issuer, clock, random })
   return { ...registration, clock, authorities, issuer, keyStore, store }
+}
+
+interface Initial {
+  readonly store: Store
+  readonly keyStore: MemoryKeyStore
+}
+
+/** A store with a first hierarchy and nothing else, and the keys of its authorities. */
+async function newInitial(location: StoreLocation): Promise<Initial> {
+  const store = await createStore(location)
+  const keyStore = new MemoryKeyStore()
+  const ports = { store, keyStore, offlineKeyStore: new MemoryKeyStore(), random: systemRandom, actor: OPERATOR }
+  await createInitialHierarchy(
+    { organization: 'Example Devices', publicHttpUrl: 'http://pki.example.test' },
+    { ...ports, clock: { now: () => TEST_START } },
+  )
+  return { store, keyStore }
+}
+
+let initial: Promise<{ readonly database: Uint8Array; readonly keyStore: MemoryKeyStore }> | undefined
+
+async function copyOfInitial(folder: string): Promise<Initial> {
+  initial ??= makeInitial()
+  const { database, keyStore } = await initial
+  await writeFile(join(folder, DATABASE_FILE), database)
+  return { store: await openStore({ folder }), keyStore: keyStore.copy() }
+}
+
+async function makeInitial() {
+  const folder = await mkdtemp(join(tmpdir(), 'touchmark-test-'))
+  try {
+    const { store, keyStore } = await newInitial({ folder })
+    // Closed, the database is one file.
+    await store[Symbol.asyncDispose]()
+    return { database: await readFile(join(folder, DATABASE_FILE)), keyStore }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
 let devices = 0

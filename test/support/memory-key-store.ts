@@ -9,6 +9,13 @@ export class MemoryKeyStore implements KeyStore {
   readonly scheme = 'memory'
   readonly #keys = new Map<string, { key: PrivateKey; state: KeyState }>()
 
+  /** Another one that holds the same keys. */
+  copy(): MemoryKeyStore {
+    const copy = new MemoryKeyStore()
+    for (const [keyUri, { key, state }] of this.#keys) copy.#keys.set(keyUri, { key, state })
+    return copy
+  }
+
   async generate(algorithm: KeyAlgorithmName, label: string) {
     return this.#put(label, await generateKeyPair(algorithm))
   }
