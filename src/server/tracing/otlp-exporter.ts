@@ -35,7 +35,7 @@ export interface ExporterLimits {
   readonly flushMs: number
 }
 
-export const EXPORTER_LIMITS: ExporterLimits = {
+const EXPORTER_LIMITS: ExporterLimits = {
   queue: 4096,
   batch: 512,
   everyMs: 5000,

@@ -15,7 +15,7 @@ export interface TracingSettings {
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-export const SERVICE_NAME = 'touchmark'
+const SERVICE_NAME = 'touchmark'
 const MAX_PAIRS = 64
 
 /** `settings` `null`: nothing is traced. `warnings`: each one sentence. */
