@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { sha256 } from '../../src/crypto/digest.ts'
+import { changeRoles, removeOperator } from '../../src/domain/access/operators.ts'
 import { verifyStore } from '../../src/domain/audit/verify-store.ts'
 import { type AccessServer, type Answer, accessServer, type Browser, expectStatus } from '../support/access-server.ts'
-import { auditLog } from '../support/instance.ts'
+import { auditLog, OPERATOR } from '../support/instance.ts'
 
 const bearer = (secret: string) => ({ authorization: `Bearer ${secret}`, 'x-touchmark-csrf': '', origin: '' })
 
@@ -80,7 +81,7 @@ describe('an API token', () => {
         id === revoked!.json.token.id ? lastUsedAt === null : lastUsedAt !== null,
       ),
     )
-    expectStatus(await ada.delete(`/operators/${ben.id}`), 204)
+    await removeOperator({ operatorId: ben.id, actor: OPERATOR }, server.access)
     assert.equal(await use(demoted!.json.secret), 401)
   })
 
@@ -276,13 +277,43 @@ describe('four eyes', () => {
     await assertVerifies(server)
   })
 
+  test('are not one pair: nobody signs in as, or is rid of, who would have to agree with them', async t => {
+    const server = await accessServer(t)
+    const [ada, ben] = await two(server)
+    const dan = await server.operator(ada, 'dan@example.test', [])
+    assert.equal((await ada.post(`/operators/${ben.id}/link`)).json.code, 'approval.needed')
+    assert.equal((await ada.delete(`/operators/${ben.id}`)).json.code, 'approval.needed')
+    expectStatus(await ada.post(`/operators/${dan.id}/link`), 201)
+    server.clock.advance(16 * 60)
+    assert.equal((await ada.post(`/operators/${dan.id}/link`)).json.code, 'access.sign_in_again', 'an open screen')
+    expectStatus(await ada.delete(`/operators/${dan.id}`), 204)
+    assert.equal((await ada.get(`/operators/${ben.id}`)).json.state, 'active')
+  })
+
+  test('forget who agreed, and may no more', async t => {
+    const server = await accessServer(t)
+    const ada = await server.firstAdministrator()
+    const fourEyes = { ...(await ada.get('/access/settings')).json.fourEyes, quorum: 2, acts: ['role.change'] }
+    expectStatus(await ada.put('/access/settings', { fourEyes, oidc: null }, { 'if-match': '"0"' }), 200)
+    const ben = await server.operator(ada, 'ben@example.test', ['administrator'])
+    const [cy, dan] = [
+      await server.operator(ada, 'cy@example.test', ['administrator']),
+      await server.operator(ada, 'dan@example.test', ['administrator']),
+    ]
+    const { id } = await asked(ada)
+    expectStatus(await ben.post(`/approvals/${id}/approve`), 202)
+    await changeRoles({ operatorId: ben.id, roles: [], actor: OPERATOR }, server.access)
+    expectStatus(await cy.post(`/approvals/${id}/approve`), 202)
+    expectStatus(await dan.post(`/approvals/${id}/approve`), 200)
+  })
+
   test('do nothing for somebody who was removed meanwhile', async t => {
     const server = await accessServer(t)
     const [ada, ben] = await two(server)
     const cy = await server.operator(ada, 'cy@example.test', ['administrator'])
     await approveAll(server)
     const { id } = await asked(cy)
-    expectStatus(await ada.delete(`/operators/${cy.id}`), 204)
+    await removeOperator({ operatorId: cy.id, actor: OPERATOR }, server.access)
     const answer = await ben.post(`/approvals/${id}/approve`)
     assert.equal(answer.json.code, 'approval.requester_gone')
     const { state, outcome } = (await ada.get(`/approvals/${id}`)).json

@@ -10,10 +10,11 @@ import type { Clock, Random, Store } from '../ports.ts'
 import { type AccessSettings, readAccessSettings } from './access-settings.ts'
 import type { Approval, ApprovalState } from './approval.ts'
 import { approvalDigest } from './commitments.ts'
-import { grantsOf, operatorPrincipal } from './grants.ts'
+import { grantsOf } from './grants.ts'
 import { GUARDED_ACTS, type GuardedAct } from './guarded-acts.ts'
+import type { Operator } from './operator.ts'
 import { activeOperators } from './operators.ts'
-import { actorOf, may, maySomewhere, type Principal } from './principal.ts'
+import { actorOf, may, type Principal } from './principal.ts'
 
 export interface FourEyesPorts {
   readonly store: Store
@@ -50,6 +51,17 @@ export class FourEyes {
   async waits(act: GuardedAct, principal: Principal): Promise<boolean> {
     const settings = await readAccessSettings(this.#ports.store.read)
     return (await this.#quorum(act, settings, principal)) > 0
+  }
+
+  /**
+   * Whether the operator is somebody who agrees to acts of others. Whoever could sign in as them would agree with themselves, and whoever is rid of
+   * them may be alone, and act alone.
+   */
+  async isSecondPair({ roles }: Pick<Operator, 'roles'>): Promise<boolean> {
+    const { read } = this.#ports.store
+    const { acts } = (await readAccessSettings(read)).fourEyes
+    const grants = await grantsOf(roles, read)
+    return acts.some(act => may({ grants }, GUARDED_ACTS[act].permission))
   }
 
   /**
@@ -116,7 +128,7 @@ export class FourEyes {
         evidence: { permission: GUARDED_ACTS[act].permission },
       })
     }
-    const approvals = [...approval.approvals, { by: principal.operatorId, at: now }]
+    const approvals = [...(await this.#standing(approval)), { by: principal.operatorId, at: now }]
     const complete = approvals.length >= approval.quorum
     const given = moved(approval, { approvals, state: complete ? 'executing' : 'waiting' }, now)
     const actor = actorOf(principal)
@@ -158,6 +170,19 @@ export class FourEyes {
     }
   }
 
+  /** The approvals of those who may still give them: who was removed since, or lost the permission, agrees to nothing any more. */
+  async #standing({ approvals, act }: Approval): Promise<Approval['approvals']> {
+    const mays = await Promise.all(approvals.map(({ by }) => this.#may(by, act as GuardedAct)))
+    return approvals.filter((_, i) => mays[i])
+  }
+
+  async #may(operatorId: string, act: GuardedAct): Promise<boolean> {
+    const { read } = this.#ports.store
+    const operator = await read.operator(operatorId)
+    if (operator?.state !== 'active') return false
+    return may({ grants: await grantsOf(operator.roles, read) }, GUARDED_ACTS[act].permission)
+  }
+
   async #execute(approval: Approval): Promise<ActOutcome> {
     let result: unknown
     try {
@@ -174,13 +199,7 @@ export class FourEyes {
 
   /** Who asked may have been removed, or lost the permission, while it waited. Throws `approval.requester_gone`. */
   async #assertRequesterMay({ requestedBy, act }: Approval): Promise<void> {
-    const { read } = this.#ports.store
-    const requester = await read.operator(requestedBy)
-    if (requester?.state === 'active') {
-      const since = { authenticatedBy: 'passkey', authenticatedAt: 0 } as const
-      const principal = await operatorPrincipal(requester, since, read)
-      if (maySomewhere(principal, GUARDED_ACTS[act as GuardedAct].permission)) return
-    }
+    if (await this.#may(requestedBy, act as GuardedAct)) return
     throw new TouchmarkError('approval.requester_gone', 'forbidden', 'Who asked for it may not do it any more.')
   }
 
@@ -221,7 +240,7 @@ export class FourEyes {
     for await (const operator of activeOperators(read)) {
       if (operator.id === principal.operatorId) continue
       const grants = await grantsOf(operator.roles, read)
-      if (may({ ...principal, grants }, GUARDED_ACTS[act].permission)) others++
+      if (may({ grants }, GUARDED_ACTS[act].permission)) others++
       if (others >= fourEyes.quorum) break
     }
     return others === 0 ? 0 : Math.min(others, fourEyes.quorum)

@@ -45,6 +45,9 @@ export interface Principal {
   readonly sessionId?: string
 }
 
+/** All that decides. */
+type Granted = Pick<Principal, 'grants'>
+
 /** What is known of the thing that is acted upon. What is absent or `null` is not known, and meets no scope that asks for it. */
 export interface Facts {
   readonly owner?: string | null
@@ -56,17 +59,17 @@ export interface Facts {
  * Whether the principal may do this to the thing with these facts. Without facts: to everything. For a list or an endpoint whose things are
  * not known yet, ask `maySomewhere`, and narrow to `scopesOf`.
  */
-export function may(principal: Principal, permission: Permission, facts: Facts = {}): boolean {
+export function may(principal: Granted, permission: Permission, facts: Facts = {}): boolean {
   return scopesOf(principal, permission).some(scope => covers(scope, facts))
 }
 
 /** Whether there is anything to which the principal may do this: what lets a request pass on to where its thing is known. */
-export function maySomewhere(principal: Principal, permission: Permission): boolean {
+export function maySomewhere(principal: Granted, permission: Permission): boolean {
   return scopesOf(principal, permission).length > 0
 }
 
 /** The scopes in which the principal has the permission; empty: nowhere. One of them being `{}`: everywhere. */
-export function scopesOf(principal: Principal, permission: Permission): readonly Scope[] {
+export function scopesOf(principal: Granted, permission: Permission): readonly Scope[] {
   const fleet = PERMISSIONS[permission].reach === 'fleet'
   return principal.grants
     .filter(grant => grant.permissions.has(permission) && (fleet || isEverywhere(grant.scope)))

@@ -285,10 +285,14 @@ async function ownAccount(
       next: 'Sign in as an operator.',
     })
   }
-  if (now !== undefined && now - caller.authenticatedAt > RECENT_SECONDS) {
-    throw new TouchmarkError('access.sign_in_again', 'forbidden', 'Sign in again before you change this.', {
-      next: 'It is asked of whoever signed in more than a quarter of an hour ago.',
-    })
-  }
+  if (now !== undefined) assertRecent(caller, now)
   return activeOperator(caller.operatorId, store.read)
+}
+
+/** Whoever gives away means to sign in has signed in a short while ago; programs do not sign in. Throws `access.sign_in_again`. */
+export function assertRecent({ kind, authenticatedAt }: Principal, now: UnixSeconds): void {
+  if (kind === 'token' || now - authenticatedAt <= RECENT_SECONDS) return
+  throw new TouchmarkError('access.sign_in_again', 'forbidden', 'Sign in again before you change this.', {
+    next: 'It is asked of whoever signed in more than a quarter of an hour ago.',
+  })
 }

@@ -7,7 +7,7 @@ import { oidcSchema, parseAccessSettings, readAccessSettings } from '../../domai
 import { rolesDigest } from '../../domain/access/commitments.ts'
 import { mayGive } from '../../domain/access/grants.ts'
 import { guardedActNames } from '../../domain/access/guarded-acts.ts'
-import { activeOperator, type RoleGrant } from '../../domain/access/operator.ts'
+import { activeOperator, type Operator, type RoleGrant } from '../../domain/access/operator.ts'
 import { addOperator, createLink, removeOperator } from '../../domain/access/operators.ts'
 import { PERMISSIONS, permissionNames } from '../../domain/access/permissions.ts'
 import type { Principal, Scope } from '../../domain/access/principal.ts'
@@ -31,6 +31,7 @@ import {
   sessionSchema,
   sessionView,
 } from './access-views.ts'
+import { assertRecent } from './account-endpoints.ts'
 import { assertVersion, type Endpoint, endpoint } from './endpoint.ts'
 
 const text = (max: number) => z.string().min(1).max(max)
@@ -56,6 +57,16 @@ const settingsBody = z
 export function operatorEndpoints(access: Access): Endpoint[] {
   const { store, fourEyes } = access
   const { read } = store
+
+  /** Nobody signs in as, or is rid of, who would have to agree with them. Throws `approval.needed`. */
+  async function assertNoSecondPair(operator: Operator, next: string): Promise<void> {
+    if (!(await fourEyes.isSecondPair(operator))) return
+    throw new TouchmarkError('approval.needed', 'conflict', 'The operator agrees to acts of others.', {
+      next,
+      evidence: { operatorId: operator.id },
+    })
+  }
+
   return [
     endpoint({
       method: 'GET',
@@ -146,9 +157,15 @@ export function operatorEndpoints(access: Access): Endpoint[] {
       id: 'removeOperator',
       tag: 'Operators',
       summary: 'Remove an operator: sessions end, tokens and passkeys go, name and address are erased',
+      description:
+        'Who agrees to acts of others is removed by nobody else before others agreed to taking their roles away.',
       permission: 'operator.write',
       params: { id: operatorId },
-      async handle({ params, actor }) {
+      async handle({ params, actor, caller }) {
+        const operator = await activeOperator(params.id, read)
+        if (operator.id !== caller!.operatorId) {
+          await assertNoSecondPair(operator, 'Take their roles away first; or at the machine: touchmark operator remove')
+        }
         await removeOperator({ operatorId: params.id, actor }, access)
         return { status: 204 }
       },
@@ -159,14 +176,18 @@ export function operatorEndpoints(access: Access): Endpoint[] {
       id: 'createSignInLink',
       tag: 'Operators',
       summary: 'A link by which the operator signs in once, within a day',
-      description: 'For somebody with no more power than you have yourself.',
+      description:
+        'For somebody with no more power than you have yourself, who agrees to no acts of others: such a one gets it at the machine. Takes a sign-in of ' +
+        'the last fifteen minutes.',
       permission: 'operator.write',
       params: { id: operatorId },
       answer: z.object({ linkSecret: z.string() }),
-      async handle({ params, actor, caller }) {
+      async handle({ params, actor, caller, now }) {
+        assertRecent(caller!, now)
         const operator = await activeOperator(params.id, read)
         // Whoever makes a link could use it, and would be the other one.
         await assertMayGive(operator.roles, caller!, access, true)
+        await assertNoSecondPair(operator, 'At the machine: touchmark operator link')
         return { status: 201, body: { linkSecret: await createLink({ operatorId: operator.id, actor }, access) } }
       },
     }),
