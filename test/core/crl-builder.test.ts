@@ -37,7 +37,11 @@ function columns(entries: readonly Entry[]): CrlEntryColumns {
   }
 }
 
-const seconds = fc.integer({ min: -2_200_000_000, max: 253_402_300_799 })
+const seconds = fc.oneof(
+  fc.integer({ min: -2_200_000_000, max: 253_402_300_799 }),
+  // Days that many entries share, around the change from one form of time to the other.
+  fc.integer({ min: 2_524_608_000 - 100_000, max: 2_524_608_000 + 100_000 }),
+)
 const entry: fc.Arbitrary<Entry> = fc.record({
   serialNumber: fc.uint8Array({ minLength: 1, maxLength: 20 }).filter(octets => octets.some(octet => octet !== 0)),
   revocationDate: seconds,
@@ -61,7 +65,7 @@ test('entries from columns are those of the encoder, in pages of any size', () =
   )
 })
 
-test('a serial number of zero or of more than 20 octets, and a reason that is none, are refused', () => {
+test('a serial number of zero or of more than 20 octets, a reason that is none, and a time between two seconds are refused', () => {
   const good: Entry = {
     serialNumber: Uint8Array.of(1),
     revocationDate: 0,
@@ -72,6 +76,10 @@ test('a serial number of zero or of more than 20 octets, and a reason that is no
     assert.throws(() => new CrlBuilder().add(columns([{ ...good, serialNumber }])), { code: 'der.value_invalid' })
   }
   assert.throws(() => new CrlBuilder().add({ ...columns([good]), reasons: [7] }), { code: 'der.value_invalid' })
+  const times = [0, 0.5]
+  assert.throws(() => new CrlBuilder().add({ ...columns([good, good]), revokedAt: times }), {
+    code: 'der.time_invalid',
+  })
 })
 
 test('a list that would be longer than its reader takes is refused, and nothing is signed twice over', () => {

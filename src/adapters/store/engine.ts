@@ -31,8 +31,8 @@ export const SQLITE: Engine = {
       .replaceAll('{labelsWith}', 'json_patch(labels, json_object(?, ?))')
       .replaceAll('{bytes}', 'BLOB')
       .replaceAll(/\{hex ([\w.]+)\}/g, 'lower(hex($1))')
-      .replaceAll(/\{hexOfEitherCase ([\w.]+)\}/g, 'hex($1)')
-      // Rows come into an aggregate as the subquery below it gives them.
+      // Rows come into an aggregate as the subquery below it gives them. Octets are strung together as they are, and called a blob again.
+      .replaceAll(/\{octetsInOrder ([\w.]+) [\w.]+\}/g, "CAST(string_agg($1, '') AS BLOB)")
       .replaceAll(/\{inOrderOf [\w.]+\}/g, '')
       .replaceAll('{skipLocked}', ''),
   renderSchema: text => {
@@ -61,7 +61,8 @@ export const POSTGRES: Engine = {
           CAST(labels AS jsonb) || jsonb_build_object(CAST(? AS TEXT), CAST(? AS TEXT))) AS TEXT)`,
       )
       .replaceAll('{bytes}', 'BYTEA')
-      .replaceAll(/\{(?:hex|hexOfEitherCase) ([\w.]+)\}/g, "encode($1, 'hex')")
+      .replaceAll(/\{hex ([\w.]+)\}/g, "encode($1, 'hex')")
+      .replaceAll(/\{octetsInOrder ([\w.]+) ([\w.]+)\}/g, "string_agg($1, CAST('' AS BYTEA) ORDER BY $2)")
       .replaceAll(/\{inOrderOf ([\w.]+)\}/g, 'ORDER BY $1')
       .replaceAll('{skipLocked}', 'FOR UPDATE SKIP LOCKED')
       .replaceAll('?', () => `$${++count}`)

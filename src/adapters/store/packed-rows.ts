@@ -1,11 +1,11 @@
-// Many rows as one text: `hex,number,number;…`, made by the database and taken apart here into columns. For those who look at a million rows
-// in a second: an object and an array of octets for each would cost more than the rows themselves.
-import type { Row } from './sql.ts'
-import { textOf } from './sql.ts'
+// Many rows as two values: the octets of one column, one behind the other, and a text `length,number,number;…` of their lengths and all
+// other columns, made by the database and taken apart here. For those who look at a million rows in a second: an object and an array of octets
+// for each would cost more than the rows themselves.
+import { bytesOf, type Row, textOf } from './sql.ts'
 
 /** Octets of one column, one value behind the other. */
 export interface PackedOctets {
-  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly bytes: Uint8Array
   /** Where in `bytes` each value ends. */
   readonly ends: Uint32Array<ArrayBuffer>
 }
@@ -23,47 +23,45 @@ export const MAX_PACKED = 4096
 const COMMA = 0x2c
 const SEMICOLON = 0x3b
 
-/** An expression over the rows of a page: the octets first, numbers (or NULL) after them. */
+/** Expressions over the rows of a page: the octets first, numbers (or NULL) after them. */
 export function packed(order: string, octets: string, ...numbers: readonly string[]): string {
-  const columns = numbers.map(column => `|| ',' || COALESCE(CAST(${column} AS TEXT), '')`)
-  return `string_agg({hexOfEitherCase ${octets}} ${columns.join(' ')}, ';' {inOrderOf ${order}}) AS packed`
+  const columns = numbers.map(column => `, ',', ${column}`).join('')
+  return `{octetsInOrder ${octets} ${order}} AS octets,
+    string_agg(concat(length(${octets})${columns}), ';' {inOrderOf ${order}}) AS numbers`
 }
 
 /** Takes apart what `packed` made, with so many columns of numbers. */
 export function unpackRows(row: Row | undefined, columns: number): PackedRows {
-  if (row === undefined || row['packed'] === null) return EMPTY[columns] ?? emptyRows(columns)
-  const text = textOf(row, 'packed')
+  if (row === undefined || row['numbers'] === null) return EMPTY[columns] ?? emptyRows(columns)
+  const text = textOf(row, 'numbers')
   let count = 1
   for (let i = text.indexOf(';'); i >= 0; i = text.indexOf(';', i + 1)) count++
-  const bytes = new Uint8Array(text.length >> 1)
   const ends = new Uint32Array(count)
   const numbers = Array.from({ length: columns }, () => new Float64Array(count))
   let used = 0
-  let at = 0
-  for (let i = 0; i < count; i++) {
-    for (let high = text.charCodeAt(at); high !== COMMA && high !== SEMICOLON && at < text.length; ) {
-      bytes[used++] = (nibble(high) << 4) | nibble(text.charCodeAt(at + 1))
-      at += 2
-      high = text.charCodeAt(at)
+  let index = 0
+  let column = -1
+  let value = 0
+  let digits = 0
+  // Each number ends with what separates it from the next, the last one with the text.
+  for (let at = 0; at <= text.length; at++) {
+    const code = at < text.length ? text.charCodeAt(at) : SEMICOLON
+    if (code !== COMMA && code !== SEMICOLON) {
+      value = value * 10 + code - 0x30
+      digits++
+      continue
     }
-    ends[i] = used
-    for (let column = 0; column < columns; column++) {
-      let value = 0
-      let digits = 0
-      for (at++; at < text.length; at++, digits++) {
-        const code = text.charCodeAt(at)
-        if (code === COMMA || code === SEMICOLON) break
-        value = value * 10 + code - 0x30
-      }
-      numbers[column]![i] = digits === 0 ? Number.NaN : value
+    if (column < 0) ends[index] = used += value
+    else numbers[column]![index] = digits === 0 ? Number.NaN : value
+    value = 0
+    digits = 0
+    column++
+    if (code === SEMICOLON) {
+      column = -1
+      index++
     }
-    at++
   }
-  return { count, octets: { bytes: bytes.subarray(0, used), ends }, numbers }
-}
-
-function nibble(code: number): number {
-  return code <= 0x39 ? code - 0x30 : (code | 0x20) - 0x57
+  return { count, octets: { bytes: bytesOf(row, 'octets'), ends }, numbers }
 }
 
 function emptyRows(columns: number): PackedRows {

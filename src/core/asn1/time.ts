@@ -30,7 +30,7 @@ export function isUtcTime(seconds: number): boolean {
 export const UTC_TIME_OCTETS = 13
 export const GENERALIZED_TIME_OCTETS = 15
 
-const SECONDS_A_DAY = 86_400
+export const SECONDS_A_DAY = 86_400
 const YEAR_0 = -62_167_219_200
 
 /**
@@ -64,10 +64,17 @@ export function putTime(out: Uint8Array, at: number, seconds: number, octets: 13
   putTwo(out, next, year % 100)
   putTwo(out, next + 2, month)
   putTwo(out, next + 4, day)
-  putTwo(out, next + 6, Math.floor(second / 3600))
-  putTwo(out, next + 8, Math.floor((second % 3600) / 60))
-  putTwo(out, next + 10, second % 60)
-  out[next + 12] = 0x5a
+  putTimeOfDay(out, next + 6, second)
+}
+
+/** Puts `HHMMSSZ`, the end of both forms, for a second of a day. */
+export function putTimeOfDay(out: Uint8Array, at: number, second: number): void {
+  const minutes = Math.floor(second / 60)
+  const hours = Math.floor(minutes / 60)
+  putTwo(out, at, hours)
+  putTwo(out, at + 2, minutes - hours * 60)
+  putTwo(out, at + 4, second - minutes * 60)
+  out[at + 6] = 0x5a
 }
 
 function putTwo(out: Uint8Array, at: number, value: number): void {

@@ -29,7 +29,7 @@ export async function* readRevokedPages(
   expiresAfter: UnixSeconds,
 ): AsyncGenerator<RevokedPage> {
   if (storableText(authority) === undefined) return
-  for (let after = EMPTY; ; ) {
+  for (let after: Uint8Array = EMPTY; ; ) {
     const row = await first(queries, PAGE, [authority, crlShard, after, expiresAfter, ROWS])
     const { count, octets, numbers } = unpackRows(row, 3)
     if (count === 0) return
