@@ -86,15 +86,35 @@ test('lets nobody in who is in none of the groups, or was removed', async t => {
   assert.equal((await server.store.read.operators({ limit: 9 })).items.length, 0)
 })
 
-test('joins nobody to an account that has the same address', async t => {
+test('takes everything from whom the groups give nothing any more, and leaves no other way in', async t => {
   const { server, provider } = await joined(t)
-  const ada = await server.firstAdministrator()
-  const { id } = (await ada.get('/session')).json
+  provider.people.set('ada', { name: 'Ada', groups: ['pki'] })
+  const { browser } = await signIn(server, provider, 'ada')
+  for (const attempt of [
+    browser.post('/account/passkeys/options'),
+    browser.put('/account/password', { password: 'a long walk in the hills' }),
+  ])
+    assert.equal((await attempt).json.code, 'access.signs_in_elsewhere')
+  const token = await browser.post('/api-tokens', { name: 'x', permissions: ['device.read'], lifetimeSeconds: 3600 })
+  const use = () => server.browser().get('/devices', { authorization: `Bearer ${token.json.secret}` })
+  expectStatus(await use(), 200)
+  provider.people.set('ada', { name: 'Ada', groups: [] })
+  assert.equal((await signIn(server, provider, 'ada')).answer.json.code, 'access.sign_in_failed')
+  expectStatus(await browser.get('/session'), 401)
+  expectStatus(await use(), 403)
+  const { findings } = await verifyStore(server.store.read, { hash: sha256, origin: 'test', logKeys: [] })
+  assert.deepEqual(
+    findings.filter(({ code }) => code !== 'audit.checkpoint_missing'),
+    [],
+  )
+})
+
+test('joins nobody to an account that has the same address, and gives nobody a second one', async t => {
+  const { server, provider } = await joined(t)
+  await server.firstAdministrator()
   provider.people.set('mallory', { email: 'ada@example.test', email_verified: true, groups: ['pki'] })
-  const { browser } = await signIn(server, provider, 'mallory')
-  const account = (await browser.get('/account')).json
-  assert.notEqual(account.id, id)
-  assert.equal(account.email, null)
+  assert.equal((await signIn(server, provider, 'mallory')).answer.json.code, 'oidc.address_taken')
+  assert.equal((await server.store.read.operators({ limit: 9 })).items.length, 1)
 })
 
 test('takes each answer once, and only in the browser that asked', async t => {

@@ -8,13 +8,15 @@ import { fromUtf8, toUtf8 } from '../../core/bytes/utf8.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import { sha256Hex } from '../../crypto/digest.ts'
 import { SEAL_NONCE_OCTETS, SEAL_SALT_OCTETS, seal, unseal } from '../../crypto/sealed-box.ts'
+import type { AuditEntry } from '../audit/entry.ts'
+import { ChangeBuilder } from '../change-builder.ts'
 import type { OidcSettings } from './access-settings.ts'
 import { oidcDigest, rolesDigest } from './commitments.ts'
 import { checkOperatorName, newOperatorId, type Operator, parseEmail, type RoleGrant } from './operator.ts'
 import { addOperatorChange, credentialEntry } from './operators.ts'
 import type { AccessPorts } from './ports.ts'
 import { newSecret } from './session.ts'
-import { openSession, type SignedIn, type SignInFrom, signInFailed } from './sign-in.ts'
+import { addSessionEnd, openSession, type SignedIn, type SignInFrom, signInFailed } from './sign-in.ts'
 
 /** What the sign-in is about, in both of its steps. */
 export interface OidcAttempt {
@@ -67,7 +69,7 @@ export async function beginOidc(
   return { url, sealed: toBase64url(concat(salt, nonce, box)) }
 }
 
-/** Throws `access.sign_in_failed`, `access.slow_down`, `oidc.refused`, `oidc.unavailable`. */
+/** Throws `access.sign_in_failed`, `access.slow_down`, `oidc.refused`, `oidc.unavailable`, `oidc.address_taken`. */
 export async function finishOidc(
   { sealed, currentUrl }: { readonly sealed: string | undefined; readonly currentUrl: URL },
   settings: OidcSettings,
@@ -86,31 +88,57 @@ export async function finishOidc(
   const identity = await provider.identity(settings, attempt, `${attempt.redirectUri}${currentUrl.search}`)
   const roles = rolesOf(identity.groups, settings)
   const known = await store.read.operatorByOidc(identity)
-  if (known?.state === 'removed' || roles.length === 0) throw signInFailed()
+  if (known?.state === 'removed') throw signInFailed()
+  if (roles.length === 0) {
+    if (known !== undefined) await takeEverything(known, ports)
+    throw signInFailed()
+  }
   const operator = known ?? (await newcomer(identity, roles, ports))
   const signedIn = await openSession({ ...operator, roles }, 'oidc', from, ports, change => {
     const actor = { kind: 'operator', id: operator.id } as const
     change.write({ kind: 'proof.spend', digest: sha256Hex(toUtf8(attempt.state)), expiresAt: attempt.expiresAt })
     if (known === undefined) {
-      addOperatorChange(change, operator, { kind: 'system', id: 'openid-provider' }, now)
+      addOperatorChange(change, operator, PROVIDER, now)
       const joined = { operatorId: operator.id, credential: 'oidc', sha256: oidcDigest(operator) } as const
       change.record(credentialEntry(joined, actor, now))
     } else if (rolesDigest(roles) !== rolesDigest(known.roles)) {
       const changed = { ...known, roles, revision: known.revision + 1 }
       change.write({ kind: 'operator.put', operator: changed, from: known.revision })
-      change.record({
-        at: now,
-        actor: { kind: 'system', id: 'openid-provider' },
-        action: 'operator.changed',
-        outcome: 'done',
-        subject: { name: known.id },
-        detail: { rolesSha256: rolesDigest(roles) },
-      })
+      change.record(rolesGiven(known.id, roles, now))
     }
   })
   counted.succeeded()
   return signedIn
 }
+
+/** Who is in no group any more has no roles and no sessions any more, and with the roles the API tokens lose their power. */
+async function takeEverything(operator: Operator, { store, clock }: AccessPorts): Promise<void> {
+  const now = clock.now()
+  const change = new ChangeBuilder()
+  if (operator.roles.length > 0) {
+    change.write({
+      kind: 'operator.put',
+      operator: { ...operator, roles: [], revision: operator.revision + 1 },
+      from: operator.revision,
+    })
+    change.record(rolesGiven(operator.id, [], now))
+  }
+  for (const session of await store.read.sessionsOfOperator(operator.id)) {
+    addSessionEnd(change, session, PROVIDER, 'in_no_group', now)
+  }
+  if (change.writes.length > 0) await store.commit(change)
+}
+
+const PROVIDER = { kind: 'system', id: 'openid-provider' } as const
+
+const rolesGiven = (operatorId: string, roles: readonly RoleGrant[], at: number): AuditEntry => ({
+  at,
+  actor: PROVIDER,
+  action: 'operator.changed',
+  outcome: 'done',
+  subject: { name: operatorId },
+  detail: { rolesSha256: rolesDigest(roles) },
+})
 
 /** The roles of every group that the settings know, in their order. */
 function rolesOf(groups: readonly string[], { roles }: OidcSettings): RoleGrant[] {
@@ -123,11 +151,16 @@ async function newcomer(
   { store, clock, random }: AccessPorts,
 ): Promise<Operator> {
   const address = email === undefined ? null : orNull(() => parseEmail(email))
-  const taken = address !== null && (await store.read.operatorByEmail(address)) !== undefined
+  // One person with two accounts would be both pairs of eyes; and to join them because an address is the same would let the provider sign in as us.
+  if (address !== null && (await store.read.operatorByEmail(address)) !== undefined) {
+    throw new TouchmarkError('oidc.address_taken', 'forbidden', 'Somebody has an account with this address already.', {
+      next: 'Sign in to it as before; or have an administrator remove it, and come again.',
+    })
+  }
   return {
     id: newOperatorId(random),
     name: orNull(() => checkOperatorName(name ?? '')) ?? 'Operator',
-    email: taken ? null : address,
+    email: address,
     state: 'active',
     roles,
     passwordHash: null,

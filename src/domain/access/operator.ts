@@ -68,3 +68,19 @@ export async function activeOperator(id: string, read: Pick<StoreReader, 'operat
     next: 'List operators with: touchmark operator list',
   })
 }
+
+/**
+ * Whether the operator may have means of their own to sign in: not who comes by an OpenID provider, whom it could not keep out any more. Throws
+ * `access.signs_in_elsewhere`.
+ */
+export function assertSignsInHere({ oidc }: Pick<Operator, 'oidc'>): void {
+  if (oidc === null) return
+  throw new TouchmarkError(
+    'access.signs_in_elsewhere',
+    'conflict',
+    'You sign in by the OpenID provider, and only so.',
+    {
+      next: 'Change how you sign in there.',
+    },
+  )
+}

@@ -8,6 +8,7 @@ import type { StoreReader } from '../ports.ts'
 import { passwordDigest, rolesDigest, totpDigest } from './commitments.ts'
 import {
   activeOperator,
+  assertSignsInHere,
   checkOperatorName,
   newOperatorId,
   type Operator,
@@ -186,6 +187,7 @@ export async function setPassword(
   { store, clock, passwords }: AccessPorts,
 ): Promise<void> {
   const operator = await activeOperator(operatorId, store.read)
+  if (password !== null) assertSignsInHere(operator)
   const about = [operator.name, operator.email ?? '']
   const passwordHash = password === null ? null : await passwords.hash(password, about)
   const changed = { ...operator, passwordHash }
@@ -198,6 +200,7 @@ export async function setTotp(
   { store, clock, random, secretFor }: AccessPorts,
 ): Promise<void> {
   const operator = await activeOperator(operatorId, store.read)
+  if (proof !== null) assertSignsInHere(operator)
   const totp = proof && acceptTotp({ operatorId, ...proof }, clock.now(), secretFor(TOTP_KEY), random)
   const changed = { ...operator, totp }
   await changeCredential(changed, 'totp', proof === null ? null : totpDigest(changed), { store, clock })

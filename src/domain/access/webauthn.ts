@@ -12,7 +12,7 @@ import type { UnixSeconds } from '../ids.ts'
 import type { Write } from '../ports.ts'
 import { passkeyDigest } from './commitments.ts'
 import type { Operator } from './operator.ts'
-import { activeOperator } from './operator.ts'
+import { activeOperator, assertSignsInHere } from './operator.ts'
 import { credentialEntry } from './operators.ts'
 import type { Passkey } from './passkey.ts'
 import type { AuthenticationAnswer, ExpectedAnswer, RegistrationAnswer } from './passkey-verifier.ts'
@@ -34,9 +34,10 @@ const TRANSPORTS = new Set(['ble', 'cable', 'hybrid', 'internal', 'nfc', 'smart-
 /** One line, as people call their keys. */
 const NAME = /^[^\s\p{C}](?:[^\p{C}]{0,62}[^\s\p{C}])?$/u
 
-/** For `PublicKeyCredential.parseCreationOptionsFromJSON`. Throws `operator.not_found`. */
+/** For `PublicKeyCredential.parseCreationOptionsFromJSON`. Throws `operator.not_found`, `access.signs_in_elsewhere`. */
 export async function registrationOptions(operatorId: string, party: RelyingParty, ports: AccessPorts) {
   const operator = await activeOperator(operatorId, ports.store.read)
+  assertSignsInHere(operator)
   const known = await ports.store.read.passkeysOfOperator(operatorId)
   return {
     rp: { id: rpIdOf(party), name: party.name },
@@ -68,7 +69,7 @@ export async function registerPasskey(
       'A passkey has a name: one line of 1 to 64 characters.',
     )
   }
-  await activeOperator(operatorId, store.read)
+  assertSignsInHere(await activeOperator(operatorId, store.read))
   if ((await store.read.passkeysOfOperator(operatorId)).length >= MAX_PASSKEYS) {
     throw new TouchmarkError('passkey.too_many', 'conflict', `An operator has at most ${MAX_PASSKEYS} passkeys.`, {
       next: 'Remove one first.',

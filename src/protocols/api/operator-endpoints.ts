@@ -164,7 +164,10 @@ export function operatorEndpoints(access: Access): Endpoint[] {
       async handle({ params, actor, caller }) {
         const operator = await activeOperator(params.id, read)
         if (operator.id !== caller!.operatorId) {
-          await assertNoSecondPair(operator, 'Take their roles away first; or at the machine: touchmark operator remove')
+          await assertNoSecondPair(
+            operator,
+            'Take their roles away first; or at the machine: touchmark operator remove',
+          )
         }
         await removeOperator({ operatorId: params.id, actor }, access)
         return { status: 204 }
