@@ -14,7 +14,7 @@ import { OtlpReceiver } from '../support/otlp-receiver.ts'
 import { requireTool } from '../support/tools.ts'
 
 test('a caller sees its enrolment down to signature and commit, under its own trace; the rest comes at the stop', async t => {
-  if (!requireTool(t, 'openssl')) return
+  if (!requireTool(t, 'openssl') || !requireTool(t, 'curl')) return
   await using receiver = await OtlpReceiver.start()
   await using files = await LiveServer.prepare()
   const clock = { now: () => Math.floor(Date.now() / 1000) }
@@ -54,6 +54,9 @@ test('a caller sees its enrolment down to signature and commit, under its own tr
     })
     assert.equal(answer.status, 200, answer.text)
     requestId = answer.headers['x-request-id']
+    // A nonce asks for an answer of its own (RFC 8954).
+    await files.sh(`curl -sS ${new URL('/ca/ldevid-1.cer', server.httpUrl)} | openssl x509 -inform DER -out issuer.pem
+      openssl ocsp -issuer issuer.pem -serial 1 -nonce -url ${new URL('/ocsp', server.httpUrl)} -noverify`)
     const families = parseExposition(await (await fetch(server.metricsUrl!)).text())
     counted = families.get('touchmark_trace_spans_total')?.samples.length
   }
@@ -77,6 +80,11 @@ test('a caller sees its enrolment down to signature and commit, under its own tr
     const parent = spans.find(({ spanId }) => spanId === span.parentSpanId)
     assert.ok(parent === undefined || parent.start <= span.start, `${span.name} in ${parent?.name}`)
   }
+  const [ocsp] = receiver.named('POST /ocsp')
+  assert.deepEqual(
+    receiver.spans.filter(each => each.parentSpanId === ocsp?.spanId).map(({ name }) => name),
+    ['sign'],
+  )
   // Of the start; that nothing is known of the device that could name it is the rule for log lines too.
   const issuing = (await instance.authorities.all()).filter(({ kind }) => kind === 'issuing')
   assert.deepEqual(
