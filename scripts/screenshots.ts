@@ -2,12 +2,20 @@
 // Needs Chromium; with the fonts Inter and JetBrains Mono installed (Debian: fonts-inter, fonts-jetbrains-mono) they look as they should.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { toPem } from '../src/core/asn1/pem.ts'
 import { becomeFirstAdministrator, openConsole } from '../test/support/console.ts'
 import { consolePages } from '../test/support/console-pages.ts'
 
 const folder = join(import.meta.dirname, '../docs/screenshots')
 mkdirSync(folder, { recursive: true })
 const only = process.argv.slice(2)
+const TALL: Readonly<Record<string, number>> = {
+  overview: 1500,
+  revocation: 1500,
+  certificates: 1180,
+  certificate: 1180,
+  authority: 1180,
+}
 
 await using opened = await openConsole({ width: 1360, height: 860, fleet: 320 })
 const { page, server } = opened
@@ -20,8 +28,9 @@ for (const { path, ready, name } of await consolePages(server)) {
   await opened.goto(path)
   await page.getByRole('heading', { name: ready, level: 1 }).waitFor()
   await page.locator('.tm-skeleton').first().waitFor({ state: 'detached' })
-  // The overview is longer than a screen.
-  if (name === 'overview') await page.setViewportSize({ width: 1360, height: 1500 })
+  if (name === 'certificates') await judgeSomething()
+  // Some are longer than a screen.
+  await page.setViewportSize({ width: 1360, height: TALL[name] ?? 860 })
   await shoot(name)
   await page.setViewportSize({ width: 1360, height: 860 })
 }
@@ -40,4 +49,15 @@ async function shoot(name: string): Promise<void> {
     await page.screenshot({ path: join(folder, `${name}-${scheme}.png`) })
   }
   await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' })
+}
+
+/** A certificate of the fleet, pasted and read. */
+async function judgeSomething(): Promise<void> {
+  await using store = await server.store()
+  const devices = (await store.read.devices({ model: 'gateway-x2', limit: 50 })).items
+  const device = devices.find(({ state }) => state === 'active') ?? devices[0]
+  const [certificate] = await store.read.certificatesOfDevice(device!.id)
+  await page.getByLabel('Or paste').fill(toPem('CERTIFICATE', certificate!.der))
+  await page.getByRole('button', { name: 'Read it' }).click()
+  await page.getByRole('region', { name: 'Is it good?' }).waitFor()
 }

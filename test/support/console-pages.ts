@@ -52,7 +52,7 @@ export async function consolePages(server: LiveServer): Promise<readonly Console
     { path: '/profiles', ready: 'Profiles', name: 'profiles' },
     { path: '/profiles/ldevid', ready: 'ldevid', name: 'profile' },
     { path: '/rules', ready: 'Rules', name: 'rules' },
-    { path: '/revocation', ready: 'Revocation', name: 'revocation' },
+    { path: '/revocation?model=gateway-x2', ready: 'Revocation', name: 'revocation' },
     { path: '/audit', ready: 'Audit log', name: 'audit' },
     { path: '/audit/3', ready: 'Entry 3', name: 'audit-entry' },
     { path: '/operators', ready: 'Operators', name: 'operators' },

@@ -429,6 +429,13 @@ export type Credential = {
   lastFailure: { code: string; at: string } | null
 }
 
+export type CrlSchedule = {
+  lifetimeSeconds: number
+  renewBeforeSeconds: number
+  keepExpiredSeconds: number
+  delta: { lifetimeSeconds: number; fromEntries: number } | null
+}
+
 export type Device = {
   id: string
   serialNumber: string
@@ -1331,7 +1338,12 @@ export interface Operations {
     params: { id: string }
     query: Record<never, never>
     body: undefined
-    answer: { authority: Authority; certificate: CertificateText | null; chain: readonly string[] }
+    answer: {
+      authority: Authority
+      certificate: CertificateText | null
+      chain: readonly string[]
+      crlSchedule: CrlSchedule | null
+    }
   }
   showAuthorityRequest: {
     params: { id: string }

@@ -13,6 +13,7 @@ import { Link } from '../shell/address.tsx'
 import { texts } from '../texts/texts.ts'
 import { AUTHORITY_TONES } from './authorities.tsx'
 import { AuthorityActions } from './authority-actions.tsx'
+import { AuthorityPublication } from './authority-publication.tsx'
 import { AwaitingAuthority } from './awaiting-authority.tsx'
 
 const t = texts.authority
@@ -23,7 +24,7 @@ export function Authority({ params }: PageProps) {
   return (
     <div className="tm-page">
       <Loaded query={query} lines={10}>
-        {({ authority, certificate, chain }) => (
+        {({ authority, certificate, chain, crlSchedule }) => (
           <>
             <PageHead
               title={id}
@@ -95,6 +96,7 @@ export function Authority({ params }: PageProps) {
                     ]}
                   />
                 </Card>
+                {authority.state !== 'awaiting_certificate' && <AuthorityPublication id={id} schedule={crlSchedule} />}
                 {chain.length > 0 && (
                   <Card title={t.chain} lead={t.chainLead(chain.length)}>
                     <Commands text={chain.join('').trim()} label={t.chain} />

@@ -139,7 +139,7 @@ interface ToolbarProps {
 
 function Toolbar({ search, change, actions }: ToolbarProps) {
   const [typed, setTyped] = useState(search.get('q') ?? '')
-  const settle = useDebouncedCallback((text: string) => change({ q: text }), 150)
+  const settle = useDebouncedCallback((text: string) => change({ q: text }), 60)
   const asked = search.get('q') ?? ''
   useEffect(() => setTyped(asked), [asked])
   const state = search.get('state')

@@ -38,7 +38,7 @@ export function Hits({ preview }: { readonly preview: RevocationPreview }) {
         )}
       </ul>
       {campaigns.length > 0 && (
-        <p className="tm-plain">
+        <p className="tm-campaigns-cut">
           <StateBadge tone="warn">{t.campaigns}</StateBadge>{' '}
           {campaigns.map(({ id, name, devices: n }) => (
             <span key={id}>

@@ -13,7 +13,7 @@ import { texts } from '../texts/texts.ts'
 
 const t = texts.revocation.published
 type Shard = RevocationPublication['shards'][number]
-export type PublishedFile = NonNullable<Shard['full']>
+type PublishedFile = NonNullable<Shard['full']>
 
 export function Publication() {
   const query = useQuery({
@@ -83,7 +83,11 @@ function AuthorityRow({ published }: { readonly published: RevocationPublication
         <span className="tm-nowrap">{t.atOnce}</span>
       </td>
       <td>
-        {artefact ? <File file={artefact} href={artefactPath(issuer)} number={t.epoch(artefact.number)} /> : <None />}
+        {artefact ? (
+          <PublishedFileText file={artefact} href={artefactPath(issuer)} number={t.epoch(artefact.number)} />
+        ) : (
+          <None />
+        )}
       </td>
       <td>
         <StateBadge tone={overdue ? 'bad' : behind > 0 ? 'info' : 'ok'}>
@@ -107,7 +111,7 @@ function Files({ shards, kind, issuer }: FilesProps) {
   if (first === undefined) return <None />
   const octets = lists.reduce((sum, { file }) => sum + file.octets, 0)
   return (
-    <File
+    <PublishedFileText
       file={{ ...first.file, octets }}
       number={t.number(first.file.number)}
       {...(lists.length === 1 ? { href: crlPath(issuer, first.shard, kind) } : {})}
@@ -121,7 +125,7 @@ interface FileProps {
   readonly href?: string
 }
 
-export function File({ file, number, href }: FileProps) {
+export function PublishedFileText({ file, number, href }: FileProps) {
   return (
     <>
       <span className="tm-nowrap">

@@ -3,6 +3,7 @@ const numbers = new Intl.NumberFormat('en')
 const small = new Intl.NumberFormat('en', { maximumFractionDigits: 1 })
 const percent = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 1 })
 const count = (n: number, one: string, many: string) => `${numbers.format(n)} ${n === 1 ? one : many}`
+const hours = (n: number) => (n % 24 === 0 ? count(n / 24, 'day', 'days') : count(n, 'hour', 'hours'))
 
 export const en = {
   language: 'en',
@@ -1169,6 +1170,21 @@ export const en = {
     fresh: 'fresh',
     overdue: 'overdue',
     profiles: 'Issues under',
+    publication: {
+      title: 'What it publishes of revocation',
+      lead: 'Files that relying parties fetch over plain HTTP; each is signed.',
+      shard: (n: number) => `(shard ${numbers.format(n)})`,
+      schedule: 'By which schedule',
+      lifetime: 'A list holds for',
+      renewed: 'The next one comes',
+      expired: 'What has expired',
+      time: hours,
+      before: (n: number) => `${hours(n)} before that at the latest, and with each revocation`,
+      stays: (n: number) => `stays on the list for ${hours(n)}`,
+      delta: (n: number, entries: number) =>
+        `holds for ${hours(n)}, from lists of ${numbers.format(entries)} entries on`,
+      noDelta: 'none are made',
+    },
     chain: 'Chain',
     chainLead: (n: number) => `${count(n, 'certificate', 'certificates')}, its own first, the root last.`,
     retire: 'Retire',

@@ -109,6 +109,16 @@ const revokeAct = z.object({
   because: z.string().optional(),
 })
 
+const seconds = z.int().min(0)
+const crlScheduleSchema = z
+  .object({
+    lifetimeSeconds: seconds.meta({ description: 'How long a CRL may be relied on.' }),
+    renewBeforeSeconds: seconds.meta({ description: 'How long before its end the next one comes at the latest.' }),
+    keepExpiredSeconds: seconds.meta({ description: 'How long an expired certificate stays on the list.' }),
+    delta: z.object({ lifetimeSeconds: seconds, fromEntries: z.int() }).nullable(),
+  })
+  .meta({ id: 'CrlSchedule' })
+
 export function authorityEndpoints(ports: AuthorityEndpointPorts): Endpoint[] {
   const { store, authorities, clock, fourEyes } = ports
   const { read } = store
@@ -223,13 +233,18 @@ export function authorityEndpoints(ports: AuthorityEndpointPorts): Endpoint[] {
         authority: authoritySchema,
         certificate: certificateText.nullable(),
         chain: z.array(z.string()).meta({ description: 'PEM: its own certificate first, the root last.' }),
+        crlSchedule: crlScheduleSchema
+          .nullable()
+          .meta({ description: 'When its CRLs come; null where its key is kept elsewhere, and they with it.' }),
       }),
       async handle({ params, now }) {
         const record = await found(params.id)
         const chain = record.certificate === null ? [] : await authorities.chain(record.id)
+        const shown = await view(record, now, await keysHere())
         return {
           body: {
-            authority: await view(record, now, await keysHere()),
+            authority: shown,
+            crlSchedule: shown.keyIsHere ? (await authorities.settings()).crl : null,
             certificate: record.certificate && textOf(record.certificate),
             chain: chain.map(der => toPem('CERTIFICATE', der)),
           },
