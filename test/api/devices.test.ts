@@ -84,6 +84,24 @@ describe('GET /devices', () => {
       assert.equal(hidden.json.code, 'device.not_found')
     }
   })
+
+  it('tells who sees a part of the fleet nothing of the rest by its cursors, and takes none that it did not make', async t => {
+    const instance = await testInstance(t)
+    const door = apiDoor(instance)
+    const mine = [1, 2].map(i => registerDevice(instance, { model: 'mine', serialNumber: `B-${i}` }))
+    await Promise.all(mine)
+    for (const serialNumber of ['A-1', 'B-0', 'B-3', 'C-1'])
+      await registerDevice(instance, { model: 'theirs', serialNumber })
+    const as = somebody(['device.read'], { models: ['mine', 'none'] })
+    assert.deepEqual((await door('/devices?search=C&limit=1', { as })).json, { items: [], next: null })
+    const { next } = (await door('/devices?search=B&limit=1', { as })).json
+    const said = Buffer.concat(['hex', 'base64url'].map(form => Buffer.from(next, form as 'hex'))).toString('latin1')
+    assert.doesNotMatch(said, /B-|mine|theirs/)
+    const forged = Buffer.from(JSON.stringify(['x', 'theirs'])).toString('hex')
+    for (const after of [forged, `${next.slice(0, -2)}AA`, next.slice(0, 20), 'ä'])
+      assert.equal((await door(`/devices?search=B&limit=1&after=${after}`, { as })).json.code, 'api.cursor_invalid')
+    assert.equal((await door(`/devices?search=A&limit=1&after=${next}`, { as })).json.code, 'api.cursor_invalid')
+  })
 })
 
 describe('GET /devices/:id', () => {

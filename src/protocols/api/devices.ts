@@ -189,23 +189,30 @@ async function searched(search: string, query: DeviceQuery, call: ListCall, read
     const message = `stands alone or with model, and not with ${foreign.join(', ')}`
     throw new InvalidRequest([{ in: 'query', path: 'search', message }])
   }
-  const page = await read.devicesBeginning(search, {
-    ...(model === undefined ? {} : { model }),
-    limit: call.page.limit,
-    ...(call.page.after === undefined ? {} : { after: call.page.after }),
-  })
-  const wanted = await Promise.all(
-    page.items.map(async device => {
-      if (call.may({}) && others.owner === undefined && others.site === undefined) return true
-      const facts = await factsOf(device, read)
-      return (
-        call.may(facts) &&
-        (others.owner === undefined || others.owner === facts.owner) &&
-        (others.site === undefined || others.site === facts.site)
-      )
-    }),
-  )
-  return { items: page.items.filter((_, i) => wanted[i]), next: page.next }
+  const isWanted = async (device: Device): Promise<boolean> => {
+    if (call.may({}) && others.owner === undefined && others.site === undefined) return true
+    const facts = await factsOf(device, read)
+    return (
+      call.may(facts) &&
+      (others.owner === undefined || others.owner === facts.owner) &&
+      (others.site === undefined || others.site === facts.site)
+    )
+  }
+  // Goes on to the end where nothing is found: an empty page with a next would tell that others have a device that begins so.
+  const items: Device[] = []
+  let after = call.page.after
+  for (let rounds = 0; rounds < MAX_ROUNDS; rounds++) {
+    const page = await read.devicesBeginning(search, {
+      ...(model === undefined ? {} : { model }),
+      limit: call.page.limit - items.length,
+      ...(after === undefined ? {} : { after }),
+    })
+    const wanted = await Promise.all(page.items.map(isWanted))
+    items.push(...page.items.filter((_, i) => wanted[i]))
+    if (page.next === null || items.length >= call.page.limit) return { items, next: page.next }
+    after = page.next
+  }
+  return { items, next: after ?? null }
 }
 
 function checkSort(sort: string | undefined, { model, batch, ...others }: DeviceQuery): void {

@@ -8,7 +8,7 @@ import type { Clock } from '../../domain/ports.ts'
 import type { RefusalLog } from '../../domain/ra/refusal-log.ts'
 import type { HttpReply, HttpRequest, Route } from '../http.ts'
 import { problemReply } from '../problem.ts'
-import { listName, openCursor, sealCursor } from './cursor.ts'
+import { type Cursors, listName } from './cursor.ts'
 import { type Answer, type AnyCall, API_BASE, type Endpoint } from './endpoint.ts'
 import { etagOf, isNotModified, readIfMatch } from './etag.ts'
 import type { IdempotentAnswers } from './idempotency.ts'
@@ -20,6 +20,7 @@ export interface GatePorts {
   readonly refusals: RefusalLog
   readonly limiter: RateLimiter
   readonly answers: IdempotentAnswers
+  readonly cursors: Cursors
   /** Who asks; `undefined` where nothing was shown. Throws `access.*` where what was shown is not good. */
   authenticate(request: HttpRequest): Promise<Principal | undefined>
 }
@@ -124,7 +125,7 @@ class Gate {
     ) as Record<string, unknown>
     const wanted = this.#wanted(fields as string | undefined)
     const list = endpoint.paged ? listName(endpoint.id, query) : ''
-    const place = after === undefined ? undefined : openCursor(list, after as string)
+    const place = after === undefined ? undefined : this.#ports.cursors.open(list, after as string)
     const ifMatch = readIfMatch(request, endpoint)
     const body = endpoint.body === undefined ? undefined : parseWith(endpoint.body, readJsonBody(request), 'body')
     const { permission } = endpoint
@@ -188,9 +189,18 @@ class Gate {
       }
     }
     const value = this.#endpoint.paged
-      ? pageOf(answer.body as { items: readonly unknown[]; next: string | null }, list, wanted)
+      ? this.#page(answer.body as { items: readonly unknown[]; next: string | null }, list, wanted)
       : sparse(answer.body, wanted)
     return { status: answer.status ?? 200, headers, body: `${JSON.stringify(value)}\n` }
+  }
+
+  #page(
+    { items, next }: { readonly items: readonly unknown[]; readonly next: string | null },
+    list: string,
+    wanted: ReadonlySet<string> | undefined,
+  ): unknown {
+    const { cursors } = this.#ports
+    return { items: items.map(item => sparse(item, wanted)), next: next === null ? null : cursors.seal(list, next) }
   }
 
   #problem(error: TouchmarkError, { id }: HttpRequest): HttpReply {
@@ -239,14 +249,6 @@ export function forbidden(permission: string, elsewhere = false): TouchmarkError
     elsewhere ? `You have ${permission}, but not for this.` : `This takes the permission ${permission}.`,
     { evidence: { permission }, next: 'An administrator gives roles.' },
   )
-}
-
-function pageOf(
-  { items, next }: { readonly items: readonly unknown[]; readonly next: string | null },
-  list: string,
-  wanted: ReadonlySet<string> | undefined,
-): unknown {
-  return { items: items.map(item => sparse(item, wanted)), next: next === null ? null : sealCursor(list, next) }
 }
 
 function sparse(value: unknown, wanted: ReadonlySet<string> | undefined): unknown {

@@ -14,6 +14,7 @@ import { authorityEndpoints } from './authorities.ts'
 import { batchEndpoints } from './batches.ts'
 import { campaignEndpoints } from './campaigns.ts'
 import { certificateEndpoints } from './certificates.ts'
+import { Cursors } from './cursor.ts'
 import { descriptionEndpoints } from './description.ts'
 import { deviceActionEndpoints } from './device-actions.ts'
 import { deviceExportEndpoint } from './device-export.ts'
@@ -86,7 +87,12 @@ export function apiEndpoints(ports: ApiPorts): Endpoint[] {
 }
 
 export function createApiRoutes(ports: ApiPorts): Route[] {
-  const gate = { ...ports, limiter: new RateLimiter(ports.elapsed), answers: new IdempotentAnswers(ports) }
+  const gate = {
+    ...ports,
+    limiter: new RateLimiter(ports.elapsed),
+    answers: new IdempotentAnswers(ports),
+    cursors: new Cursors({ random: ports.random, secretFor: purpose => ports.access.secretFor(purpose) }),
+  }
   return [...apiEndpoints(ports).map(each => gatedRoute(each, gate)), ...createDocsRoutes()]
 }
 
