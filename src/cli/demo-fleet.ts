@@ -370,7 +370,7 @@ class Fleet {
         firmware: unit.firmware,
         configuration: unit.model === 'gateway-x2' ? 'site-7' : null,
         daysLeft: Math.floor((parseCertificate(unit.certificate).notAfter - now) / DAY),
-        lastError: trouble ? { code: 'agent.server_unreachable', at: now - HOUR } : null,
+        lastError: trouble ? { code: 'transport.deadline', at: now - HOUR } : null,
         keys: [
           {
             keyId: sha256Hex(unit.key.publicKey),
