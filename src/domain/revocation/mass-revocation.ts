@@ -11,7 +11,7 @@ import type { Random, StoreReader } from '../ports.ts'
 import type { Selection } from './asked-certificates.ts'
 import type { CertificateQuery } from './certificate-query.ts'
 import { checkDeviceReason } from './revoke.ts'
-import { checkTerms, type RevocationReason, type RevocationTerms } from './terms.ts'
+import { checkTerms, type RevocationReason, type RevocationTerms, undoOver } from './terms.ts'
 
 /** As people ask: spans from now on, since an approval may take days. */
 export interface AskedTerms {
@@ -121,15 +121,6 @@ export async function undoSelection(
           : 'Only what was revoked with a time to undo it is on hold.',
     })
   }
-  if (now >= until) {
-    throw new TouchmarkError(
-      'revocation.undo_over',
-      'conflict',
-      'The time to undo it is over: a revocation is final.',
-      {
-        evidence: { job: jobId, until },
-      },
-    )
-  }
+  if (now >= until) throw undoOver({ job: jobId, until })
   return { query: { statuses: ['held'], holdEndsAt: until }, heldBefore: job.createdAt }
 }

@@ -14,7 +14,7 @@ import { standingDevice } from '../ra/standing-facts.ts'
 import { addCredentialEnds } from '../renewal/end-credentials.ts'
 import { untilNothingIsLeft } from '../rounds.ts'
 import { addStatusChanges, statusAfter } from './status-changes.ts'
-import { checkTerms, mayBecome, type RevocationReason, type RevocationTerms, statusOfTerms } from './terms.ts'
+import { checkTerms, mayBecome, type RevocationReason, type RevocationTerms, statusOfTerms, undoOver } from './terms.ts'
 
 export interface RevocationPorts {
   readonly store: Store
@@ -204,7 +204,7 @@ export async function liveOver(
 }
 
 /**
- * Ends a hold. Throws `certificate.not_held`, and `certificate.device_suspended`: as long as a device is suspended, all that speaks for it is
+ * Ends a hold. Throws `certificate.not_held`, `revocation.undo_over`, and `certificate.device_suspended`: as long as a device is suspended, all that speaks for it is
  * on hold. What would be revoked by and by is then no more than on hold.
  */
 export async function releaseCertificate(
@@ -225,7 +225,10 @@ export async function releaseCertificate(
   return { changed: [{ authorityId: record.authorityId, serialNumber: record.serialNumber, status }], unchanged: 0 }
 }
 
-/** Adds the end of a hold, and answers what the certificate is then. Throws `certificate.device_suspended`. */
+/**
+ * Adds the end of a hold, and answers what the certificate is then. Throws `certificate.device_suspended`, and `revocation.undo_over` where its
+ * time is over: late is the job that revokes it, not the revocation.
+ */
 export async function addRelease(
   change: ChangeBuilder,
   record: StatusRecord,
@@ -233,6 +236,9 @@ export async function addRelease(
   read: Pick<StoreReader, 'device'>,
 ): Promise<CertificateStatus> {
   const { status, deviceId } = record
+  if (status.kind === 'held' && status.ends !== null && status.ends.at <= now) {
+    throw undoOver({ serialNumber: record.serialNumber, until: status.ends.at })
+  }
   const device = deviceId === null ? undefined : await read.device(deviceId)
   let to: CertificateStatus = { kind: 'good' }
   if (device?.state === 'suspended') {

@@ -1,6 +1,6 @@
 // How something is revoked: why, since when its key is suspect, and whether it goes on hold first, so that a mistake can be undone. The rules of
 // RFC 5280 §5.3.1 and §5.3.2 on what a person may ask for are here.
-import { TouchmarkError } from '../../core/errors.ts'
+import { type Evidence, TouchmarkError } from '../../core/errors.ts'
 import { type CrlReason, isCrlReason } from '../../core/pki/crl-reason.ts'
 import type { CertificateStatus, HoldEnd } from '../ca/certificate-record.ts'
 import { becauseDetail } from '../device/device-act.ts'
@@ -116,4 +116,11 @@ function announces({ ends }: Extract<CertificateStatus, { kind: 'held' }>, wante
   return (
     ends !== null && ends.at === wanted.at && (ends.reason === 'keyCompromise' || wanted.reason !== 'keyCompromise')
   )
+}
+
+/** What is announced with a time to undo it is final when that time is over. */
+export function undoOver(evidence: Evidence): TouchmarkError {
+  return new TouchmarkError('revocation.undo_over', 'conflict', 'The time to undo it is over: a revocation is final.', {
+    evidence,
+  })
 }

@@ -370,6 +370,21 @@ async function undo(instance: TestInstance, { id }: StoredJob): Promise<void> {
   assert.equal((await runRevocationJob(release, instance, NEVER)).state, 'finished')
 }
 
+test('when the time to undo it is over nobody releases, also where the job that ends holds is late', async t => {
+  const instance = await testInstance(t)
+  const { record } = await bornDevice(instance)
+  const undoUntil = instance.clock.now() + 600
+  await revokeCertificate(record, { reason: 'superseded', undoUntil }, OPERATOR, instance)
+  instance.clock.advance(600)
+  await assert.rejects(releaseCertificate(record, OPERATOR, instance), { code: 'revocation.undo_over' })
+  const asked = { certificates: { authority: record.authorityId } }
+  const { query } = await selectionAt(asked, ['held'], instance.clock.now(), instance.store.read)
+  const ended = await runRevocationJob(await startRelease({ query, total: 1 }, OPERATOR, instance), instance, NEVER)
+  assert.deepEqual([ended.changed, ended.failures.map(({ code }) => code)], [0, ['revocation.undo_over']])
+  await endDueHolds(instance, NEVER)
+  assert.equal((await instance.store.read.certificate(record.authorityId, record.serialNumber))?.status.kind, 'revoked')
+})
+
 test('what makes no sense is refused before a job begins', async t => {
   const instance = await testInstance(t)
   await several(instance, 1, 'bad')
