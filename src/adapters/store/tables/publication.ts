@@ -1,6 +1,7 @@
 // What outlets serve as it is: replaced whole, and only by a higher number. Small ones lie in their row. Large ones lie in pieces, which are
 // stored ahead under the number that they will have; one row then puts them in place, and the pieces before stay while somebody may read them.
 import { concat } from '../../../core/bytes/bytes.ts'
+import { TouchmarkError } from '../../../core/errors.ts'
 import { sha256Hex } from '../../../crypto/digest.ts'
 import type { Publication, PublicationHead, Write } from '../../../domain/ports.ts'
 import { PUBLICATION_PIECE } from '../../../domain/publication-piece.ts'
@@ -99,10 +100,12 @@ export async function readPublicationHead(queries: Queries, name: string): Promi
 
 export async function readPublication(queries: Queries, name: string): Promise<Publication | undefined> {
   if (storableText(name) === undefined) return undefined
-  for (;;) {
+  for (let before = -1; ; ) {
     const row = await first(queries, BY_NAME, [name])
     if (row === undefined) return undefined
     const { octets, sha256: _sha256, ...head } = headOf(row)
+    if (head.number === before) throw piecesMissing(head)
+    before = head.number
     const inRow = nullable(bytesOf, row, 'bytes')
     if (inRow !== null) return { ...head, bytes: inRow }
     const pieces: Uint8Array[] = []
@@ -115,6 +118,13 @@ export async function readPublication(queries: Queries, name: string): Promise<P
     // Otherwise it was replaced twice while it was read.
     if (bytes.length === octets) return { ...head, bytes }
   }
+}
+
+/** What is in place has all its pieces: somebody took some by hand, or the file is damaged. */
+function piecesMissing({ name, number }: Pick<Publication, 'name' | 'number'>): TouchmarkError {
+  return new TouchmarkError('store.row_unexpected', 'internal', 'A publication has not all its pieces.', {
+    evidence: { name, number },
+  })
 }
 
 export async function readPublicationPiece(
