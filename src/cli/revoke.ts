@@ -135,9 +135,8 @@ async function begin(options: Options, store: Store, out: Context<Options>['out'
   const selection = await selectionAt(asked, mass.statusesFor(terms.reason), now, read)
   if (options.preview) {
     const bar = progressBar(out, 'certificates')
-    const preview = await previewRevocation(selection.query, now, read, counted =>
-      bar.update(counted, counted),
-    ).finally(() => bar.stop())
+    const progress = (counted: number) => bar.update(counted, counted)
+    const preview = await previewRevocation(selection.query, now, read, { progress }).finally(() => bar.stop())
     out.result(previewView(preview), () => previewText(preview))
     return undefined
   }
@@ -340,7 +339,8 @@ const previewView = ({ lastExpiry, sample, ...preview }: RevocationPreview) => (
 })
 
 function previewText(preview: RevocationPreview): string {
-  const { certificates, devices, left, contact, byModel, byOwner, others, campaigns, lastExpiry, sample } = preview
+  const { certificates, sampled, devices, left, contact, byModel, byOwner, others, campaigns, lastExpiry, sample } =
+    preview
   const most = (title: string, tallies: RevocationPreview['byModel'], rest: number) =>
     tallies.length === 0
       ? []
@@ -352,7 +352,10 @@ function previewText(preview: RevocationPreview): string {
             : []),
         ]
   return [
-    `${certificates} certificates of ${devices} devices.`,
+    `${certificates} certificates of ${sampled === null ? '' : 'about '}${devices} devices.`,
+    ...(sampled === null
+      ? []
+      : [`The certificates are counted; what follows is told from ${sampled} of them, spread over all.`]),
     `${left.none} devices have no other live certificate and stop working; ${left.some} keep one.`,
     `${contact.recent} were heard from in the last 30 days, ${contact.silent} longer ago, ${contact.never} never.`,
     ...(lastExpiry === null
@@ -361,7 +364,7 @@ function previewText(preview: RevocationPreview): string {
     ...most('Models', byModel, others.models),
     ...most('Owners', byOwner, others.owners),
     ...campaigns.map(({ name, devices: part }) => `The campaign ${name} is under way with ${part} of the devices.`),
-    ...(sample.length === 0 ? [] : ['The first of them:']),
+    ...(sample.length === 0 ? [] : ['Some of them:']),
     ...sample
       .slice(0, 5)
       .map(each => `  ${each.serialNumber}  ${each.profile}  ${each.device.model}  ${each.device.serialNumber}`),

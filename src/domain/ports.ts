@@ -43,7 +43,8 @@ import type { KeptAnswer } from './kept-answer.ts'
 import type { Enrolment, EnrolmentState } from './ra/enrolment.ts'
 import type { Token } from './ra/token.ts'
 import type { Credential, PlanMeasure, PlannedBucket } from './renewal/credential.ts'
-import type { CertificateConditions, SelectedCertificate } from './revocation/certificate-query.ts'
+import type { CertificateConditions, CertificateQuery, SelectedCertificate } from './revocation/certificate-query.ts'
+import type { CertificateTally, TallyOptions } from './revocation/certificate-tally.ts'
 import type { Activity } from './statistics/activity.ts'
 
 /** Read once per use case; the value is passed on. */
@@ -536,6 +537,10 @@ export interface StoreReader {
     conditions: CertificateConditions,
     page: { after?: string; limit: number },
   ): Promise<Page<SelectedCertificate>>
+  /** Those of devices whose entries stand at these positions of the log; at most 2,000 at once. */
+  certificatesAt(auditIndexes: readonly number[]): Promise<SelectedCertificate[]>
+  /** Counts what the query means in a stretch of it; pass `next` as `after`. The query names no device by its id. */
+  tallyCertificates(query: CertificateQuery, options: TallyOptions): Promise<CertificateTally>
   /** All that these devices were issued, of each in the order of issue. For acts on many: at most 2,000 devices at once. */
   certificatesOfDevices(ids: readonly DeviceId[]): Promise<SelectedCertificate[]>
   /** Newest first. */

@@ -755,6 +755,7 @@ export type RevocationOutcome = {
 
 export type RevocationPreview = {
   certificates: number
+  sampled: number | null
   devices: number
   byState: Readonly<Record<string, number>>
   byModel: readonly { name: string; count: number }[]

@@ -31,6 +31,7 @@ export const SQLITE: Engine = {
       .replaceAll('{labelsWith}', 'json_patch(labels, json_object(?, ?))')
       .replaceAll('{bytes}', 'BLOB')
       .replaceAll(/\{hex ([\w.]+)\}/g, 'lower(hex($1))')
+      .replaceAll(/\{joined ([\w.]+)\}/g, 'group_concat($1)')
       // Rows come into an aggregate as the subquery below it gives them. Octets are strung together as they are, and called a blob again.
       .replaceAll(/\{octetsInOrder ([\w.]+) [\w.]+\}/g, "CAST(string_agg($1, '') AS BLOB)")
       .replaceAll(/\{inOrderOf [\w.]+\}/g, '')
@@ -63,6 +64,7 @@ export const POSTGRES: Engine = {
       .replaceAll('{bytes}', 'BYTEA')
       .replaceAll(/\{hex ([\w.]+)\}/g, "encode($1, 'hex')")
       .replaceAll(/\{octetsInOrder ([\w.]+) ([\w.]+)\}/g, "string_agg($1, CAST('' AS BYTEA) ORDER BY $2)")
+      .replaceAll(/\{joined ([\w.]+)\}/g, "string_agg(CAST($1 AS TEXT), ',')")
       .replaceAll(/\{inOrderOf ([\w.]+)\}/g, 'ORDER BY $1')
       .replaceAll('{skipLocked}', 'FOR UPDATE SKIP LOCKED')
       .replaceAll('?', () => `$${++count}`)

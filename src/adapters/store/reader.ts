@@ -26,7 +26,12 @@ import {
   readPlatformCertificates,
   readRevoked,
 } from './tables/certificate.ts'
-import { readCertificatesOfDevices, readSelectedCertificates } from './tables/certificate-selection.ts'
+import {
+  readCertificatesAt,
+  readCertificatesOfDevices,
+  readSelectedCertificates,
+import { readCertificateTally } from './tables/certificate-tally.ts'
+} from './tables/certificate-selection.ts'
 import { readCertificateStandings } from './tables/certificate-standing.ts'
 import {
   readCredential,
@@ -120,6 +125,8 @@ export function storeReader(queries: Queries): StoreReader {
 
     certificate: (authority, serial) => readCertificate(queries, authority, serial),
     certificateStandings: (authority, serials) => readCertificateStandings(queries, authority, serials),
+    certificatesAt: indexes => readCertificatesAt(queries, indexes),
+    tallyCertificates: (asked, options) => readCertificateTally(queries, asked, options),
     certificatesBySerial: serial => readCertificatesBySerial(queries, serial),
     selectCertificates: (conditions, page) => readSelectedCertificates(queries, conditions, page),
     certificatesOfDevices: ids => readCertificatesOfDevices(queries, ids),

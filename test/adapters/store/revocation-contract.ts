@@ -11,11 +11,15 @@ import type { CertificateStatus } from '../../../src/domain/ca/certificate-recor
 import { authorityId, type SerialNumber, serialNumber } from '../../../src/domain/ids.ts'
 import type { OctetsColumn, Store } from '../../../src/domain/ports.ts'
 import { PUBLICATION_PIECE } from '../../../src/domain/publication-piece.ts'
+import { type CertificateQuery, meetsConditions } from '../../../src/domain/revocation/certificate-query.ts'
+import { isInShare, SHARE_OF_ALL, tallyMeant } from '../../../src/domain/revocation/certificate-tally.ts'
+import { hexColumn } from '../../support/hex-column.ts'
 import { aCertificate, aUnit, type NewCertificate, NOW, only } from '../../support/store-fixtures.ts'
 import type { StoreEngine } from './contract.ts'
 
 const IDEVID = authorityId('idevid-1')
 const LDEVID = authorityId('ldevid-1')
+const OWNER = { value: 'acme', personal: false, salt: null } as const
 const HELD = { kind: 'held', at: NOW, invalidityDate: null, ends: null } as const
 const REVOKED = { kind: 'revoked', at: NOW + 1, reason: 'superseded', invalidityDate: null } as const
 
@@ -98,6 +102,85 @@ export function revocationContract(name: string, engine: StoreEngine): void {
         }
       }
       assert.equal((await store.read.universe(IDEVID, { after: -1, upTo: 1_000, limit: 9 })).count, 6)
+    })
+
+    it('counts what a query means in stretches: certificates, devices, the last expiry, and a share of them by name', async () => {
+      const store = await newStore()
+      const later = {
+        kind: 'held',
+        at: NOW,
+        invalidityDate: null,
+        ends: { at: NOW + 60, reason: 'superseded' },
+      } as const
+      const devices = []
+      for (let i = 0; i < 12; i++) {
+        const { device, key, certificate } = aUnit({ model: i % 3 === 0 ? 'meter' : 'gate' })
+        const field = aCertificate(device, key, { authorityId: LDEVID, profile: 'ldevid', notAfter: NOW + 100 + i })
+        devices.push(device)
+        await store.commit(
+          only(
+            { kind: 'device.insert', device },
+            { kind: 'key.insert', key },
+            { kind: 'certificate.insert', certificate: { ...certificate, authorityId: IDEVID }, auditEntry: 0 },
+            { kind: 'certificate.insert', certificate: field, auditEntry: 0 },
+            { kind: 'device.property', deviceId: device.id, name: 'owner', from: null, to: OWNER },
+          ),
+        )
+        if (i === 4) await store.commit(only(status(field, 'good', later)))
+        if (i === 5) await store.commit(only(status(field, 'good', REVOKED)))
+      }
+      await issued(store, { authorityId: IDEVID })
+      const live = ['good', 'held'] as const
+      const queries: readonly CertificateQuery[] = [
+        { statuses: live },
+        { statuses: live, authority: IDEVID },
+        { statuses: live, authority: LDEVID, profile: 'ldevid', expiresFrom: NOW, expiresBefore: NOW + 108 },
+        { statuses: ['held'], holdEndsAt: NOW + 60 },
+        { statuses: live, issuedFrom: 8, issuedBefore: 15 },
+        { statuses: live, keyAlgorithm: 'P-256' },
+        { statuses: live, profile: 'nobody' },
+        { statuses: live, devices: { model: 'meter' } },
+        { statuses: live, devices: { owner: 'acme', states: ['manufactured'] }, profile: 'ldevid' },
+        { statuses: live, devices: { owner: 'acme', notSeenAfter: NOW }, authority: IDEVID },
+        { statuses: live, devices: { authority: LDEVID } },
+        { statuses: live, devices: {}, issuedFrom: 12 },
+        { statuses: live, devices: { model: 'meter', owner: 'nobody' } },
+        { statuses: ['revoked'], devices: { model: 'gate' } },
+      ]
+      const all = await store.read.certificatesOfDevices(devices.map(({ id }) => id))
+      for (const query of queries) {
+        const { devices: of, ...conditions } = query
+        const whose = new Set(
+          devices
+            .filter(({ model }) => of?.owner !== 'nobody' && [undefined, model].includes(of?.model))
+            .map(({ id }) => id),
+        )
+        // No device has a credential in the registry.
+        const meant = all.filter(
+          each => of?.authority === undefined && whose.has(each.deviceId) && meetsConditions(conditions, each),
+        )
+        const found = await tallyMeant(query, { atMost: 1_000, countDevices: true }, store.read)
+        assert.deepEqual(
+          found,
+          {
+            certificates: meant.length,
+            devices: new Set(meant.map(({ deviceId }) => deviceId)).size,
+            lastExpiry: meant.length === 0 ? null : Math.max(...meant.map(({ notAfter }) => notAfter)),
+            sampled: meant.map(({ auditIndex }) => auditIndex).sort((a, b) => a - b),
+          },
+          JSON.stringify(query),
+        )
+        const byName = await store.read.certificatesAt(found.sampled)
+        assert.deepEqual(new Set(byName), new Set(meant))
+        const few = await tallyMeant(query, { atMost: 5 }, store.read)
+        assert.ok(few.certificates === meant.length && few.sampled.length <= 5 && few.devices === 0)
+        const share = SHARE_OF_ALL / 4
+        const { sampled } = await store.read.tallyCertificates(query, { share, countDevices: false })
+        assert.deepEqual(
+          [...sampled].sort((a, b) => a - b),
+          found.sampled.filter(auditIndex => isInShare(auditIndex, share)),
+        )
+      }
     })
 
     it('says of many certificates at once how they stand, and nothing of those that the authority did not issue', async () => {

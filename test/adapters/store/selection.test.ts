@@ -132,6 +132,48 @@ describe('Selecting devices of a fleet of 100,000', () => {
     }
   })
 
+  it('counts certificates along an index, and what else is asked of them by the device', async () => {
+    const devices: readonly DeviceQuery[] = [
+      {},
+      { batch: BATCH },
+      { model: 'M' },
+      { owner: 'acme', states: ['active'], batch: BATCH },
+      { firmware: '1.0', notSeenAfter: NOW },
+      { profile: 'ldevid', authority: authorityId('ca') },
+      { keyAlgorithm: 'P-256', model: 'M', labels: { line: 'L' } },
+    ]
+    const certificates = [
+      { authority: authorityId('ca') },
+      { profile: 'idevid', keyAlgorithm: 'P-256' },
+      { issuedFrom: 5, issuedBefore: 9_000, expiresFrom: NOW },
+      { authority: authorityId('ca'), issuedFrom: 5, expiresBefore: NOW },
+      { holdEndsAt: NOW },
+    ] as const
+    asked = []
+    for (const own of certificates) {
+      const statuses = ['good', 'held'] as const
+      const options = { share: 5, countDevices: true }
+      await read.tallyCertificates({ statuses, ...own }, options)
+      await read.selectCertificates({ statuses, ...own }, { limit: 5 })
+      for (const each of devices) await read.tallyCertificates({ statuses, ...own, devices: each }, options)
+    }
+    const texts = new Set<string>()
+    for (const { plan: explain, text } of asked) {
+      if (texts.has(text)) continue
+      texts.add(text)
+      const plan = explain()
+      for (const step of plan) {
+        assert.ok(!/^SCAN (?!json_each)/.test(step), `${step}: ${text}`)
+        assert.ok(!/TEMP B-TREE|AUTOMATIC/.test(step), `${step}: ${text}`)
+        // Along positions of the log, between where the stretch begins and where it ends, or of one device.
+        if (/^SEARCH (chosen|held|earlier) USING.*certificate_|PRIMARY KEY \(rowid/.test(step)) {
+          assert.match(step, /device_id=\?|rowid>\? AND rowid<\?|audit_index>\? AND audit_index<\?/, text)
+        }
+      }
+    }
+    assert.ok(texts.size > 40)
+  })
+
   it('takes a cursor of another list, or no cursor at all, for the start', async () => {
     const first = await read.selectDevices({ batch: BATCH }, { limit: 3 })
     for (const after of ['', '?', first.next!, Buffer.from('["model",7]').toString('base64url')]) {

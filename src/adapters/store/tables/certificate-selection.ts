@@ -29,7 +29,9 @@ const SHOWN = `chosen.audit_index, chosen.authority_id, {hex chosen.serial_numbe
   {hex chosen.device_id} AS device_id, {hex chosen.key_id} AS key_id, chosen.profile, chosen.not_after, chosen.status,
   chosen.status_at, chosen.status_reason, chosen.invalidity_date, chosen.hold_ends_at, chosen.crl_shard,
   device_key.algorithm AS key_algorithm, device_key.state AS key_state`
-const KEYED = 'LEFT JOIN device_key ON device_key.id = chosen.key_id'
+/** By primary key, where the keys of a stretch lie beside each other; the index over key identifiers leads anywhere. */
+const THE_KEY = 'device_key.device_id = chosen.device_id AND device_key.id = chosen.key_id'
+const KEYED = `LEFT JOIN device_key ON ${THE_KEY}`
 
 const OF_DEVICES = query(
   `SELECT ${SHOWN} FROM {bytesList} AS asked
@@ -44,31 +46,35 @@ export async function readCertificatesOfDevices(
   return asked.length === 0 ? [] : (await queries.all(OF_DEVICES, [JSON.stringify(asked)])).map(selectedOf)
 }
 
+const AT = query(
+  `SELECT ${SHOWN} FROM {textList} AS asked
+    CROSS JOIN certificate AS chosen ${KEYED}
+    WHERE chosen.audit_index = CAST(asked.value AS BIGINT) AND chosen.device_id IS NOT NULL`,
+)
+
+export async function readCertificatesAt(queries: Queries, indexes: readonly number[]): Promise<SelectedCertificate[]> {
+  return indexes.length === 0 ? [] : (await queries.all(AT, [JSON.stringify(indexes)])).map(selectedOf)
+}
+
 /** As `selectCertificates` of the port promises: pages are full, but for the last. */
 export async function readSelectedCertificates(
   queries: Queries,
   conditions: CertificateConditions,
   { after, limit }: { after?: string; limit: number },
 ): Promise<Page<SelectedCertificate>> {
-  const { authority, profile, issuedFrom = 0 } = conditions
-  if ([authority, profile].some(text => text !== undefined && storableText(text) === undefined)) {
-    return { items: [], next: null }
-  }
-  const { list, keyed, walked, walkedValues, filtered, filteredValues } = walkOf(conditions)
-  const end = shape(
-    `SELECT chosen.audit_index FROM certificate AS chosen WHERE ${walked} AND chosen.audit_index > ?
-      ORDER BY chosen.audit_index LIMIT 1 OFFSET ${STRETCH - 1}`,
-  )
+  if (!areStorable(conditions)) return { items: [], next: null }
+  const { list, walked, walkedValues, end, begin, before } = certificateWalk(conditions)
+  const { text: filtered, values: filteredValues } = certificateFilter(conditions, 'chosen')
   const stretch = shape(
-    `SELECT ${SHOWN} FROM certificate AS chosen ${keyed}
+    `SELECT ${SHOWN} FROM certificate AS chosen ${KEYED}
       WHERE ${walked} AND chosen.audit_index > ? AND chosen.audit_index <= ? AND ${filtered}
       ORDER BY chosen.audit_index LIMIT ?`,
   )
   const items: SelectedCertificate[] = []
-  let [behind] = placesOf(list, ['integer'], after, [issuedFrom - 1]) as [number]
+  let [behind] = placesOf(list, ['integer'], after, begin) as [number]
   for (;;) {
-    const endRow = await first(queries, end, [...walkedValues, behind])
-    const last = endRow === undefined ? Number.MAX_SAFE_INTEGER : integerOf(endRow, 'audit_index')
+    const endRow = await first(queries, end, [...walkedValues, behind, before])
+    const last = endRow === undefined ? before - 1 : integerOf(endRow, 'audit_index')
     const room = limit - items.length
     const rows = await queries.all(stretch, [...walkedValues, behind, last, ...filteredValues, room])
     for (const row of rows) items.push(selectedOf(row))
@@ -79,50 +85,89 @@ export async function readSelectedCertificates(
   }
 }
 
-function walkOf(asked: CertificateConditions) {
-  const { statuses, authority, profile, keyAlgorithm, issuedBefore, expiresFrom, expiresBefore, holdEndsAt } = asked
+/** Whether a row can hold what the conditions name. */
+export function areStorable({ authority, profile }: CertificateConditions): boolean {
+  return [authority, profile].every(text => text === undefined || storableText(text) !== undefined)
+}
+
+/** The index that leads to certificates which meet the conditions, where no devices are named. */
+export interface CertificateWalk {
+  /** Names it in cursors. */
+  readonly list: string
+  readonly walked: string
+  readonly walkedValues: readonly Value[]
+  /** Where it begins: behind this position of the log. */
+  readonly begin: readonly [number]
+  /** Where it ends: before this one. */
+  readonly before: number
+  /** The last position of a stretch that is followed by others. Values: walked, start, before. */
+  readonly end: Query
+}
+
+export function certificateWalk({
+  authority,
+  holdEndsAt,
+  issuedBefore,
+  issuedFrom = 0,
+}: CertificateConditions): CertificateWalk {
   const walked: string[] = []
   const walkedValues: Value[] = []
-  const filtered = ['chosen.device_id IS NOT NULL', 'chosen.status IN {textList}']
-  const filteredValues: Value[] = [JSON.stringify(statuses)]
+  const walk = (text: string, value: Value) => {
+    walked.push(text)
+    walkedValues.push(value)
+  }
+  if (holdEndsAt !== undefined) walk('chosen.hold_ends_at = ?', holdEndsAt)
+  else if (authority !== undefined) walk('chosen.authority_id = ?', authority)
+  // Where issuing ended is where the walk ends.
+  const before = issuedBefore ?? Number.MAX_SAFE_INTEGER
+  const along = walked.length === 0 ? '1 = 1' : walked.join(' AND ')
+  return {
+    list: holdEndsAt !== undefined ? 'hold' : authority !== undefined ? 'issuer' : 'issued',
+    walked: along,
+    walkedValues,
+    begin: [issuedFrom - 1],
+    before,
+    end: shape(
+      `SELECT chosen.audit_index FROM certificate AS chosen
+        WHERE ${along} AND chosen.audit_index > ? AND chosen.audit_index < ? ORDER BY chosen.audit_index LIMIT 1 OFFSET ${STRETCH - 1}`,
+    ),
+  }
+}
+
+/** All the conditions, as a filter on certificates of devices that something else leads to. */
+export function certificateFilter(
+  asked: CertificateConditions,
+  alias: string,
+): { readonly text: string; readonly values: readonly Value[] } {
+  const { statuses, authority, profile, keyAlgorithm, issuedFrom, issuedBefore, expiresFrom, expiresBefore } = asked
+  const filtered = [`${alias}.device_id IS NOT NULL`]
+  const values: Value[] = []
   const filter = (text: string, value: Value | undefined) => {
     if (value === undefined) return
     filtered.push(text)
-    filteredValues.push(value)
+    values.push(value)
   }
-  if (holdEndsAt !== undefined) {
-    walked.push('chosen.hold_ends_at = ?')
-    walkedValues.push(holdEndsAt)
-    filter('chosen.authority_id = ?', authority)
-  } else if (authority !== undefined) {
-    walked.push('chosen.authority_id = ?')
-    walkedValues.push(authority)
-  }
-  // Where issuing ended is where the walk ends.
-  if (issuedBefore !== undefined) {
-    walked.push('chosen.audit_index < ?')
-    walkedValues.push(issuedBefore)
-  }
-  filter('chosen.profile = ?', profile)
-  if (keyAlgorithm !== undefined) filtered.push('device_key.id = chosen.key_id')
-  filter('device_key.algorithm = ?', keyAlgorithm)
-  filter('chosen.not_after >= ?', expiresFrom)
-  filter('chosen.not_after < ?', expiresBefore)
-  return {
-    // CROSS JOIN: SQLite joins in this order, and so by primary key for each certificate of the stretch.
-    keyed: keyAlgorithm === undefined ? KEYED : 'CROSS JOIN device_key',
-    list: holdEndsAt !== undefined ? 'hold' : authority !== undefined ? 'issuer' : 'issued',
-    walked: walked.length === 0 ? '1 = 1' : walked.join(' AND '),
-    walkedValues,
-    filtered: filtered.join(' AND '),
-    filteredValues,
-  }
+  filter(`${alias}.status IN {textList}`, JSON.stringify(statuses))
+  // No plain columns: SQLite would take these for the way in place of what leads here.
+  filter(`${alias}.authority_id || '' = ?`, authority)
+  filter(`${alias}.profile || '' = ?`, profile)
+  filter(`${alias}.audit_index + 0 >= ?`, issuedFrom)
+  filter(`${alias}.audit_index + 0 < ?`, issuedBefore)
+  filter(`${alias}.not_after >= ?`, expiresFrom)
+  filter(`${alias}.not_after < ?`, expiresBefore)
+  filter(`${alias}.hold_ends_at + 0 = ?`, asked.holdEndsAt)
+  filter(
+    `EXISTS (SELECT 1 FROM device_key WHERE device_key.device_id = ${alias}.device_id
+      AND device_key.id = ${alias}.key_id AND device_key.algorithm = ?)`,
+    keyAlgorithm,
+  )
+  return { text: filtered.join(' AND '), values }
 }
 
 /** Each shape of a question is one statement, prepared once. */
 const shapes = new Map<string, Query>()
 
-function shape(text: string): Query {
+export function shape(text: string): Query {
   let known = shapes.get(text)
   if (known === undefined) {
     known = query(text)

@@ -45,7 +45,7 @@ interface Driver {
   readonly begin?: readonly Value[]
 }
 
-interface Place {
+export interface Place {
   readonly column: string
   readonly type: PlaceType
   /** What the column is called in a row of the list. */
@@ -132,12 +132,7 @@ function walkOf(asked: DeviceQuery): Walk {
   const marks = places.map(() => '?').join(', ')
   const conditions = driver.conditions.map(({ text }) => `chosen.${text} AND `).join('')
   const walked = `${conditions}(${columns}) ${several ? '>=' : '>'} (${marks})`
-  // As the rows of the list show them: text comes faster than octets, and a place is looked at where a page ends only.
-  const placed = places.map(({ column, type, shown }) =>
-    type === 'id' ? `{hex chosen.${column}} AS ${shown}` : `chosen.${column} AS ${shown}`,
-  )
-
-  const filters = filtersOf(asked, properties, table)
+  const filters = filtersOf(asked, properties, driver, false)
   const order = several ? `${columns}, credential.profile` : columns
   const behind = several ? ` AND (${order}) > (${marks}, ?)` : ''
   const shown = [
@@ -156,7 +151,7 @@ function walkOf(asked: DeviceQuery): Walk {
     width: places.length,
     named,
     end: shape(
-      `SELECT ${placed.join(', ')} FROM ${table} AS chosen WHERE ${walked} ORDER BY ${columns} LIMIT 1 OFFSET ?`,
+      `SELECT ${places.map(placed).join(', ')} FROM ${table} AS chosen WHERE ${walked} ORDER BY ${columns} LIMIT 1 OFFSET ?`,
     ),
     stretch: look(` AND (${columns}) <= (${marks})`),
     last: look(''),
@@ -165,9 +160,59 @@ function walkOf(asked: DeviceQuery): Walk {
   }
 }
 
-/** The driver, and the properties that it leaves to look up. */
-function driverOf(asked: DeviceQuery): readonly [Driver, readonly Property[]] {
-  const { model, batch, expiresBefore, firmware, authority, keyAlgorithm, profile, seenAfter } = asked
+/** A walk that meets each device once, for other tables to be joined to a stretch of it. */
+export interface DeviceWalk {
+  readonly name: string
+  readonly places: readonly Place[]
+  readonly begin: readonly Value[] | undefined
+  /** What the device is in `from`. */
+  readonly id: string
+  readonly from: string
+  /** Values: driving, start, and where it does not go on to the end, end; then filtering. */
+  readonly stretch: string
+  readonly last: string
+  /** The last place of a stretch that is followed by others. Values: driving, start. */
+  readonly end: Query
+  readonly driving: readonly Value[]
+  readonly filtering: readonly Value[]
+}
+
+/** `undefined` where no row can hold what is asked for. */
+export function deviceWalk(asked: DeviceQuery): DeviceWalk | undefined {
+  if (!isStorable(asked)) return undefined
+  const [driver, properties] = driverOf(asked, true)
+  const { table, places, name, begin } = driver
+  const columns = places.map(({ column }) => `chosen.${column}`).join(', ')
+  const marks = places.map(() => '?').join(', ')
+  const walked = `${driver.conditions.map(({ text }) => `chosen.${text} AND `).join('')}(${columns}) > (${marks})`
+  const filters = filtersOf(asked, properties, driver, true)
+  const filtered = filters.conditions.map(({ text }) => ` AND ${text}`).join('')
+  return {
+    name,
+    places,
+    begin,
+    id: table === 'device' ? 'chosen.id' : 'chosen.device_id',
+    from: `${table} AS chosen ${filters.joins}`,
+    stretch: `${walked} AND (${columns}) <= (${marks})${filtered}`,
+    last: `${walked}${filtered}`,
+    end: shape(
+      `SELECT ${places.map(placed).join(', ')} FROM ${table} AS chosen WHERE ${walked}
+        ORDER BY ${columns} LIMIT 1 OFFSET ${STRETCH - 1}`,
+    ),
+    driving: driver.conditions.flatMap(({ values }) => values),
+    filtering: filters.conditions.flatMap(({ values }) => values),
+  }
+}
+
+/** As the rows of the list show it: text comes faster than octets, and a place is looked at where a page ends only. */
+const placed = ({ column, type, shown }: Place) =>
+  type === 'id' ? `{hex chosen.${column}} AS ${shown}` : `chosen.${column} AS ${shown}`
+
+/** The driver, and the properties that it leaves to look up. `once`: one that meets no device twice. */
+function driverOf(asked: DeviceQuery, once = false): readonly [Driver, readonly Property[]] {
+  const { model, batch, firmware, profile, seenAfter } = asked
+  // Of these a device may have several.
+  const { expiresBefore, authority, keyAlgorithm } = once ? ({} as DeviceQuery) : asked
   const properties = propertiesOf(asked)
   const on = (
     name: string,
@@ -226,16 +271,27 @@ function propertiesOf({ labels = {}, site, owner }: DeviceQuery): Property[] {
 function filtersOf(
   asked: DeviceQuery,
   properties: readonly Property[],
-  chosen: Driver['table'],
+  { table: chosen, name: driver }: Driver,
+  once: boolean,
 ): { readonly joins: string; readonly conditions: readonly Condition[] } {
   const id = chosen === 'device' ? 'chosen.id' : 'chosen.device_id'
-  const joins = ['CROSS JOIN device']
-  const conditions: Condition[] = [{ text: `device.id = ${id}`, values: [] }]
+  const joins: string[] = []
+  const conditions: Condition[] = []
+  const onDevice =
+    asked.states !== undefined ||
+    (asked.model !== undefined && driver !== 'model') ||
+    (asked.batch !== undefined && driver !== 'batch')
+  if (onDevice || !once) {
+    joins.push('CROSS JOIN device')
+    conditions.push({ text: `device.id = ${id}`, values: [] })
+  }
   if (asked.states !== undefined) {
     conditions.push({ text: 'device.state IN {textList}', values: [JSON.stringify(asked.states)] })
   }
-  if (asked.model !== undefined) conditions.push(is('device.model', asked.model))
-  if (asked.batch !== undefined) conditions.push(is('device.batch_id', octetsOf(asked.batch)!))
+  if (onDevice || !once) {
+    if (asked.model !== undefined) conditions.push(is('device.model', asked.model))
+    if (asked.batch !== undefined) conditions.push(is('device.batch_id', octetsOf(asked.batch)!))
+  }
 
   for (const [i, { name, value }] of properties.entries()) {
     joins.push(`CROSS JOIN device_property AS property${i}`)
@@ -247,23 +303,30 @@ function filtersOf(
   }
 
   if (namesCredential(asked)) {
-    joins.push('CROSS JOIN credential')
-    conditions.push({ text: `credential.device_id = ${id}`, values: [] })
+    const own: Condition[] = [{ text: `credential.device_id = ${id}`, values: [] }]
     if (chosen === 'credential') {
-      conditions.push({ text: 'credential.profile = chosen.profile', values: [] })
+      own.push({ text: 'credential.profile = chosen.profile', values: [] })
       // No plain column: SQLite would conclude what chosen.profile is, and walk the index of the profile in place of the driver's.
-      if (asked.profile !== undefined) conditions.push(is("credential.profile || ''", asked.profile))
-    } else if (asked.profile !== undefined) conditions.push(is('credential.profile', asked.profile))
-    if (asked.authority !== undefined) conditions.push(is('credential.authority_id', asked.authority))
-    if (asked.keyAlgorithm !== undefined) conditions.push(is('credential.key_algorithm', asked.keyAlgorithm))
+      if (asked.profile !== undefined) own.push(is("credential.profile || ''", asked.profile))
+    } else if (asked.profile !== undefined) own.push(is('credential.profile', asked.profile))
+    if (asked.authority !== undefined) own.push(is('credential.authority_id', asked.authority))
+    if (asked.keyAlgorithm !== undefined) own.push(is('credential.key_algorithm', asked.keyAlgorithm))
     if (asked.expiresBefore !== undefined) {
-      conditions.push({ text: 'credential.not_after < ?', values: [asked.expiresBefore] })
+      own.push({ text: 'credential.not_after < ?', values: [asked.expiresBefore] })
+    }
+    if (once) {
+      const texts = own.map(({ text }) => text).join(' AND ')
+      const values = own.flatMap(each => each.values)
+      conditions.push({ text: `EXISTS (SELECT 1 FROM credential WHERE ${texts})`, values })
+    } else {
+      joins.push('CROSS JOIN credential')
+      conditions.push(...own)
     }
   }
 
   const { firmware, seenAfter, notSeenAfter } = asked
   if (firmware === undefined && seenAfter === undefined) {
-    joins.push(`LEFT JOIN device_health AS health ON health.device_id = ${id}`)
+    if (!once || notSeenAfter !== undefined) joins.push(`LEFT JOIN device_health AS health ON health.device_id = ${id}`)
   } else {
     joins.push('CROSS JOIN device_health AS health')
     conditions.push({ text: `health.device_id = ${id}`, values: [] })
@@ -311,7 +374,7 @@ function isStorable({ batch, ...asked }: DeviceQuery): boolean {
   )
 }
 
-function placesFrom(row: Row, places: readonly Place[]): Value[] {
+export function placesFrom(row: Row, places: readonly Place[]): Value[] {
   return places.map(({ type, shown }) => (type === 'id' ? octetsOf(textOf(row, shown))! : row[shown]!))
 }
 
