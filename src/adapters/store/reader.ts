@@ -30,9 +30,9 @@ import {
   readCertificatesAt,
   readCertificatesOfDevices,
   readSelectedCertificates,
-import { readCertificateTally } from './tables/certificate-tally.ts'
 } from './tables/certificate-selection.ts'
 import { readCertificateStandings } from './tables/certificate-standing.ts'
+import { readCertificateTally } from './tables/certificate-tally.ts'
 import {
   readCredential,
   readCredentialsExpiring,
@@ -125,10 +125,10 @@ export function storeReader(queries: Queries): StoreReader {
 
     certificate: (authority, serial) => readCertificate(queries, authority, serial),
     certificateStandings: (authority, serials) => readCertificateStandings(queries, authority, serials),
-    certificatesAt: indexes => readCertificatesAt(queries, indexes),
-    tallyCertificates: (asked, options) => readCertificateTally(queries, asked, options),
     certificatesBySerial: serial => readCertificatesBySerial(queries, serial),
     selectCertificates: (conditions, page) => readSelectedCertificates(queries, conditions, page),
+    certificatesAt: indexes => readCertificatesAt(queries, indexes),
+    tallyCertificates: (asked, options) => readCertificateTally(queries, asked, options),
     certificatesOfDevices: ids => readCertificatesOfDevices(queries, ids),
     certificatesOfDevice: id => readCertificatesOfDevice(queries, id),
     certificatesOfAuthority: (authority, page) => readCertificatesOfAuthority(queries, authority, page),
