@@ -7,13 +7,10 @@ import './theme.css'
 import './layout.css'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
+import { watchAttendance } from './api/attended.ts'
 import { App } from './app.tsx'
-import { findPage } from './pages.ts'
 
-// Its file comes while the server says who is signed in; what goes wrong is told where the page is shown.
-void findPage(window.location.pathname)
-  ?.page.load()
-  .catch(() => undefined)
+watchAttendance()
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>

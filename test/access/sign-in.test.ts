@@ -95,6 +95,17 @@ describe('a session', () => {
     expectStatus(await browser.get('/session'), 401)
   })
 
+  test('is not used by what a page asks by itself while nobody is there', async t => {
+    const server = await accessServer(t)
+    const browser = await server.firstAdministrator()
+    for (let minutes = 0; minutes < 20; minutes += 10) {
+      server.clock.advance(600)
+      expectStatus(await browser.get('/session', { 'x-touchmark-unattended': '1' }), 200)
+    }
+    server.clock.advance(600)
+    expectStatus(await browser.get('/session', { 'x-touchmark-unattended': '1' }), 401)
+  })
+
   test('ends after twelve hours however much it is used', async t => {
     const server = await accessServer(t)
     const browser = await server.firstAdministrator()

@@ -1,4 +1,5 @@
 // The only way from the console to the server: one function, typed by the operations of the OpenAPI document (schema.ts).
+import { isAttended } from './attended.ts'
 import { problemOf } from './problem.ts'
 import { OPERATIONS, type Operations } from './schema.ts'
 
@@ -58,6 +59,7 @@ async function send<K extends OperationId>(id: K, input: Input<K>): Promise<Resp
   const [method] = OPERATIONS[id]
   const headers: Record<string, string> = { accept: 'application/json, application/problem+json, */*;q=0.5' }
   let body: BodyInit | undefined
+  if (!isAttended()) headers['x-touchmark-unattended'] = '1'
   if (method !== 'GET') {
     // A page of another origin cannot set it.
     headers['x-touchmark-csrf'] = '1'

@@ -13,6 +13,7 @@ import { isLive } from '../../domain/ca/certificate-record.ts'
 import { serialNumber } from '../../domain/ids.ts'
 import type { Clock, Store } from '../../domain/ports.ts'
 import type { HttpRequest } from '../http.ts'
+import { API_BASE, EVENTS_PATH } from './endpoint.ts'
 
 export interface AuthenticationPorts {
   readonly store: Store
@@ -23,6 +24,8 @@ export interface AuthenticationPorts {
 export const SESSION_COOKIE = '__Host-touchmark'
 /** Only a page of our own can send it: others would need a preflight, which nobody answers. */
 export const CSRF_HEADER = 'x-touchmark-csrf'
+/** What a page says that asks by itself, while nobody is at the screen. */
+const UNATTENDED_HEADER = 'x-touchmark-unattended'
 const UNSAFE: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 
 /**
@@ -33,7 +36,7 @@ export async function authenticate(request: HttpRequest, ports: AuthenticationPo
   const { authorization } = request.headers
   if (authorization !== undefined) return byToken(authorization, ports)
   const cookie = sessionSecret(request)
-  const principal = cookie === undefined ? undefined : await bySession(cookie, ports)
+  const principal = cookie === undefined ? undefined : await bySession(cookie, isAttended(request), ports)
   const found = principal ?? (await byCertificate(request, ports))
   if (found !== undefined && UNSAFE.has(request.method)) assertSameSite(request)
   return found
@@ -48,13 +51,22 @@ async function byToken(authorization: string, ports: AuthenticationPorts): Promi
   })
 }
 
-async function bySession(secret: string, { store, clock }: AuthenticationPorts): Promise<Principal | undefined> {
+/** A page that stays open listens, and asks anew what changed: that is no use of the session, which idles away however lively the fleet is. */
+function isAttended({ path, headers }: HttpRequest): boolean {
+  return path !== `${API_BASE}${EVENTS_PATH}` && headers[UNATTENDED_HEADER] === undefined
+}
+
+async function bySession(
+  secret: string,
+  attended: boolean,
+  { store, clock }: AuthenticationPorts,
+): Promise<Principal | undefined> {
   const session = await store.read.sessionByHash(hashSecret(secret))
   const now = clock.now()
   if (session === undefined || sessionState(session, now) !== 'live') return undefined
   const operator = await store.read.operator(session.operatorId)
   if (operator?.state !== 'active') return undefined
-  if (isWorthNoting(session, now)) {
+  if (attended && isWorthNoting(session, now)) {
     await store.commit({ writes: [{ kind: 'session.seen', id: session.id, at: now }], audit: [] })
   }
   const of = { authenticatedBy: session.method, authenticatedAt: session.createdAt, sessionId: session.id }

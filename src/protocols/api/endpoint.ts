@@ -13,6 +13,9 @@ import type { RateLimit } from './rate-limit.ts'
 /** Where the API begins; paths of endpoints are below it. */
 export const API_BASE = '/api/v1'
 
+/** What a page listens to. */
+export const EVENTS_PATH = '/events'
+
 /** Sections of the document, in the order in which people look for them. */
 export const TAGS = [
   'Session',

@@ -36,7 +36,7 @@ import { ruleEndpoints } from './rules.ts'
 import { statisticsEndpoints } from './statistics.ts'
 import { verdictEndpoint } from './verdict.ts'
 
-export interface ApiPorts extends Omit<GatePorts, 'limiter' | 'answers'> {
+export interface ApiPorts extends Omit<GatePorts, 'limiter' | 'answers' | 'cursors'> {
   readonly store: Store
   readonly random: Random
   readonly authorities: AuthorityDirectory
