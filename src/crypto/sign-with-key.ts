@@ -1,9 +1,10 @@
-// One signature over a whole TBS with an open private key: the only call of `crypto.sign` on this thread.
-import { constants, createSign, type KeyObject, sign } from 'node:crypto'
+// One signature over a whole TBS with an open private key: the only calls of node:crypto that sign on this thread.
+import { constants, createSign, createVerify, type KeyObject, sign } from 'node:crypto'
 import type { Bytes } from '../core/bytes/bytes.ts'
 import type { SignatureAlgorithm } from './algorithms.ts'
 import { own } from './digest.ts'
 import { inPieces } from './in-pieces.ts'
+import { verifyInBackground } from './verify.ts'
 
 /** Signs now, on this thread. ECDSA signatures are DER (RFC 3279 §2.2.3); PSS salts are as long as the hash. */
 export function signWithKey(key: KeyObject, algorithm: SignatureAlgorithm, tbs: Uint8Array): Bytes {
@@ -20,14 +21,27 @@ export function signInBackground(key: KeyObject, algorithm: SignatureAlgorithm, 
 }
 
 /**
- * As `signWithKey` for what is large: hashed a little at a time, and others get their turn between. Where the algorithm has no digest of its
- * own, in the thread pool.
+ * Signs what is large, and verifies the signature: hashed for both a little at a time, and others get their turn between. Where the algorithm has
+ * no digest of its own, in the thread pool. `undefined`: the signature does not verify.
  */
-export async function signInPieces(key: KeyObject, algorithm: SignatureAlgorithm, tbs: Uint8Array): Promise<Bytes> {
-  if (algorithm.hash === undefined) return signInBackground(key, algorithm, tbs)
+export async function signInPieces(
+  key: KeyObject,
+  publicKey: KeyObject,
+  algorithm: SignatureAlgorithm,
+  tbs: Uint8Array,
+): Promise<Bytes | undefined> {
+  if (algorithm.hash === undefined) {
+    const signature = await signInBackground(key, algorithm, tbs)
+    return (await verifyInBackground(publicKey, algorithm, tbs, signature)) ? signature : undefined
+  }
   const signing = createSign(algorithm.hash)
-  await inPieces(tbs, piece => signing.update(piece))
-  return own(signing.sign(signingKey(key, algorithm)))
+  const verifying = createVerify(algorithm.hash)
+  await inPieces(tbs, piece => {
+    signing.update(piece)
+    verifying.update(piece)
+  })
+  const signature = own(signing.sign(signingKey(key, algorithm)))
+  return verifying.verify(signingKey(publicKey, algorithm), signature) ? signature : undefined
 }
 
 function signingKey(key: KeyObject, algorithm: SignatureAlgorithm) {

@@ -13,7 +13,7 @@ import {
 } from './algorithms.ts'
 import type { PrivateKey } from './keys.ts'
 import { signInBackground, signInPieces, signWithKey } from './sign-with-key.ts'
-import { checkSignatureWith, verifyInBackground, verifyInPieces, verifyWithKey } from './verify.ts'
+import { checkSignatureInPieces, checkSignatureWith, verifyInBackground, verifyWithKey } from './verify.ts'
 
 export interface Signer {
   /** Where the key lives: `software:<label>`, `pkcs11:…` (RFC 7512). */
@@ -23,8 +23,8 @@ export interface Signer {
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Bytes
   /**
-   * True where the signer itself makes sure of its signatures (software). Where false (tokens, networks), nothing that it
-   * returned may leave before `assertOwnSignature` has passed it. CA certificates and CRLs are passed through it always.
+   * True where the signer itself makes sure of its signatures (software), and verifies each over more than `LARGE_TBS`. Where false (tokens,
+   * networks), nothing that it returned may leave before `assertOwnSignature` has passed it. CA certificates and CRLs are verified always.
    */
   readonly selfChecked: boolean
   /** Signs the whole TBS. Rejects with `signer.failed`, `signer.signature_wrong`, or the reason of `signal`. */
@@ -74,11 +74,18 @@ export function assertOwnSignature(signer: Signer, tbs: Uint8Array, signature: U
   if (checkSignatureWith(signer.publicKey, signer.algorithm, tbs, signature) !== 'valid') throw wrong(signer.keyUri)
 }
 
+/** As `assertOwnSignature` for what may be large, and never by a signer that has verified it already. */
+export async function assertOwnSignatureOnce(signer: Signer, tbs: Uint8Array, signature: Uint8Array): Promise<void> {
+  if (signer.selfChecked && tbs.length > LARGE_TBS) return
+  const verdict = await checkSignatureInPieces(signer.publicKey, signer.algorithm, tbs, signature)
+  if (verdict !== 'valid') throw wrong(signer.keyUri)
+}
+
 /** Quick enough for the calling thread: a hop to the thread pool costs more than one of these signatures. */
 const QUICK: readonly KeyAlgorithmName[] = ['P-256', 'Ed25519']
 
 /** Octets from which hashing alone would hold up the calling thread for long. */
-const LARGE = 256 * 1024
+export const LARGE_TBS = 256 * 1024
 
 export class SoftwareSigner implements Signer {
   readonly keyUri: string
@@ -113,23 +120,38 @@ export class SoftwareSigner implements Signer {
 
   async sign(tbs: Uint8Array, signal?: AbortSignal): Promise<Bytes> {
     signal?.throwIfAborted()
-    const isLarge = tbs.length > LARGE
-    if (!isLarge && QUICK.includes(this.keyAlgorithm)) return this.signNow(tbs)
+    if (tbs.length > LARGE_TBS) {
+      const signature = await this.#signLarge(tbs)
+      signal?.throwIfAborted()
+      return signature
+    }
+    if (QUICK.includes(this.keyAlgorithm)) return this.signNow(tbs)
     this.#assertSound()
-    // A CRL of a million entries is not copied. Who writes into it meanwhile has a signature that does not verify.
-    const snapshot = isLarge ? tbs : copyBytes(tbs)
+    const snapshot = copyBytes(tbs)
     let signature: Bytes
     try {
-      signature = await (isLarge ? signInPieces : signInBackground)(this.#key, this.algorithm, snapshot)
+      signature = await signInBackground(this.#key, this.algorithm, snapshot)
     } catch (cause) {
       throw failed(this.keyUri, cause)
     }
     if (this.#mustCheck()) {
-      const check = isLarge ? verifyInPieces : verifyInBackground
-      this.#accept(await check(this.#publicKey, this.algorithm, snapshot, signature))
+      this.#accept(await verifyInBackground(this.#publicKey, this.algorithm, snapshot, signature))
     }
     signal?.throwIfAborted()
     return signature
+  }
+
+  /** A CRL of a million entries is not copied. Who writes into it meanwhile has a signature that does not verify. */
+  async #signLarge(tbs: Uint8Array): Promise<Bytes> {
+    this.#assertSound()
+    let signature: Bytes | undefined
+    try {
+      signature = await signInPieces(this.#key, this.#publicKey, this.algorithm, tbs)
+    } catch (cause) {
+      throw failed(this.keyUri, cause)
+    }
+    this.#accept(signature !== undefined)
+    return signature!
   }
 
   async signMany(tbs: readonly Uint8Array[]): Promise<Bytes[]> {

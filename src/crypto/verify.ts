@@ -124,20 +124,25 @@ export function verifyInBackground(
   })
 }
 
-/** As `verifyWithKey` for what is large: hashed a little at a time, and others get their turn between. */
-export async function verifyInPieces(
-  key: KeyObject,
+/** As `checkSignatureWith` for what may be large: hashed a little at a time, and others get their turn between. */
+export async function checkSignatureInPieces(
+  spki: Uint8Array,
   algorithm: SignatureAlgorithm,
   tbs: Uint8Array,
   signature: Uint8Array,
-): Promise<boolean> {
-  if (algorithm.hash === undefined) return verifyInBackground(key, algorithm, tbs, signature)
+): Promise<SignatureVerdict> {
+  const key = publicKeys.get(spki)
+  if (key === undefined) return 'key_unsupported'
+  if (key.asymmetricKeyType !== algorithm.keyType) return 'key_mismatch'
+  if (algorithm.hash === undefined) {
+    return (await verifyInBackground(key, algorithm, tbs, signature)) ? 'valid' : 'invalid'
+  }
   const verifying = createVerify(algorithm.hash)
   await inPieces(tbs, piece => verifying.update(piece))
   try {
-    return verifying.verify(verifyingKey(key, algorithm), signature)
+    return verifying.verify(verifyingKey(key, algorithm), signature) ? 'valid' : 'invalid'
   } catch {
-    return false
+    return 'invalid'
   }
 }
 

@@ -31,13 +31,16 @@ export async function placePublication(
   const isLarge = bytes.length > IN_ROW
   const hash = sha256Stream()
   for (let at = 0, piece = 0; at < bytes.length; ) {
-    const writes: Write[] = []
+    const writes: Extract<Write, { kind: 'publication.piece' }>[] = []
     for (; writes.length < PIECES_AT_ONCE && at < bytes.length; piece++, at += PUBLICATION_PIECE) {
       const part = bytes.subarray(at, at + PUBLICATION_PIECE)
-      hash.update(part)
       writes.push({ kind: 'publication.piece', name, number, piece, bytes: part })
     }
-    if (isLarge) await store.commit({ writes, audit: [] })
+    const stored = isLarge ? store.commit({ writes, audit: [] }) : undefined
+    // By now it is on its way: it is hashed while it is written.
+    await Promise.resolve()
+    for (const write of writes) hash.update(write.bytes)
+    await stored
   }
   const { bytes: _bytes, ...facts } = publication
   const head: PublicationHead = { ...facts, octets: bytes.length, sha256: hash.hex() }

@@ -5,10 +5,9 @@ import { encodeCrlNumber, encodeIssuingDistributionPoint } from '../../core/pki/
 import { type Extension, findExtension } from '../../core/pki/extension.ts'
 import { encodeAuthorityKeyIdentifier, extension, parseSubjectKeyIdentifier } from '../../core/pki/extensions.ts'
 import { OID } from '../../core/pki/oids.ts'
-import type { Signer } from '../../crypto/signer.ts'
+import { assertOwnSignatureOnce, type Signer } from '../../crypto/signer.ts'
 import type { AuditEntry } from '../audit/entry.ts'
 import type { Authority } from '../ca/authority.ts'
-import { verifyOwnSignature } from '../ca/sign.ts'
 import type { UnixSeconds } from '../ids.ts'
 import type { Clock, Store } from '../ports.ts'
 
@@ -46,7 +45,7 @@ export function commonExtensions(issuer: CrlIssuer, number: number, shardUrl: st
   return list
 }
 
-/** Signs what was built; returns the whole list. Throws what the signer throws. */
+/** Signs what was built, and verifies it whatever the key (docs/adr/0005); returns the whole list. Throws what the signer throws. */
 export async function signCrl(
   builder: CrlBuilder,
   issuer: CrlIssuer,
@@ -56,7 +55,7 @@ export async function signCrl(
   const signatureAlgorithm = signer.algorithm.algorithmIdentifier
   const tbs = builder.finish({ ...fields, issuer: certificate.subject.raw, signatureAlgorithm })
   const signature = await signer.sign(tbs)
-  verifyOwnSignature(signer, tbs, signature)
+  await assertOwnSignatureOnce(signer, tbs, signature)
   return builder.sign(signatureAlgorithm, signature)
 }
 
