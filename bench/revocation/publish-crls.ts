@@ -83,7 +83,8 @@ async function full(at: Instance, path: string): Promise<Published> {
     fsyncSync(file)
     closeSync(file)
   })
-  const entries = await store.read.revokedCount(AUTHORITY, 0, 0)
+  let entries = 0
+  for await (const { count } of store.read.revokedPages(AUTHORITY, 0, 0)) entries += count
   const cpuMilliseconds = Math.round((user + system) / 1000)
   return { ...result(took, bare, entries, octets, stalled), cpuMilliseconds, peakMebibytes: peak }
 }

@@ -567,20 +567,9 @@ export interface StoreReader {
     page: { readonly after: number; readonly upTo: number; readonly limit: number },
   ): Promise<UniversePage>
   /**
-   * How many entries the CRL of a shard has, and the entries, streamed in order of serial number: revoked and held certificates
-   * whose last second is `expiresAfter` or later.
+   * What the CRL of a shard lists, streamed in order of serial number: revoked and held certificates whose last second is `expiresAfter` or
+   * later. A page is valid until the next one is asked for.
    */
-  revokedCount(authorityId: AuthorityId, crlShard: number, expiresAfter: UnixSeconds): Promise<number>
-  revoked(
-    authorityId: AuthorityId,
-    crlShard: number,
-    expiresAfter: UnixSeconds,
-  ): AsyncIterable<{
-    readonly serialNumber: SerialNumber
-    readonly status: CertificateStatus
-    readonly notAfter: UnixSeconds
-  }>
-  /** The same as columns, page after page. */
   revokedPages(authorityId: AuthorityId, crlShard: number, expiresAfter: UnixSeconds): AsyncIterable<RevokedPage>
 
   token(id: TokenId): Promise<Token | undefined>

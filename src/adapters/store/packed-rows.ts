@@ -30,14 +30,25 @@ export function packed(order: string, octets: string, ...numbers: readonly strin
     string_agg(concat(length(${octets})${columns}), ';' {inOrderOf ${order}}) AS numbers`
 }
 
-/** Takes apart what `packed` made, with so many columns of numbers. */
-export function unpackRows(row: Row | undefined, columns: number): PackedRows {
+/** Room for the columns of page after page: a list of millions would leave as many arrays behind as it has pages. */
+export interface PackedRoom {
+  readonly ends: Uint32Array<ArrayBuffer>
+  readonly numbers: readonly Float64Array<ArrayBuffer>[]
+}
+
+export function packedRoom(rows: number, columns: number): PackedRoom {
+  return { ends: new Uint32Array(rows), numbers: Array.from({ length: columns }, () => new Float64Array(rows)) }
+}
+
+/** Takes apart what `packed` made, with so many columns of numbers. What it returns may lie in `room`, until that is used again. */
+export function unpackRows(row: Row | undefined, columns: number, room?: PackedRoom): PackedRows {
   if (row === undefined || row['numbers'] === null) return EMPTY[columns] ?? emptyRows(columns)
   const text = textOf(row, 'numbers')
   let count = 1
   for (let i = text.indexOf(';'); i >= 0; i = text.indexOf(';', i + 1)) count++
-  const ends = new Uint32Array(count)
-  const numbers = Array.from({ length: columns }, () => new Float64Array(count))
+  const into = room ?? packedRoom(count, columns)
+  const ends = into.ends.subarray(0, count)
+  const numbers = into.numbers.map(each => each.subarray(0, count))
   let used = 0
   let index = 0
   let column = -1
@@ -65,11 +76,8 @@ export function unpackRows(row: Row | undefined, columns: number): PackedRows {
 }
 
 function emptyRows(columns: number): PackedRows {
-  return {
-    count: 0,
-    octets: { bytes: new Uint8Array(0), ends: new Uint32Array(0) },
-    numbers: Array.from({ length: columns }, () => new Float64Array(0)),
-  }
+  const { ends, numbers } = packedRoom(0, columns)
+  return { count: 0, octets: { bytes: new Uint8Array(0), ends }, numbers }
 }
 
 const EMPTY: readonly PackedRows[] = [emptyRows(0), emptyRows(1), emptyRows(2), emptyRows(3), emptyRows(4)]

@@ -16,7 +16,6 @@ import {
   readCampaignDevices,
 } from './tables/campaign-device.ts'
 import {
-  countRevoked,
   readAllCertificates,
   readCertificate,
   readCertificatesBySerial,
@@ -24,7 +23,6 @@ import {
   readCertificatesOfDevice,
   readHoldsEnded,
   readPlatformCertificates,
-  readRevoked,
 } from './tables/certificate.ts'
 import {
   readCertificatesAt,
@@ -137,8 +135,6 @@ export function storeReader(queries: Queries): StoreReader {
     allCertificates: () => readAllCertificates(queries),
     statusChanges: asked => readStatusChanges(queries, asked),
     universe: (authority, asked) => readUniverse(queries, authority, asked),
-    revokedCount: (authority, shard, expiresAfter) => countRevoked(queries, authority, shard, expiresAfter),
-    revoked: (authority, shard, expiresAfter) => readRevoked(queries, authority, shard, expiresAfter),
     revokedPages: (authority, shard, expiresAfter) => readRevokedPages(queries, authority, shard, expiresAfter),
 
     token: id => readToken(queries, id),

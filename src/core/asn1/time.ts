@@ -30,6 +30,7 @@ export function isUtcTime(seconds: number): boolean {
 export const UTC_TIME_OCTETS = 13
 export const GENERALIZED_TIME_OCTETS = 15
 
+/** Without leap seconds, as POSIX counts. */
 export const SECONDS_A_DAY = 86_400
 const YEAR_0 = -62_167_219_200
 

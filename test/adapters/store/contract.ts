@@ -8,6 +8,7 @@ import { TouchmarkError } from '../../../src/core/errors.ts'
 import { encodeAuditEntry } from '../../../src/domain/audit/entry.ts'
 import { authorityId, deviceId, keyId, type requestDigest, serialNumber } from '../../../src/domain/ids.ts'
 import type { ChangeSet, Store, Write } from '../../../src/domain/ports.ts'
+import { hexColumn } from '../../support/hex-column.ts'
 import { assertInvariants } from '../../support/invariants.ts'
 import {
   aBatch,
@@ -856,9 +857,9 @@ export function storeContract(name: string, engine: StoreEngine): void {
         )
         assert.equal(seen.length, 1204)
         const listed: string[] = []
-        for await (const { serialNumber: serial, status } of store.read.revoked(authority, 0, NOW)) {
-          assert.deepEqual(status, { kind: 'revoked', at: NOW, reason: 'superseded', invalidityDate: null })
-          listed.push(serial)
+        for await (const { count, serialNumbers, revokedAt } of store.read.revokedPages(authority, 0, NOW)) {
+          assert.deepEqual([...revokedAt], Array(count).fill(NOW))
+          listed.push(...hexColumn(serialNumbers))
         }
         assert.deepEqual(
           listed,
@@ -867,50 +868,6 @@ export function storeContract(name: string, engine: StoreEngine): void {
         let expected = 1000
         for await (const { index } of store.read.auditEntries(1000)) assert.equal(index, expected++)
         assert.equal(expected, (await store.read.auditHead()).size)
-      })
-
-      it('lists what a CRL must hold: not expired, of its authority and shard, held ones too', async () => {
-        const store = await newStore()
-        const authority = authorityId('idevid-1')
-        const other = authorityId('ldevid-1')
-        const put = async (fields: Parameters<typeof aCertificate>[2]) => {
-          const certificate = aCertificate(null, null, fields)
-          await store.commit(only({ kind: 'certificate.insert', certificate, auditEntry: 0 }))
-          return certificate.serialNumber
-        }
-        const revoked = { kind: 'revoked', at: NOW, reason: 'keyCompromise', invalidityDate: null } as const
-        const held = { kind: 'held', at: NOW, invalidityDate: null, ends: null } as const
-        // The log knows their status only from an entry of its own.
-        const rows = [
-          { authorityId: authority, crlShard: 1, notAfter: NOW + 10, to: revoked },
-          { authorityId: authority, crlShard: 1, notAfter: NOW + 11, to: held },
-          { authorityId: authority, crlShard: 1, notAfter: NOW + 9, to: revoked },
-          { authorityId: authority, crlShard: 2, notAfter: NOW + 10, to: revoked },
-          { authorityId: other, crlShard: 1, notAfter: NOW + 10, to: revoked },
-        ]
-        const serials: string[] = []
-        for (const { to, ...fields } of rows) {
-          const serial = await put(fields)
-          serials.push(serial)
-          await store.commit(
-            only({
-              kind: 'certificate.status',
-              crlShard: 0,
-              auditEntry: 0,
-              authorityId: fields.authorityId,
-              serialNumber: serial,
-              from: 'good',
-              to,
-            }),
-          )
-        }
-        await put({ crlShard: 1 })
-        const listed = await Array.fromAsync(store.read.revoked(authority, 1, NOW + 10))
-        assert.deepEqual(listed, [
-          { serialNumber: serials[0], status: revoked, notAfter: NOW + 10 },
-          { serialNumber: serials[1], status: held, notAfter: NOW + 11 },
-        ])
-        assert.equal(await store.read.revokedCount(authority, 1, NOW + 10), 2)
       })
 
       it('pages through enrolments, who waited longest first, and batches, the newest first', async () => {

@@ -9,7 +9,7 @@ import { TouchmarkError } from '../../../src/core/errors.ts'
 import { CRL_REASONS } from '../../../src/core/pki/crl-reason.ts'
 import type { CertificateStatus } from '../../../src/domain/ca/certificate-record.ts'
 import { authorityId, type SerialNumber, serialNumber } from '../../../src/domain/ids.ts'
-import type { OctetsColumn, Store } from '../../../src/domain/ports.ts'
+import type { Store } from '../../../src/domain/ports.ts'
 import { PUBLICATION_PIECE } from '../../../src/domain/publication-piece.ts'
 import { type CertificateQuery, meetsConditions } from '../../../src/domain/revocation/certificate-query.ts'
 import { isInShare, SHARE_OF_ALL, tallyMeant } from '../../../src/domain/revocation/certificate-tally.ts'
@@ -425,8 +425,4 @@ export function revocationContract(name: string, engine: StoreEngine): void {
       assert.deepEqual(listed, serials)
     })
   })
-}
-
-function hexColumn({ bytes, ends }: OctetsColumn): string[] {
-  return Array.from(ends, (end, i) => Buffer.from(bytes.subarray(i === 0 ? 0 : ends[i - 1], end)).toString('hex'))
 }

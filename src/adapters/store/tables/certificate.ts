@@ -147,15 +147,6 @@ const HOLDS_ENDED = query(
   `SELECT ${COLUMNS} FROM certificate WHERE hold_ends_at <= ? ORDER BY hold_ends_at, audit_index LIMIT ?`,
 )
 const ALL = query(`SELECT ${COLUMNS} FROM certificate WHERE audit_index > ? ORDER BY audit_index LIMIT ?`)
-const REVOKED_COUNT = query(
-  `SELECT COUNT(*) AS total FROM certificate
-    WHERE status <> 'good' AND authority_id = ? AND crl_shard = ? AND not_after >= ?`,
-)
-const REVOKED = query(
-  `SELECT serial_number, status, status_at, status_reason, invalidity_date, hold_ends_at, not_after FROM certificate
-    WHERE status <> 'good' AND authority_id = ? AND crl_shard = ? AND serial_number > ? AND not_after >= ?
-    ORDER BY serial_number LIMIT ?`,
-)
 
 export async function readCertificate(
   queries: Queries,
@@ -211,40 +202,6 @@ export async function* readAllCertificates(queries: Queries): AsyncGenerator<Cer
     last => limit => [integerOf(last, 'audit_index'), limit],
   )) {
     yield certificateOf(row)
-  }
-}
-
-export async function countRevoked(
-  queries: Queries,
-  authority: AuthorityId,
-  crlShard: number,
-  expiresAfter: UnixSeconds,
-): Promise<number> {
-  const row = await first(queries, REVOKED_COUNT, [authority, crlShard, expiresAfter])
-  return row === undefined ? 0 : integerOf(row, 'total')
-}
-
-export interface RevokedRow {
-  readonly serialNumber: SerialNumber
-  readonly status: CertificateStatus
-  readonly notAfter: UnixSeconds
-}
-
-export async function* readRevoked(
-  queries: Queries,
-  authority: AuthorityId,
-  crlShard: number,
-  expiresAfter: UnixSeconds,
-): AsyncGenerator<RevokedRow> {
-  const from = (after: Uint8Array) => (limit: number) => [authority, crlShard, after, expiresAfter, limit]
-  for await (const row of pages(queries, REVOKED, from(new Uint8Array(0)), last =>
-    from(bytesOf(last, 'serial_number')),
-  )) {
-    yield {
-      serialNumber: serialNumber(hexOf(row, 'serial_number')),
-      status: statusOf(row),
-      notAfter: integerOf(row, 'not_after'),
-    }
   }
 }
 

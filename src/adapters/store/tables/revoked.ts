@@ -5,7 +5,7 @@ import { CRL_REASONS } from '../../../core/pki/crl-reason.ts'
 import type { AuthorityId, UnixSeconds } from '../../../domain/ids.ts'
 import type { RevokedPage } from '../../../domain/ports.ts'
 import { first, type Queries } from '../engine.ts'
-import { packed, unpackRows } from '../packed-rows.ts'
+import { packed, packedRoom, unpackRows } from '../packed-rows.ts'
 import { query, storableText } from '../sql.ts'
 
 /** In a page. Its text is short enough for the young generation of the heap: of a list of millions nothing piles up. */
@@ -29,9 +29,10 @@ export async function* readRevokedPages(
   expiresAfter: UnixSeconds,
 ): AsyncGenerator<RevokedPage> {
   if (storableText(authority) === undefined) return
+  const room = packedRoom(ROWS, 3)
   for (let after: Uint8Array = EMPTY; ; ) {
     const row = await first(queries, PAGE, [authority, crlShard, after, expiresAfter, ROWS])
-    const { count, octets, numbers } = unpackRows(row, 3)
+    const { count, octets, numbers } = unpackRows(row, 3, room)
     if (count === 0) return
     yield {
       count,
