@@ -3,6 +3,7 @@ import { createTheme, MantineProvider } from '@mantine/core'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { asProblem } from './api/problem.ts'
 import { SESSION_QUERY } from './api/session.ts'
+import { findPage } from './pages.ts'
 import { Toasts } from './parts/toasts.tsx'
 import { Door } from './shell/door.tsx'
 import { texts } from './texts/texts.ts'
@@ -40,8 +41,14 @@ const queries = new QueryClient({
   },
 })
 
-// Asked before anything is drawn; who comes with a sign-in link is not asked.
-if (!window.location.hash.startsWith('#link=')) void queries.prefetchQuery(SESSION_QUERY)
+// Before anything is drawn: who is signed in, and the file of the page that the address names; with both, what that page will ask. What goes wrong is
+// told where the page is shown. Who comes with a sign-in link is not asked.
+if (!window.location.hash.startsWith('#link=')) {
+  const first = findPage(window.location.pathname)?.page
+  void Promise.all([queries.fetchQuery(SESSION_QUERY), first?.load()])
+    .then(() => first?.prefetch(queries))
+    .catch(() => undefined)
+}
 
 export function App() {
   return (

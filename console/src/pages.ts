@@ -1,4 +1,5 @@
 // Every page of the console: its address, its place in the navigation, who sees it, and the file that it is loaded from when it is opened.
+import type { QueryClient } from '@tanstack/react-query'
 import type { ComponentType } from 'react'
 import type { IconName } from './parts/icon.tsx'
 
@@ -98,20 +99,31 @@ interface Page {
   component: ComponentType<PageProps> | undefined
   /** Fetches its file, once. */
   load(): Promise<void>
+  /** Asks the server what the page will ask, before it is drawn; for pages that people wait for. */
+  prefetch(queries: QueryClient): void
+}
+
+type PageModule<Name extends string> = Record<Name, ComponentType<PageProps>> & {
+  readonly prefetch?: (queries: QueryClient) => void
 }
 
 function page<Name extends string>(
   pattern: string,
   section: SectionId,
-  load: () => Promise<Record<Name, ComponentType<PageProps>>>,
+  load: () => Promise<PageModule<Name>>,
   name: Name,
 ): Page {
+  let loaded: PageModule<Name> | undefined
   return {
     pattern,
     section,
     component: undefined,
     async load() {
-      this.component ??= (await load())[name]
+      loaded ??= await load()
+      this.component = loaded[name]
+    },
+    prefetch(queries) {
+      loaded?.prefetch?.(queries)
     },
   }
 }

@@ -2,7 +2,7 @@
 // can be kept, shared and gone back to.
 import { Button, Checkbox, Select, TextInput } from '@mantine/core'
 import { useDebouncedCallback } from '@mantine/hooks'
-import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
+import { type QueryClient, useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
 import { call } from '../api/client.ts'
@@ -18,7 +18,7 @@ import { DeviceState } from '../parts/state-badge.tsx'
 import { Link, navigate, useSearch } from '../shell/address.tsx'
 import { texts } from '../texts/texts.ts'
 import { BulkActions, type BulkTarget, Selection } from './bulk-actions.tsx'
-import { FIELDS, type Field, queryOf, STATES, standingOf, VIEW_IDS } from './device-query.ts'
+import { type DeviceQuery, FIELDS, type Field, queryOf, STATES, standingOf, VIEW_IDS } from './device-query.ts'
 import { KeepQuestion } from './keep-question.tsx'
 import { removeView, useSavedViews } from './saved-views.ts'
 
@@ -27,6 +27,18 @@ const t = texts.devices
 const PAGE = 100
 const ROW = 44
 const COLUMNS = '28px minmax(190px, 1.6fr) minmax(110px, 1fr) 132px minmax(90px, 0.8fr) minmax(90px, 0.8fr) 120px 120px'
+
+const listOf = (query: DeviceQuery) => ({
+  queryKey: ['devices', query],
+  queryFn: ({ pageParam, signal }: { readonly pageParam: string; readonly signal: AbortSignal }) =>
+    call('listDevices', { query: { ...query, limit: PAGE, ...(pageParam ? { after: pageParam } : {}) }, signal }),
+  initialPageParam: '',
+  getNextPageParam: (last: { readonly next: string | null }) => last.next ?? undefined,
+})
+
+export function prefetch(queries: QueryClient): void {
+  void queries.prefetchInfiniteQuery(listOf(queryOf(new URLSearchParams(window.location.search))))
+}
 
 export function Devices() {
   const { permissions } = useSession()
@@ -39,11 +51,7 @@ export function Devices() {
   useEffect(() => setChosen(new Map()), [text])
 
   const devices = useInfiniteQuery({
-    queryKey: ['devices', query],
-    queryFn: ({ pageParam, signal }) =>
-      call('listDevices', { query: { ...query, limit: PAGE, ...(pageParam ? { after: pageParam } : {}) }, signal }),
-    initialPageParam: '',
-    getNextPageParam: last => last.next ?? undefined,
+    ...listOf(query),
     placeholderData: before => before,
   })
   const rows = useMemo(() => devices.data?.pages.flatMap(({ items }) => items) ?? [], [devices.data])

@@ -1,5 +1,5 @@
 // The first look: is everything fine, what needs somebody today, and where the fleet is going.
-import { useQuery } from '@tanstack/react-query'
+import { type QueryClient, queryOptions, useQuery } from '@tanstack/react-query'
 import { useMemo } from 'react'
 import { call } from '../api/client.ts'
 import type { Horizon, Overview as OverviewNumbers } from '../api/schema.ts'
@@ -17,17 +17,23 @@ import { type Need, needsOf } from './overview-needs.ts'
 
 const t = texts.overview
 
+const NUMBERS = queryOptions({
+  queryKey: ['overview'],
+  queryFn: ({ signal }) => call('showOverview', { signal }),
+})
+const HORIZON = queryOptions({
+  queryKey: ['horizon'],
+  queryFn: ({ signal }) => call('showHorizon', { query: { days: 400, by: 'day' }, signal }),
+})
+
+export function prefetch(queries: QueryClient): void {
+  void queries.prefetchQuery(NUMBERS)
+  void queries.prefetchQuery(HORIZON)
+}
+
 export function Overview() {
-  const overview = useQuery({
-    queryKey: ['overview'],
-    queryFn: ({ signal }) => call('showOverview', { signal }),
-    refetchInterval: 15_000,
-  })
-  const horizon = useQuery({
-    queryKey: ['horizon'],
-    queryFn: ({ signal }) => call('showHorizon', { query: { days: 400, by: 'day' }, signal }),
-    refetchInterval: 120_000,
-  })
+  const overview = useQuery({ ...NUMBERS, refetchInterval: 15_000 })
+  const horizon = useQuery({ ...HORIZON, refetchInterval: 120_000 })
   return (
     <div className="tm-page">
       <PageHead title={texts.sections.overview} lead={t.lead} />
