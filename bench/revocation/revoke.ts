@@ -8,9 +8,13 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Certificate } from '../../src/core/pki/certificate.ts'
+import { openStatusArtefact } from '../../src/core/filter/status-artefact.ts'
+import { applyStatusDelta } from '../../src/core/filter/status-delta.ts'
+import { type Certificate, parseCertificate } from '../../src/core/pki/certificate.ts'
+import { findRevoked, parseCertificateList } from '../../src/core/pki/crl.ts'
 import { encodeCertId, encodeOcspRequest, encodeTbsRequest, parseOcspResponse } from '../../src/core/pki/ocsp.ts'
 import { sha1 } from '../../src/crypto/digest.ts'
+import { inQuestion, statusVerifier } from '../../src/crypto/status-signer.ts'
 import type { Authority } from '../../src/domain/ca/authority.ts'
 import { runBatch } from '../../src/domain/factory/run-batch.ts'
 import type { FactoryUnit } from '../../src/domain/factory/unit.ts'
@@ -24,7 +28,6 @@ import { startRevocation } from '../../src/domain/revocation/mass-revocation.ts'
 import { countSelected, previewRevocation } from '../../src/domain/revocation/preview.ts'
 import { publicationState } from '../../src/domain/revocation/publication-state.ts'
 import { revokeCertificate } from '../../src/domain/revocation/revoke.ts'
-import { statusPublicationName } from '../../src/domain/revocation/status-artefact.ts'
 import type { Instance } from '../../src/server/open-instance.ts'
 import { report, say } from '../support/figure.ts'
 import { MAIN, makeDataFolder, openBenchInstance } from '../support/instance.ts'
@@ -78,8 +81,10 @@ async function measureOutlets(path: string, query: CertificateQuery): Promise<vo
     await settled(read, record)
     const took: Record<'ocsp' | 'crl' | 'artefact', number[]> = { ocsp: [], crl: [], artefact: [] }
     const { items } = await read.selectCertificates(query, { limit: OUTLET_ROUNDS })
+    let held = await get(`${url}/status/${AUTHORITY}.tms`)
     for (const { serialNumber } of items) {
-      const epoch = (await read.publicationHead(statusPublicationName(AUTHORITY)))?.number ?? 0
+      held = await newest(url, held)
+      const certificate = parseCertificate((await read.certificate(AUTHORITY, serialNumber))!.der)
       await revokeCertificate({ serialNumber, authorityId: AUTHORITY }, 'superseded', OPERATOR, instance)
       const since = performance.now()
       const asked = encodeOcspRequest(encodeTbsRequest({ requests: [{ certId: certIdOf(issuer, serialNumber) }] }))
@@ -87,7 +92,11 @@ async function measureOutlets(path: string, query: CertificateQuery): Promise<vo
         until(async () => isRevoked(await post(`${url}/ocsp`, asked)), took.ocsp, since),
         until(() => isListed(url, serialNumber), took.crl, since),
         until(
-          async () => ((await read.publicationHead(statusPublicationName(AUTHORITY)))?.number ?? 0) > epoch,
+          async () => {
+            held = await newest(url, held)
+            const artefact = openStatusArtefact(held, { verify: statusVerifier(issuer) })
+            return artefact.query(inQuestion(certificate, issuer)).status === 'revoked'
+          },
           took.artefact,
           since,
         ),
@@ -149,13 +158,24 @@ function isRevoked(response: Uint8Array): boolean {
 }
 
 async function isListed(url: string, serialNumber: string): Promise<boolean> {
+  const serial = Buffer.from(serialNumber, 'hex')
   for (const file of ['0-delta.crl', '0.crl']) {
-    const octets = await post(`${url}/crl/${AUTHORITY}/${file}`)
-    // The serial number as its octets stand in the list: sixteen of them are nobody else's.
-    if (octets.length > 0 && Buffer.from(octets).includes(Buffer.from(serialNumber, 'hex'))) return true
+    const octets = await get(`${url}/crl/${AUTHORITY}/${file}`)
+    // Its octets first: a list that cannot have it is not read to its end.
+    if (!Buffer.from(octets).includes(serial)) continue
+    if (findRevoked(parseCertificateList(octets), serialNumber) !== undefined) return true
   }
   return false
 }
+
+/** The artefact of now, by the delta from the one that is held where there is a newer one. */
+async function newest(url: string, held: Uint8Array): Promise<Uint8Array> {
+  const { epoch } = openStatusArtefact(held, { verify: () => true }).head
+  const delta = await get(`${url}/status/${AUTHORITY}/${epoch}.tmd`)
+  return delta.length === 0 ? held : applyStatusDelta(held, delta)
+}
+
+const get = (address: string) => post(address)
 
 /** Asks the server above, whose certificate nobody vouches for here; without a body it is a GET. Empty where there is nothing. */
 function post(address: string, body?: Uint8Array): Promise<Uint8Array> {

@@ -1,4 +1,4 @@
-// Work that nobody waits for: a loop that looks every half second whether the store has changed, by whichever process, and runs what
+// Work that nobody waits for: a loop that looks ten times a second whether the store has changed, by whichever process, and runs what
 // is due. Each job is idempotent, so that being interrupted or running in two processes costs time and nothing else.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorFields, type Logger } from './logger.ts'
@@ -41,7 +41,8 @@ interface JobState {
   failingSince: number | undefined
 }
 
-const LOOK_EVERY_MS = 500
+/** One point read, where nothing is due: how long a revocation waits before lists of it are begun. */
+const LOOK_EVERY_MS = 100
 /** A job that fails comes again after 1, 2, 4 … seconds, at most this many. */
 const MAX_BACKOFF_SECONDS = 60
 
