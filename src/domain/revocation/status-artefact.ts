@@ -113,7 +113,8 @@ export async function publishStatus(issuer: StatusIssuer, ports: StatusPorts): P
   if (current === undefined) return { kind: 'absent' }
   const { body, history } = current
   const { universe, revoked } = body.head
-  return advance(issuer, current, { sets: body, through: history.through, universe, revoked }, () => history, ports)
+  const { through, newest } = history
+  return advance(issuer, current, { sets: body, through, newest, universe, revoked }, () => history, ports)
 }
 
 /** Builds over the whole universe, and puts out a new epoch. Throws `publication.outdated` where another process came first. */
@@ -128,7 +129,11 @@ export async function rebuildStatus(
   const whole = before === undefined || at - before.history.wholeAt >= WHOLE_EVERY
   const upon = whole ? [] : before.body.segments
   const through = (await store.read.auditHead()).size - 1
-  const { sets, universe, revoked } = await builder.build(universeOf(issuer, through, at, store.read), upon)
+  let newest = 0
+  const everything = universeOf(issuer, through, at, store.read, serial => {
+    newest = Math.max(newest, secondOf(serial, at))
+  })
+  const { sets, universe, revoked } = await builder.build(everything, upon)
   // Meanwhile others may have put out epochs: what they knew is read again. Where one of them was built anew, this one is not needed.
   const current = await readCurrent(issuer.authorityId, store.read)
   if (current?.history.built.epoch !== before?.history.built.epoch) {
@@ -138,13 +143,14 @@ export async function rebuildStatus(
     upon.length > 0 && sets.segments[0] !== undefined && sameFilter(sets.segments[0], upon[0]!) ? upon.length : 0
   const built = (epoch: number): StatusHistory => ({
     through,
+    newest,
     built: { epoch, at, seconds: clock.now() - at },
     wholeAt: kept > 0 ? before!.history.wholeAt : at,
     segments: sets.segments.map((_, i) => (i < kept ? before!.history.segments[i]! : epoch)),
     signer: current?.history.signer ?? epoch,
     changes: [],
   })
-  return advance(issuer, current, { sets, through, universe, revoked }, built, ports)
+  return advance(issuer, current, { sets, through, newest, universe, revoked }, built, ports)
 }
 
 /**
@@ -208,6 +214,8 @@ interface Basis {
   readonly sets: StatusSets
   /** Position of the last log entry that the sets know of. */
   readonly through: number
+  /** The last second of issue up to there; absent: not known. */
+  readonly newest: UnixSeconds | undefined
   readonly universe: number
   readonly revoked: number
 }
@@ -222,8 +230,10 @@ async function advance(
 ): Promise<StatusPublished> {
   const { authorityId } = issuer
   const now = clock.now()
-  // First nobody may come later with a certificate of a second that is covered; then what is there is looked at.
-  const coveredUntil = Math.max(current?.body.head.coveredUntil ?? 0, now - schedule.marginSeconds)
+  // First nobody may come later with a certificate of a second that is covered; then what is there is looked at. No second is covered that
+  // nothing was issued in yet: a clock that ran ahead for a while must not keep the authority from issuing when it is right again.
+  const newest = await newestIssue(authorityId, basis, now, store.read)
+  const coveredUntil = Math.max(current?.body.head.coveredUntil ?? 0, Math.min(newest, now - schedule.marginSeconds))
   if (coveredUntil > (current?.body.head.coveredUntil ?? 0)) {
     await store.commit({ writes: [{ kind: 'status.cover', authorityId, until: coveredUntil }], audit: [] })
   }
@@ -254,6 +264,7 @@ async function advance(
   const history: StatusHistory = {
     ...before,
     through,
+    newest: Math.max(newest, changes.newest),
     signer: current && sameSigner(current, bytes) ? before.signer : epoch,
     // A build begins with its own exceptions; only what comes after it is a change.
     changes:
@@ -331,7 +342,31 @@ async function signArtefact({ signer, certificate }: StatusIssuer, body: StatusB
   return signed(toCoseSignature(key, signature))
 }
 
+/** The last second of issue in the registry of now. */
+async function newestIssue(
+  id: AuthorityId,
+  { through, newest = Number.MAX_SAFE_INTEGER }: Basis,
+  now: UnixSeconds,
+  read: StoreReader,
+): Promise<UnixSeconds> {
+  let last = newest
+  const upTo = (await read.auditHead()).size - 1
+  for await (const serials of issuedSince(id, through, upTo, 0, read)) {
+    for (let at = 0; at < serials.length; at += SERIAL_OCTETS) {
+      last = Math.max(last, secondOf(serials.subarray(at, at + SERIAL_OCTETS), now))
+    }
+  }
+  return last
+}
+
+/** The second of issue: less than 34 years before this time, or after it; which of the seconds with these low bits it was. */
+function secondOf(serial: Uint8Array, time: UnixSeconds): UnixSeconds {
+  return issuedAt(serial, Math.max(0, time - 2 ** 30))
+}
+
 interface Changes {
+  /** The last second of issue among what came. */
+  readonly newest: UnixSeconds
   readonly now: Map<string, StatusNow>
   readonly issued: number
   /** By how many there are more that are revoked. */
@@ -349,10 +384,12 @@ async function changesOf(
   read: StoreReader,
 ): Promise<Changes | 'many'> {
   const now = new Map<string, StatusNow>()
+  let newest = 0
   for await (const serials of issuedSince(authorityId, basis.through, through, expiredBefore, read)) {
     for (let at = 0; at < serials.length; at += SERIAL_OCTETS) {
       const serialNumber = serials.subarray(at, at + SERIAL_OCTETS)
       now.set(String.fromCharCode(...serialNumber), { serialNumber, revoked: false })
+      newest = Math.max(newest, secondOf(serialNumber, expiredBefore))
     }
     if (now.size > MAX_ISSUED) return 'many'
   }
@@ -369,12 +406,11 @@ async function changesOf(
       const wasSo = now.get(key)?.revoked ?? isRevoked(basis.sets, serial, 0)
       if (isNow !== wasSo) revoked += isNow ? 1 : -1
       now.set(key, { serialNumber: serial, revoked: isNow })
-      // Less than 34 years ago, and not before: which of the seconds with these low bits it was.
-      uncoveredUntil = Math.max(uncoveredUntil, issuedAt(serial, Math.max(0, expiredBefore - 2 ** 30)))
+      uncoveredUntil = Math.max(uncoveredUntil, secondOf(serial, expiredBefore))
     }
     changed += page.length
     if (changed > MAX_CHANGES) return 'many'
-    if (page.length < STATUS_PAGE) return { now, issued, revoked, uncoveredUntil }
+    if (page.length < STATUS_PAGE) return { now, newest, issued, revoked, uncoveredUntil }
   }
 }
 
@@ -388,14 +424,17 @@ async function* universeOf(
   through: number,
   expiredBefore: UnixSeconds,
   read: StoreReader,
+  onIssued: (serial: Uint8Array) => void,
 ): AsyncGenerator<StatusPiece> {
   for (let shard = 0; shard < crlShards; shard++) {
     for await (const { serialNumbers } of read.revokedPages(authorityId, shard, expiredBefore)) {
       yield { kind: 'revoked', serials: packed(serialNumbers, () => true) }
     }
   }
-  for await (const serials of issuedSince(authorityId, -1, through, expiredBefore, read))
+  for await (const serials of issuedSince(authorityId, -1, through, expiredBefore, read)) {
+    for (let at = 0; at < serials.length; at += SERIAL_OCTETS) onIssued(serials.subarray(at, at + SERIAL_OCTETS))
     yield { kind: 'issued', serials }
+  }
 }
 
 /** Serial numbers of what was issued in (after, through] and has not expired. */

@@ -9,6 +9,8 @@ import type { UnixSeconds } from '../ids.ts'
 export interface StatusHistory {
   /** Position of the last log entry that the artefact knows of. */
   readonly through: number
+  /** The last second of issue among everything that was issued up to there; absent: not known. */
+  readonly newest?: UnixSeconds
   /** The epoch in which the segments were made anew, or one was added, and exceptions began from nothing; its time, and how long it took. */
   readonly built: { readonly epoch: number; readonly at: UnixSeconds; readonly seconds: number }
   /** When the whole was made at once, without earlier segments. */

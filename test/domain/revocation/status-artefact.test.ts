@@ -271,6 +271,25 @@ test('what changed and nobody published is due within the minute, also where the
   assert.equal(await isStatusDue(IDEVID, bench.ports), false)
 })
 
+test('a clock that ran ahead for a while does not keep the authority from issuing when it is right again', async t => {
+  const bench = new Bench(await testInstance(t))
+  const { clock } = bench.instance
+  const [one] = (await bench.born(3)) as [CertificateRecord]
+  clock.advance(120)
+  await bench.publish()
+  clock.advance(5 * 86_400)
+  await revokeCertificate(one, 'superseded', OPERATOR, bench.instance)
+  await bench.publish()
+  assert.equal(await bench.status(one), 'revoked')
+  clock.advance(60 - 5 * 86_400)
+  const [later] = (await bench.born(1)) as [CertificateRecord]
+  assert.equal(await bench.status(later), 'newer')
+  clock.advance(120)
+  await bench.publish()
+  assert.equal(await bench.status(later), 'good')
+  await bench.assertTrue()
+})
+
 test('a signer without the right to speak of status is not believed', async t => {
   const bench = new Bench(await testInstance(t))
   const [device] = (await bench.born(1)) as [CertificateRecord]
