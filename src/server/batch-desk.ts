@@ -24,6 +24,8 @@ import type { Instance } from './open-instance.ts'
 
 /** An upload that nobody ran for so long goes: it can be sent again. */
 const KEEP_UPLOADS_MS = 14 * 86_400_000
+/** Octets of all uploads together: whoever may send files does not fill the disk that the registry writes to. */
+const MAX_UPLOADS = 8 * 1024 ** 3
 /** Rejects of a trial that are named. */
 const MAX_REJECTS = 1000
 const PROGRESS_EVERY_MS = 1000
@@ -43,13 +45,15 @@ export class FolderBatchDesk implements BatchDesk {
 
   async upload(content: AsyncIterable<Uint8Array>): Promise<Upload> {
     await mkdir(this.#uploads, { recursive: true, mode: 0o700 })
-    await this.#dropOld()
+    let room = MAX_UPLOADS - (await this.#dropOld())
     const part = join(this.#uploads, `${randomBytes(16).toString('hex')}.part`)
     try {
       const hash = createHash('sha256')
       const file = await open(part, 'wx', 0o600)
       try {
         for await (const chunk of content) {
+          room -= chunk.length
+          if (room < 0) throw full()
           hash.update(chunk)
           await file.writeFile(chunk)
         }
@@ -180,14 +184,25 @@ export class FolderBatchDesk implements BatchDesk {
     return join(this.#uploads, /^[0-9a-f]{64}$/.test(id) ? id : 'none')
   }
 
-  async #dropOld(): Promise<void> {
+  /** Drops what nobody ran; answers the octets that are left. */
+  async #dropOld(): Promise<number> {
     const before = Date.now() - KEEP_UPLOADS_MS
+    let left = 0
     for (const name of await readdir(this.#uploads)) {
       const path = join(this.#uploads, name)
       const info = await stat(path).catch(() => undefined)
       if (info && info.mtimeMs < before) await rm(path, { force: true })
+      else left += info?.size ?? 0
     }
+    return left
   }
+}
+
+function full(): TouchmarkError {
+  return new TouchmarkError('batch.uploads_full', 'conflict', 'The uploads of the last two weeks fill their room.', {
+    next: 'Remove files that were run from the folder uploads of the data folder; each is named by its digest.',
+    evidence: { octets: MAX_UPLOADS },
+  })
 }
 
 const countsOf = ({ issued, existing, rejected }: BatchCounts) => ({

@@ -28,7 +28,12 @@ const RETRY_AFTER_SECONDS = '5'
 /** The error as a reply. `requestId` is what the log line carries too. */
 export function errorReply(error: TouchmarkError, requestId: string): HttpReply {
   const status = FINER[error.code] ?? STATUS[error.kind]
-  const headers: Record<string, string> = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' }
+  const headers: Record<string, string> = {
+    'content-type': 'text/plain; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  }
   if (error.code === 'http.method_not_allowed') headers['allow'] = String(error.evidence['allow'])
   if (error.kind === 'unavailable' || error.kind === 'too_many')
     headers['retry-after'] = String(error.evidence['retryAfterSeconds'] ?? RETRY_AFTER_SECONDS)

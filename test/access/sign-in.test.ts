@@ -74,6 +74,17 @@ describe('the session cookie', () => {
     assert.equal((await old.get('/session')).status, 401)
   })
 
+  test('of somebody else ends with a sign-in at the same browser', async t => {
+    const server = await accessServer(t)
+    const ada = await server.firstAdministrator()
+    const added = await ada.post('/operators', { name: 'Ben', email: 'ben@example.test' })
+    const left = server.browser()
+    left.cookie = ada.cookie
+    expectStatus(await ada.post('/session/link', { secret: added.json.linkSecret }), 200)
+    assert.equal((await ada.get('/session')).json.name, 'Ben')
+    expectStatus(await left.get('/session'), 401)
+  })
+
   test('is no secret that the store holds', async t => {
     const server = await accessServer(t)
     const browser = await server.firstAdministrator()

@@ -1,8 +1,10 @@
 // The REST API of a running server, with an API token over TLS: a factory file from its upload to the signed manifest, the proof of an entry,
 // events as they happen, and an act on many devices.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { rm, truncate, writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { systemClock } from '../../src/cli/store.ts'
@@ -126,6 +128,23 @@ describe('the REST API of a running server', () => {
       type: 'application/octet-stream',
     })
     assert.equal(refused.json.code, 'factory.input_unknown')
+  })
+
+  it('takes no more files than have room: whoever may send them does not fill the disk', async () => {
+    const path = join(server.data, 'uploads', 'large')
+    await writeFile(path, '')
+    await truncate(path, 8 * 1024 ** 3)
+    const more = await api('/batches/uploads', {
+      method: 'POST',
+      body: 'serial\nG-1\n',
+      type: 'application/octet-stream',
+    })
+    assert.equal(more.json.code, 'batch.uploads_full', more.text)
+    assert.deepEqual(
+      readdirSync(join(server.data, 'uploads')).filter(name => name.endsWith('.part')),
+      [],
+    )
+    await rm(path)
   })
 
   it('proves that an entry is in the log', async () => {

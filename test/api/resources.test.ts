@@ -61,6 +61,19 @@ describe('acts on a device', () => {
     assert.match(json.certificate.pem, /BEGIN CERTIFICATE/)
     assert.equal((await door(`/certificates?serialNumber=${record.serialNumber}`)).json.items.length, 1)
   })
+
+  it('leaves the certificates of the platform to those who keep authorities', async t => {
+    const instance = await testInstance(t)
+    const door = apiDoor(instance)
+    const { record } = await bornDevice(instance)
+    const { serialNumber } = await instance.authorities.certificate(record.authorityId)
+    const { items } = (await door(`/certificates?serialNumber=${serialNumber}`)).json
+    const path = `/certificates/${items[0].issuer}/${serialNumber}`
+    const as = somebody(['certificate.read', 'certificate.revoke'])
+    const hold = { method: 'POST', as, body: { reason: 'certificateHold' } } as const
+    assert.equal((await door(`${path}/revoke`, hold)).json.code, 'access.forbidden')
+    assert.equal((await door(`${path}/release`, { method: 'POST', as })).json.code, 'access.forbidden')
+  })
 })
 
 describe('what is pasted', () => {

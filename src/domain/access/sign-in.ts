@@ -158,6 +158,11 @@ export async function openSession(
   const own = await store.read.sessionsOfOperator(operator.id)
   const live = own.filter(each => sessionState(each, now) === 'live')
   const previous = from.previous === undefined ? undefined : hashSecret(from.previous)
+  const held = previous === undefined ? undefined : await store.read.sessionByHash(previous)
+  // Also where somebody else was signed in at this browser: nobody can end it from here any more.
+  if (held !== undefined && held.operatorId !== operator.id) {
+    addSessionEnd(change, held, actor, 'signed_in_again', now)
+  }
   for (const each of own) {
     const replaced = each.secretHash === previous
     const crowded = live.indexOf(each) !== -1 && live.indexOf(each) <= live.length - MAX_SESSIONS

@@ -253,7 +253,8 @@ export function certificateEndpoints(ports: CertificatePorts): Endpoint[] {
       params: named,
       answer: revocationOutcome,
       async handle(call) {
-        const { authorityId: issuer, serialNumber: serial } = await recordFor(call.params, call)
+        const { authorityId: issuer, serialNumber: serial, deviceId } = await recordFor(call.params, call)
+        if (deviceId === null && !call.may({}, 'authority.write')) throw forbidden('authority.write')
         const selector = { authorityId: issuer, serialNumber: serial }
         return { body: outcomeView(await releaseCertificate(selector, call.actor, ports)) }
       },
