@@ -48,7 +48,7 @@ after(() => postgres.stop())
 
 const ENGINES = [
   ['SQLite', async (t: TestContext) => testInstance(t)],
-  ['PostgreSQL', async (t: TestContext) => testInstance(t, { url: await postgres.createDatabase() })],
+  ['PostgreSQL', async (t: TestContext) => testInstance(t, postgres)],
 ] as const
 
 interface Unit {

@@ -237,8 +237,7 @@ for (const engine of ['SQLite', 'PostgreSQL'] as const) {
     })
     after(() => postgres?.stop())
 
-    const instanceOf = async (t: TestContext) =>
-      testInstance(t, postgres ? { url: await postgres.createDatabase() } : undefined)
+    const instanceOf = async (t: TestContext) => testInstance(t, postgres)
 
     for (const [name, act, expected] of [
       ['suspension', suspendDevice, 'held'],

@@ -37,6 +37,7 @@ import { createRegistration, type Registration } from '../../src/domain/ra/regis
 import { type RulesConfig, rulesDocument } from '../../src/domain/ra/rules.ts'
 import { parseTrustAnchors, type TrustAnchorsConfig, trustAnchorsDocument } from '../../src/domain/ra/trust-anchors.ts'
 import { MemoryKeyStore } from './memory-key-store.ts'
+import type { TestPostgres } from './postgres.ts'
 
 export const TEST_START = 1_900_000_000
 export const OPERATOR: AuditEntry['actor'] = { kind: 'operator', id: 'tester' }
@@ -53,14 +54,14 @@ export interface TestInstance extends Registration {
 const served = new WeakSet<TestContext>()
 
 /**
- * Without a location: SQLite in a folder that goes with the test. All first instances of a file's tests begin with the same hierarchy, which
- * is made once and copied; later ones of the same test, and those with a location, have one of their own.
+ * On SQLite in a folder that goes with the test, where nothing else is named. The first instances of a file's tests, on SQLite and on a
+ * PostgreSQL, begin with the same hierarchy, which is made once and copied; later ones of the same test, and those in a place of the test's,
+ * have one of their own.
  */
-export async function testInstance(t: TestContext, location?: StoreLocation): Promise<TestInstance> {
+export async function testInstance(t: TestContext, place?: StoreLocation | TestPostgres): Promise<TestInstance> {
   const folder = await mkdtemp(join(tmpdir(), 'touchmark-test-'))
-  const alike = location === undefined && !served.has(t)
+  const { store, keyStore } = await initialOf(place ?? folder, served.has(t))
   served.add(t)
-  const { store, keyStore } = alike ? await copyOfInitial(folder) : await newInitial(location ?? { folder })
   t.after(async () => {
     await store[Symbol.asyncDispose]()
     await rm(folder, { recursive: true, force: true })
@@ -96,6 +97,12 @@ async function newInitial(location: StoreLocation): Promise<Initial> {
   return { store, keyStore }
 }
 
+async function initialOf(place: string | StoreLocation | TestPostgres, stranger: boolean): Promise<Initial> {
+  if (typeof place === 'string') return stranger ? newInitial({ folder: place }) : copyOfInitial(place)
+  if ('folder' in place || 'url' in place) return newInitial(place)
+  return stranger ? newInitial({ url: await place.createDatabase() }) : copyOfInitialOn(place)
+}
+
 let initial: Promise<{ readonly database: Uint8Array; readonly keyStore: MemoryKeyStore }> | undefined
 
 async function copyOfInitial(folder: string): Promise<Initial> {
@@ -103,6 +110,25 @@ async function copyOfInitial(folder: string): Promise<Initial> {
   const { database, keyStore } = await initial
   await writeFile(join(folder, DATABASE_FILE), database)
   return { store: await openStore({ folder }), keyStore: keyStore.copy() }
+}
+
+const initialOn = new WeakMap<
+  TestPostgres,
+  { readonly make: (url: string) => Promise<void>; keyStore: MemoryKeyStore }
+>()
+
+async function copyOfInitialOn(postgres: TestPostgres): Promise<Initial> {
+  const made = initialOn.getOrInsertComputed(postgres, () => {
+    const first = { keyStore: new MemoryKeyStore(), make }
+    return first
+    async function make(url: string) {
+      const { store, keyStore } = await newInitial({ url })
+      first.keyStore = keyStore
+      await store[Symbol.asyncDispose]()
+    }
+  })
+  const url = await postgres.copyDatabase(made.make)
+  return { store: await openStore({ url }), keyStore: made.keyStore.copy() }
 }
 
 async function makeInitial() {

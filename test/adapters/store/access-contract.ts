@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { afterEach, describe, it } from 'node:test'
-import { createStore, openStore } from '../../../src/adapters/store/open-store.ts'
+import { openStore } from '../../../src/adapters/store/open-store.ts'
 import { TouchmarkError } from '../../../src/core/errors.ts'
 import { SESSION_SECONDS } from '../../../src/domain/access/session.ts'
 import type { Store, Write } from '../../../src/domain/ports.ts'
 import { aLink, anApiToken, anApproval, anOperator, aPasskey, aSession } from '../../support/access-fixtures.ts'
+import type { StoreEngine } from '../../support/store-engines.ts'
 import { NOW, only } from '../../support/store-fixtures.ts'
-import type { StoreEngine } from './contract.ts'
 import { allOf } from './field-contract.ts'
 
 export function accessContract(name: string, engine: StoreEngine): void {
@@ -19,8 +19,8 @@ export function accessContract(name: string, engine: StoreEngine): void {
     })
 
     async function newStores(count: number): Promise<Store[]> {
-      const location = await engine.newLocation()
-      const stores = [await createStore(location)]
+      const location = await engine.emptyStore()
+      const stores: Store[] = []
       while (stores.length < count) stores.push(await openStore(location))
       opened.push(...stores)
       return stores

@@ -1,14 +1,14 @@
 // What `Store` of domain/ports.ts promises about alerts and their notices, as tests that run for every engine.
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
-import { createStore, openStore } from '../../../src/adapters/store/open-store.ts'
+import { openStore } from '../../../src/adapters/store/open-store.ts'
 import { systemRandom } from '../../../src/crypto/random.ts'
 import type { Alert } from '../../../src/domain/alerts/alert.ts'
 import type { Delivery } from '../../../src/domain/alerts/notice.ts'
 import { newAlertId, newDeliveryId } from '../../../src/domain/ids.ts'
 import type { Store, Write } from '../../../src/domain/ports.ts'
+import type { StoreEngine } from '../../support/store-engines.ts'
 import { NOW } from '../../support/store-fixtures.ts'
-import type { StoreEngine } from './contract.ts'
 import { allOf } from './field-contract.ts'
 
 let made = 0
@@ -60,8 +60,8 @@ export function alertContract(name: string, engine: StoreEngine): void {
     })
 
     async function newStores(count: number): Promise<Store[]> {
-      const location = await engine.newLocation()
-      const stores = [await createStore(location)]
+      const location = await engine.emptyStore()
+      const stores: Store[] = []
       while (stores.length < count) stores.push(await openStore(location))
       opened.push(...stores)
       return stores

@@ -1,26 +1,7 @@
 // The contract of alerts and their notices, on both engines.
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before } from 'node:test'
-import { startPostgres, type TestPostgres } from '../../support/postgres.ts'
+import { storeEngines } from '../../support/store-engines.ts'
 import { alertContract } from './alert-contract.ts'
 
-const folders: string[] = []
-let server: TestPostgres
-before(async () => {
-  server = await startPostgres()
-})
-after(async () => {
-  for (const folder of folders) await rm(folder, { recursive: true })
-  await server.stop()
-})
-
-alertContract('SQLite', {
-  async newLocation() {
-    const folder = await mkdtemp(join(tmpdir(), 'touchmark-alerts-'))
-    folders.push(folder)
-    return { folder }
-  },
-})
-alertContract('PostgreSQL', { newLocation: async () => ({ url: await server.createDatabase() }) })
+const { sqlite, postgres } = storeEngines()
+alertContract('SQLite', sqlite)
+alertContract('PostgreSQL', postgres)

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, afterEach, describe, it } from 'node:test'
-import type { StoreLocation } from '../../../src/adapters/store/open-store.ts'
 import { createStore, openStore } from '../../../src/adapters/store/open-store.ts'
 import { TouchmarkError } from '../../../src/core/errors.ts'
 import { encodeAuditEntry } from '../../../src/domain/audit/entry.ts'
@@ -10,6 +9,7 @@ import { authorityId, deviceId, keyId, type requestDigest, serialNumber } from '
 import type { ChangeSet, Store, Write } from '../../../src/domain/ports.ts'
 import { hexColumn } from '../../support/hex-column.ts'
 import { assertInvariants } from '../../support/invariants.ts'
+import type { StoreEngine } from '../../support/store-engines.ts'
 import {
   aBatch,
   aCertificate,
@@ -28,10 +28,7 @@ import {
 import { commitInChild, raceInChildren } from './children.ts'
 import { behavesLikeTheModel } from './model.ts'
 
-export interface StoreEngine {
-  /** A place where there is no store yet. */
-  newLocation(): Promise<StoreLocation>
-}
+export type { StoreEngine }
 
 export function storeContract(name: string, engine: StoreEngine): void {
   describe(`Store on ${name}`, () => {
@@ -59,14 +56,14 @@ export function storeContract(name: string, engine: StoreEngine): void {
 
     /** One for all tests that look at nothing but what they made: making a database is most of what a test costs. */
     function commonStore(): Promise<Store> {
-      common ??= engine.newLocation().then(createStore)
+      common ??= engine.emptyStore().then(location => openStore(location))
       return common
     }
 
     /** Several stores on one new database, as several processes have them. */
     async function newStores(count: number): Promise<Store[]> {
-      const location = await engine.newLocation()
-      const stores = [await createStore(location)]
+      const location = await engine.emptyStore()
+      const stores: Store[] = []
       while (stores.length < count) stores.push(await openStore(location))
       opened.push(...stores)
       return stores

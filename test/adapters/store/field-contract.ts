@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, afterEach, describe, it } from 'node:test'
-import { createStore, openStore } from '../../../src/adapters/store/open-store.ts'
+import { openStore } from '../../../src/adapters/store/open-store.ts'
 import { TouchmarkError } from '../../../src/core/errors.ts'
 import type { CampaignDeviceState } from '../../../src/domain/campaign/campaign.ts'
 import type { KeyHolding } from '../../../src/domain/device/key-holding.ts'
@@ -12,8 +12,8 @@ import { authorityId, deviceId, keyId, serialNumber } from '../../../src/domain/
 import type { Page, Store, Write } from '../../../src/domain/ports.ts'
 import type { Credential } from '../../../src/domain/renewal/credential.ts'
 import { aCampaign, aCredential, aHealth, aStatement, aTransfer, newCampaignId } from '../../support/field-fixtures.ts'
+import type { StoreEngine } from '../../support/store-engines.ts'
 import { aCertificate, aDevice, aKey, anEnrolment, anEntry, aUnit, NOW, only } from '../../support/store-fixtures.ts'
-import type { StoreEngine } from './contract.ts'
 import { selectsLikeTheModel } from './selection-model.ts'
 
 export function fieldContract(name: string, engine: StoreEngine): void {
@@ -25,8 +25,8 @@ export function fieldContract(name: string, engine: StoreEngine): void {
     })
 
     async function newStores(count: number): Promise<Store[]> {
-      const location = await engine.newLocation()
-      const stores = [await createStore(location)]
+      const location = await engine.emptyStore()
+      const stores: Store[] = []
       while (stores.length < count) stores.push(await openStore(location))
       opened.push(...stores)
       return stores
@@ -40,7 +40,7 @@ export function fieldContract(name: string, engine: StoreEngine): void {
 
     /** One for all tests that look at nothing but what they made: making a database is most of what a test costs. */
     function commonStore(): Promise<Store> {
-      common ??= engine.newLocation().then(createStore)
+      common ??= engine.emptyStore().then(location => openStore(location))
       return common
     }
 

@@ -1,38 +1,18 @@
 // The contract of the store, on both engines, and what only PostgreSQL can do to it.
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import pg from 'pg'
 import { createStore, openStore } from '../../../src/adapters/store/open-store.ts'
 import { TouchmarkError } from '../../../src/core/errors.ts'
 import type { Store } from '../../../src/domain/ports.ts'
 import { assertInvariants } from '../../support/invariants.ts'
-import { startPostgres, type TestPostgres } from '../../support/postgres.ts'
+import { storeEngines } from '../../support/store-engines.ts'
 import { aDevice, aUnit, only } from '../../support/store-fixtures.ts'
 import { accessContract } from './access-contract.ts'
-import { type StoreEngine, storeContract } from './contract.ts'
+import { storeContract } from './contract.ts'
 import { fieldContract } from './field-contract.ts'
 
-const folders: string[] = []
-let server: TestPostgres
-before(async () => {
-  server = await startPostgres()
-})
-after(async () => {
-  for (const folder of folders) await rm(folder, { recursive: true })
-  await server.stop()
-})
-
-const sqlite: StoreEngine = {
-  async newLocation() {
-    const folder = await mkdtemp(join(tmpdir(), 'touchmark-store-'))
-    folders.push(folder)
-    return { folder }
-  },
-}
-const postgres: StoreEngine = { newLocation: async () => ({ url: await server.createDatabase() }) }
+const { sqlite, postgres, createDatabase } = storeEngines()
 for (const contract of [storeContract, fieldContract, accessContract]) {
   contract('SQLite', sqlite)
   contract('PostgreSQL', postgres)
@@ -40,7 +20,7 @@ for (const contract of [storeContract, fieldContract, accessContract]) {
 
 describe('Store on PostgreSQL alone', () => {
   it('walks an index where the planner would rather read a whole table for each page', async () => {
-    const url = await server.createDatabase()
+    const url = await createDatabase()
     await using store = await createStore({ url })
     await asAdministrator(
       url,
@@ -68,7 +48,7 @@ describe('Store on PostgreSQL alone', () => {
   })
 
   it('outlives the loss of every connection, idle or at work', async () => {
-    const url = await server.createDatabase()
+    const url = await createDatabase()
     await using store = await createStore({ url })
     const units = Array.from({ length: 400 }, () => aUnit())
     let next = 0
@@ -109,7 +89,7 @@ describe('Store on PostgreSQL alone', () => {
   })
 
   it('writes durably and in turn, whatever the defaults of the database are', async () => {
-    const url = await server.createDatabase()
+    const url = await createDatabase()
     const name = new URL(url).pathname.slice(1)
     await asAdministrator(url, `ALTER DATABASE ${name} SET synchronous_commit = off`)
     await asAdministrator(url, `ALTER DATABASE ${name} SET default_transaction_isolation = 'serializable'`)
@@ -134,7 +114,7 @@ describe('Store on PostgreSQL alone', () => {
   })
 
   it('refuses a schema that is newer, and a log that was altered', async () => {
-    const url = await server.createDatabase()
+    const url = await createDatabase()
     {
       await using store = await createStore({ url })
       await store.commit(aUnit().change)
@@ -150,7 +130,7 @@ describe('Store on PostgreSQL alone', () => {
   })
 
   it('says what is wrong with the address', async () => {
-    const url = new URL(await server.createDatabase())
+    const url = new URL(await createDatabase())
     const changed = (change: (url: URL) => void) => {
       const copy = new URL(url)
       change(copy)

@@ -150,6 +150,6 @@ describe('a life of renewals', () => {
 
   test('on PostgreSQL', async (t: TestContext) => {
     postgres = startPostgres()
-    await liveSomeLives(await testInstance(t, { url: await (await postgres).createDatabase() }), 8)
+    await liveSomeLives(await testInstance(t, await postgres), 8)
   })
 })
