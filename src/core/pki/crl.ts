@@ -1,9 +1,8 @@
-// CertificateList, the CRL (RFC 5280 §5): read lazily and written as a stream, because a full CRL can hold a million entries.
-// A parsed list keeps the octets that were received; its entries are views that are read while one walks over them.
+// CertificateList, the CRL (RFC 5280 §5): read lazily, because a full CRL can hold a million entries. A parsed list keeps the octets that were
+// received; its entries are views that are read while one walks over them. Lists of any size are written by crl-builder.ts.
 import { DerError } from '../asn1/der-error.ts'
 import { DerReader, readDer } from '../asn1/reader.ts'
 import { contextConstructed, TAG } from '../asn1/tag.ts'
-import { isUtcTime } from '../asn1/time.ts'
 import { DerWriter, encodeHeader, writeDer } from '../asn1/writer.ts'
 import { type Bytes, concat, EMPTY, equalBytes } from '../bytes/bytes.ts'
 import { fromHex } from '../bytes/hex.ts'
@@ -20,9 +19,6 @@ import { parseSigned, type Signed } from './signed.ts'
 
 /** Octets in one CRL: about five million entries. */
 export const MAX_CRL = 256 * 1024 * 1024
-
-/** Octets in one chunk of a streamed CRL, unless a single item is larger. */
-const CHUNK = 64 * 1024
 
 export interface RevokedCertificate {
   /** userCertificate, lower-case hexadecimal. */
@@ -218,8 +214,7 @@ export function encodeCrlEntry(entry: CrlEntry): Bytes {
   return writeDer(w => writeCrlEntry(w, entry), 96)
 }
 
-/** Appends the entry: with one long-lived writer, a million entries need no million buffers. */
-export function writeCrlEntry(w: DerWriter, entry: CrlEntry): void {
+function writeCrlEntry(w: DerWriter, entry: CrlEntry): void {
   const reason = entry.reason ?? 'unspecified'
   w.sequence(() => {
     w.unsigned(entry.serialNumber).time(entry.revocationDate)
@@ -240,36 +235,6 @@ export function writeCrlEntry(w: DerWriter, entry: CrlEntry): void {
   })
 }
 
-/** SEQUENCE { reasonCode, OCTET STRING { ENUMERATED } } and SEQUENCE { invalidityDate, OCTET STRING { GeneralizedTime } }. */
-const REASON_EXTENSION = 12
-const INVALIDITY_EXTENSION = 26
-
-/** Octets that `encodeCrlEntry` will write, without writing them: the first pass over a list that is streamed in the second. */
-export function crlEntryLength(entry: CrlEntry): number {
-  const serial = entry.serialNumber
-  let from = 0
-  while (from < serial.length - 1 && serial[from] === 0) from++
-  const integer = serial.length === 0 ? 1 : serial.length - from + (serial[from]! >= 0x80 ? 1 : 0)
-  const reason = entry.reason === undefined || entry.reason === 'unspecified' ? 0 : REASON_EXTENSION
-  const extensions = reason + (entry.invalidityDate === undefined ? 0 : INVALIDITY_EXTENSION)
-  const time = isUtcTime(entry.revocationDate) ? 15 : 17
-  return element(element(integer) + time + (extensions === 0 ? 0 : element(extensions)))
-}
-
-/** Many entries as a stream of whole entries of about 64 KiB together: what `writeTbsCertList` takes. */
-export async function* encodeCrlEntries(
-  entries: Iterable<CrlEntry> | AsyncIterable<CrlEntry>,
-): AsyncGenerator<Bytes, void, undefined> {
-  const w = new DerWriter(CHUNK)
-  for await (const entry of entries) {
-    writeCrlEntry(w, entry)
-    if (w.length < CHUNK - 128) continue
-    yield w.finish()
-    w.reset()
-  }
-  if (w.length > 0) yield w.finish()
-}
-
 /** Everything in a tbsCertList except its entries. */
 export interface TbsCertListFields {
   /** The DER of the issuer's Name, octet for octet as in its certificate. */
@@ -283,12 +248,6 @@ export interface TbsCertListFields {
   readonly extensions: readonly Extension[]
 }
 
-/** Octets of the whole tbsCertList whose entries have `entriesTotalLength` octets. */
-export function tbsCertListLength(fields: TbsCertListFields, entriesTotalLength: number): number {
-  const { head, tail } = frameTbsCertList(fields, entriesTotalLength)
-  return head.length + entriesTotalLength + tail.length
-}
-
 /** A small CRL in one piece. */
 export function encodeTbsCertList(fields: TbsCertListFields, entries: readonly CrlEntry[]): Bytes {
   const w = new DerWriter(64 + 40 * entries.length)
@@ -296,58 +255,6 @@ export function encodeTbsCertList(fields: TbsCertListFields, entries: readonly C
   const list = w.finish()
   const { head, tail } = frameTbsCertList(fields, list.length)
   return concat(head, list, tail)
-}
-
-/**
- * The tbsCertList as a stream of chunks of about 64 KiB, in memory that does not depend on the number of entries.
- * `entriesTotalLength` is the sum of `crlEntryLength` over all entries, from a first pass; each item of `entries` is one whole
- * entry or several in a row, and may be overwritten once the next one is asked for. Chunks belong to whoever receives them.
- * Throws `crl.length_mismatch` where the items do not add up to the total: then what was written is no CRL.
- */
-export async function* writeTbsCertList(
-  fields: TbsCertListFields,
-  entriesTotalLength: number,
-  entries: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-): AsyncGenerator<Bytes, void, undefined> {
-  const { head, tail } = frameTbsCertList(fields, entriesTotalLength)
-  yield head
-  let written = 0
-  let chunk = new Uint8Array(CHUNK)
-  let used = 0
-  for await (const item of entries) {
-    written += item.length
-    if (written > entriesTotalLength) throw lengthMismatch(entriesTotalLength, written)
-    if (used + item.length > chunk.length) {
-      if (used > 0) yield chunk.subarray(0, used)
-      chunk = new Uint8Array(Math.max(CHUNK, item.length))
-      used = 0
-    }
-    chunk.set(item, used)
-    used += item.length
-  }
-  if (written !== entriesTotalLength) throw lengthMismatch(entriesTotalLength, written)
-  if (used > 0) yield chunk.subarray(0, used)
-  if (tail.length > 0) yield tail
-}
-
-/**
- * The whole CertificateList as a stream: the tbsCertList is streamed once to be signed and once more to be written, and this
- * frames the second run. `tbsLength` is `tbsCertListLength`; throws `crl.length_mismatch` where the stream has another length.
- */
-export async function* writeCertificateList(
-  signed: { readonly tbsLength: number; readonly signatureAlgorithm: Uint8Array; readonly signature: Uint8Array },
-  tbs: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const tail = writeDer(w => w.raw(signed.signatureAlgorithm).bitString(signed.signature), signed.signature.length + 64)
-  yield encodeHeader(TAG.SEQUENCE, signed.tbsLength + tail.length)
-  let written = 0
-  for await (const chunk of tbs) {
-    written += chunk.length
-    if (written > signed.tbsLength) throw lengthMismatch(signed.tbsLength, written)
-    yield chunk
-  }
-  if (written !== signed.tbsLength) throw lengthMismatch(signed.tbsLength, written)
-  yield tail
 }
 
 /** What stands in a tbsCertList before its entries, which have so many octets together, and after them. */
@@ -366,27 +273,4 @@ export function frameTbsCertList(
   const list = entriesLength === 0 ? new Uint8Array(0) : encodeHeader(TAG.SEQUENCE, entriesLength)
   const length = start.length + list.length + entriesLength + tail.length
   return { head: concat(encodeHeader(TAG.SEQUENCE, length), start, list), tail }
-}
-
-/** Octets of an element with this many content octets. */
-function element(content: number): number {
-  return headerLength(content) + content
-}
-
-function headerLength(content: number): number {
-  if (content < 0x80) return 2
-  let octets = 3
-  for (let rest = Math.floor(content / 256); rest > 0; rest = Math.floor(rest / 256)) octets++
-  return octets
-}
-
-function lengthMismatch(expected: number, written: number): TouchmarkError {
-  return new TouchmarkError(
-    'crl.length_mismatch',
-    'internal',
-    'The entries of the CRL have another length than was counted.',
-    {
-      evidence: { expected, written },
-    },
-  )
 }
