@@ -18,6 +18,7 @@ import {
 import { queryOf, standingOf, withStates } from '../../console/src/pages/device-query.ts'
 import { needsOf } from '../../console/src/pages/overview-needs.ts'
 import { propertyChanges, rowOf } from '../../console/src/pages/property-rows.ts'
+import { questionOf, selectionOf } from '../../console/src/pages/revocation-question.ts'
 import { qrCode } from '../../console/src/parts/qr-code.ts'
 import { sha256 } from '../../console/src/parts/sha256.ts'
 import { CLIENT_TYPES, wantedClientTypes } from '../../scripts/console-client.ts'
@@ -271,4 +272,19 @@ test('the console is served compressed, under a policy without inline script or 
   assert.equal(named.headers['cache-control'], 'no-cache')
   const foreign = await ask('/assets/:file', { file: '../../package.json' })
   assert.equal(foreign.status, 404)
+})
+
+test('a revocation asks for what stands in the form, and for nothing where nothing stands there', () => {
+  assert.equal(selectionOf({}), undefined)
+  assert.equal(selectionOf({ model: '  ', issuedFrom: 'soon' }), undefined)
+  assert.deepEqual(selectionOf({ model: ' gw-7 ', state: 'active', profile: 'ldevid' }), {
+    certificates: { profile: 'ldevid' },
+    devices: { model: 'gw-7', states: ['active'] },
+  })
+  const { certificates } = selectionOf({ issuedFrom: '2026-03-01T10:00' })!
+  assert.equal(certificates?.issuedFrom, `${new Date('2026-03-01T10:00').toISOString().slice(0, 19)}Z`)
+  assert.deepEqual(questionOf(new URLSearchParams('batch=00ff&model=gw-7&issuedFrom=x')), {
+    batch: '00ff',
+    model: 'gw-7',
+  })
 })

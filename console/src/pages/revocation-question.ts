@@ -1,7 +1,7 @@
 // Which certificates are to be revoked: the fields of the form, and the selection of the API that they mean. Every field may be left empty.
-import type { Input } from '../api/client.ts'
+import type { Operations } from '../api/schema.ts'
 
-export type Selection = Pick<NonNullable<Input<'previewRevocation'>['body']>, 'certificates' | 'devices'>
+export type Selection = Pick<NonNullable<Operations['previewRevocation']['body']>, 'certificates' | 'devices'>
 
 /** Conditions on a certificate itself, and on the device that holds it. Times as an `<input type="datetime-local">` has them. */
 export const CERTIFICATE_FIELDS = ['authority', 'profile', 'keyAlgorithm', 'batch'] as const
