@@ -549,7 +549,8 @@ export function storeContract(name: string, engine: StoreEngine): void {
     })
 
     it('behaves like a model in memory, whatever is asked in whatever grouping', async () => {
-      await behavesLikeTheModel(() => newStores(2), assertInvariants, 12)
+      // More histories in test/nightly/store-model.nightly.ts.
+      await behavesLikeTheModel(() => newStores(2), assertInvariants, 6)
       opened.length = 0
     })
 

@@ -750,7 +750,8 @@ export function fieldContract(name: string, engine: StoreEngine): void {
     })
 
     it('selects devices like a model in memory, whatever is asked', async () => {
-      await selectsLikeTheModel(await newStore(), 250)
+      // More queries in test/nightly/store-model.nightly.ts.
+      await selectsLikeTheModel(await newStore(), 100)
     })
   })
 }

@@ -50,7 +50,7 @@ describe('Store on PostgreSQL alone', () => {
   it('outlives the loss of every connection, idle or at work', async () => {
     const url = await createDatabase()
     await using store = await createStore({ url })
-    const units = Array.from({ length: 400 }, () => aUnit())
+    const units = Array.from({ length: 160 }, () => aUnit())
     let next = 0
     const worker = async () => {
       for (let unit = units[next++]; unit !== undefined; unit = units[next++]) {
@@ -73,7 +73,7 @@ describe('Store on PostgreSQL alone', () => {
     working = false
     await cutting
     await whileAvailable(() => assertInvariants(store))
-    assert.equal((await store.read.counts()).devices, 400)
+    assert.equal((await store.read.counts()).devices, 160)
 
     /** Tries again where the connection was lost before anything happened; a commit that happened is never reported as lost. */
     async function whileAvailable<T>(act: () => Promise<T>): Promise<T> {
