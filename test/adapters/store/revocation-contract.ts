@@ -8,6 +8,7 @@ import { createStore } from '../../../src/adapters/store/open-store.ts'
 import { TouchmarkError } from '../../../src/core/errors.ts'
 import { CRL_REASONS } from '../../../src/core/pki/crl-reason.ts'
 import type { CertificateStatus } from '../../../src/domain/ca/certificate-record.ts'
+import type { Device } from '../../../src/domain/device/device.ts'
 import { authorityId, type SerialNumber, serialNumber } from '../../../src/domain/ids.ts'
 import type { Store } from '../../../src/domain/ports.ts'
 import { PUBLICATION_PIECE } from '../../../src/domain/publication-piece.ts'
@@ -112,7 +113,7 @@ export function revocationContract(name: string, engine: StoreEngine): void {
         invalidityDate: null,
         ends: { at: NOW + 60, reason: 'superseded' },
       } as const
-      const devices = []
+      const devices: Device[] = []
       for (let i = 0; i < 12; i++) {
         const { device, key, certificate } = aUnit({ model: i % 3 === 0 ? 'meter' : 'gate' })
         const field = aCertificate(device, key, { authorityId: LDEVID, profile: 'ldevid', notAfter: NOW + 100 + i })
@@ -409,6 +410,10 @@ export function revocationContract(name: string, engine: StoreEngine): void {
       await store.commit(only({ kind: 'publication.sweep', name, limit: 4 }))
       assert.deepEqual(await read(three), Buffer.from(three.bytes))
       assert.equal(await read(one), undefined)
+
+      // Put in place without its pieces: a fault that is told, and does not end in looking for ever.
+      await store.commit(only({ kind: 'publication.place', head: { ...one.head, name: 'crl/ca-1/1' } }))
+      await assert.rejects(store.read.publication('crl/ca-1/1'), { code: 'store.row_unexpected' })
     })
 
     it('reads more rows than one page holds, each once', async () => {
