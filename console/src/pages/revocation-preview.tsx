@@ -21,6 +21,7 @@ export function Hits({ preview }: { readonly preview: RevocationPreview }) {
         <Figure name={t.devices} value={devices} />
         <Figure name={t.stop} value={left.none} tone={left.none > 0 ? 'bad' : 'ok'} />
       </dl>
+      {preview.sampled !== null && <p className="tm-dim tm-small">{t.sampled(preview.sampled)}</p>}
       <ul className="tm-effects">
         {left.none > 0 && <li>{t.stops(left.none)}</li>}
         {left.some > 0 && <li>{t.keep(left.some)}</li>}

@@ -1708,6 +1708,8 @@ export const en = {
       certificates: 'Certificates',
       devices: 'Devices',
       stop: 'Stop working',
+      sampled: (n: number) =>
+        `The certificates are counted; what is said of devices is worked out from ${numbers.format(n)} of them.`,
       stops: (n: number) => `${count(n, 'device has', 'devices have')} no other live certificate and will be cut off.`,
       keep: (n: number) => `${count(n, 'device keeps', 'devices keep')} another live certificate.`,
       contact: (recent: number, silent: number, never: number) =>
