@@ -9,7 +9,7 @@ import type { Authority } from '../ca/authority.ts'
 import type { DocumentVersion } from '../document.ts'
 import type { PublicationHead, StoreReader } from '../ports.ts'
 import { publicationBody } from '../publication-body.ts'
-import { crlPublicationName, deltaPublicationName } from '../revocation/crl-series.ts'
+import { basesPublicationName, crlPublicationName, deltaPublicationName } from '../revocation/crl-series.ts'
 import { statusPublicationName } from '../revocation/status-artefact.ts'
 import { TRUST_BUNDLE_PUBLICATION, versionPublicationName } from '../trust-bundle/publication-name.ts'
 import type { AuditEntry } from './entry.ts'
@@ -130,10 +130,12 @@ export function configurationCheck(read: ConfigurationReader, report: Report): C
         return
       }
       case 'crl.published': {
-        const { shard, number, base, crlSha256 } = detail
+        const { shard, number, base, crlSha256, basesSha256 } = detail
         const nameOf = base === undefined ? crlPublicationName : deltaPublicationName
         const name = nameOf(authorityId, Number(shard))
         publications.set(name, { about: authorityId, number, sha256: crlSha256 })
+        if (basesSha256 === undefined) return
+        publications.set(basesPublicationName(name), { about: authorityId, number, sha256: basesSha256 })
         return
       }
       case 'status.published': {

@@ -3,6 +3,7 @@
 import { EMPTY } from '../../core/bytes/bytes.ts'
 import { fromUtf8, toUtf8 } from '../../core/bytes/utf8.ts'
 import { TouchmarkError } from '../../core/errors.ts'
+import { sha256Hex } from '../../crypto/digest.ts'
 import type { UnixSeconds } from '../ids.ts'
 import type { Publication, Store, StoreReader, Write } from '../ports.ts'
 
@@ -17,6 +18,11 @@ export function deltaPublicationName(authority: string, crlShard: number): strin
 /** The authority whose list, full or delta, has this name; `undefined` for what stands beside lists: numbers and bases. */
 export function authorityOfCrl(name: string): string | undefined {
   return /^crl\/([^/]+)\/\d+(?:\/delta)?$/.exec(name)?.[1]
+}
+
+/** Of the shard's full CRLs that a delta may start from. */
+export function basesPublicationName(shard: string): string {
+  return `${shard}/bases`
 }
 
 /** A full CRL that was published, and may lie in somebody's cache. */
@@ -48,12 +54,17 @@ export async function takeNumber(shard: string, now: UnixSeconds, store: Store):
 
 /** The full CRLs that a delta may start from, oldest first. */
 export async function crlBases(shard: string, read: StoreReader): Promise<CrlBase[]> {
-  const stored = await read.publication(`${shard}/bases`)
+  const stored = await read.publication(basesPublicationName(shard))
   return stored === undefined ? [] : (JSON.parse(fromUtf8(stored.bytes)) as CrlBase[])
 }
 
-/** The write that adds a base, and forgets those that nobody may rely on any more. */
-export function addBase(shard: string, bases: readonly CrlBase[], added: CrlBase, lifetimeSeconds: number): Write {
+/** The write that adds a base, and forgets those that nobody may rely on any more; and the digest of what then stands there. */
+export function addBase(
+  shard: string,
+  bases: readonly CrlBase[],
+  added: CrlBase,
+  lifetimeSeconds: number,
+): { readonly write: Write; readonly sha256: string } {
   const kept: CrlBase[] = []
   for (const base of bases) {
     if (base.thisUpdate + lifetimeSeconds < added.thisUpdate || base.number >= added.number) continue
@@ -61,7 +72,8 @@ export function addBase(shard: string, bases: readonly CrlBase[], added: CrlBase
     if (last === undefined || base.thisUpdate - last.thisUpdate >= lifetimeSeconds / MAX_BASES) kept.push(base)
   }
   const bytes = toUtf8(JSON.stringify([...kept, added]))
-  return { kind: 'publication.put', publication: state(`${shard}/bases`, added.number, bytes, added.thisUpdate) }
+  const publication = state(basesPublicationName(shard), added.number, bytes, added.thisUpdate)
+  return { write: { kind: 'publication.put', publication }, sha256: sha256Hex(bytes) }
 }
 
 function state(name: string, number: number, bytes: Uint8Array, now: UnixSeconds): Publication {

@@ -61,10 +61,17 @@ export async function publishCrl(
     publication,
     {
       from,
-      along: ({ sha256 }) => ({
-        writes: hasDelta ? [addBase(name, bases, base, schedule.lifetimeSeconds)] : [],
-        audit: [publishedEntry(issuer, thisUpdate, { shard: crlShard, number, entries, crlSha256: sha256 })],
-      }),
+      along: ({ sha256 }) => {
+        const known = hasDelta ? addBase(name, bases, base, schedule.lifetimeSeconds) : undefined
+        const said = { shard: crlShard, number, entries, crlSha256: sha256 }
+        return {
+          writes: known === undefined ? [] : [known.write],
+          // A base that somebody moved would leave revocations out of the next delta: `audit verify` holds the list to this.
+          audit: [
+            publishedEntry(issuer, thisUpdate, known === undefined ? said : { ...said, basesSha256: known.sha256 }),
+          ],
+        }
+      },
     },
     store,
   )
