@@ -5,6 +5,7 @@ import { existsSync, globSync, readFileSync, rmSync, statSync, writeFileSync } f
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
 import { type ServerProcess, serve, testFolder, touchmark, touchmarkJson } from '../support/cli.ts'
+import { makeInstance } from '../support/live-server.ts'
 
 /** SHA-256 over every file of a folder, by name. */
 function fingerprint(folder: string): string {
@@ -101,8 +102,7 @@ describe('an instance that serves', () => {
 
   before(async () => {
     writeFileSync(passphraseFile, 'correct horse battery staple\n')
-    const init = ['init', ...dataOption, '--organization', 'Acme', '--passphrase-file', passphraseFile]
-    assert.equal((await touchmark(init)).code, 0)
+    await makeInstance(data, 'correct horse battery staple')
     // As whoever follows the advice of init does.
     rmSync(`${data}/offline-root`, { recursive: true })
     server = await serve(dataOption, { env: { TOUCHMARK_PASSPHRASE_FILE: passphraseFile } })

@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ServerProcess, serve, testFolder, touchmark, touchmarkJson } from '../support/cli.ts'
 import { https } from '../support/https.ts'
+import { makeInstance } from '../support/live-server.ts'
 import { startPostgres } from '../support/postgres.ts'
 
 describe('a server process', () => {
@@ -17,7 +18,7 @@ describe('a server process', () => {
   const env = { TOUCHMARK_PASSPHRASE_FILE: secret }
   before(async () => {
     writeFileSync(secret, 'a passphrase for this test\n')
-    assert.equal((await touchmark(['init', ...common, '--organization', 'Acme'], { env })).code, 0)
+    await makeInstance(data, 'a passphrase for this test')
   })
   after(() => folder[Symbol.dispose]())
 

@@ -65,14 +65,7 @@ export class LiveServer implements AsyncDisposable {
   static async prepare(): Promise<LiveServer> {
     const server = new LiveServer(testFolder(), `http://localhost:${await freePort()}`)
     writeFileSync(server.passphraseFile, `${PASSPHRASE}\n`, { mode: 0o600 })
-    await initialise(dataFolder(server.data), {
-      organization: 'Acme Devices',
-      publicHttpUrl: server.httpUrl,
-      passphrase: { bytes: passphraseBytes(PASSPHRASE), source: 'file' },
-      effort: { memoryKiB: 64, passes: 1, lanes: 1 },
-      clock: systemClock,
-      actor: OPERATOR,
-    })
+    await makeInstance(server.data, PASSPHRASE, server.httpUrl)
     await using store = await server.store()
     const roots = (await store.read.authorities()).filter(({ kind }) => kind === 'root')
     writeFileSync(server.roots, roots.map(({ certificate }) => toPem('CERTIFICATE', certificate!)).join(''))
@@ -222,6 +215,22 @@ export class LiveServer implements AsyncDisposable {
     if (this.#process) await this.stop()
     this.folder[Symbol.dispose]()
   }
+}
+
+/** Makes an instance as `init` does, in this process and but for the cost of a guess of its passphrase. */
+export async function makeInstance(
+  data: string,
+  passphrase: string,
+  publicHttpUrl = 'http://localhost:8080',
+): Promise<void> {
+  await initialise(dataFolder(data), {
+    organization: 'Acme Devices',
+    publicHttpUrl,
+    passphrase: { bytes: passphraseBytes(passphrase), source: 'file' },
+    effort: { memoryKiB: 64, passes: 1, lanes: 1 },
+    clock: systemClock,
+    actor: OPERATOR,
+  })
 }
 
 /** Lets a maker's CA speak for its devices, of the model `other`; while the server runs. */
