@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { GUARDED_ACTS, type GuardedAct } from '../../src/domain/access/guarded-acts.ts'
 import { authorityId } from '../../src/domain/ids.ts'
 import { type AccessServer, type Answer, accessServer, type Browser, expectStatus } from '../support/access-server.ts'
-import { auditLog, bornDevice } from '../support/instance.ts'
+import { auditLog, bornDevice, certify } from '../support/instance.ts'
 
 interface Case {
   /** Sends the request of the act. */
@@ -172,6 +172,32 @@ test('an authority, and a fleet, end by no road around the second person', async
   assert.equal((await ada.post(byName, { reason: 'superseded' })).json.code, 'approval.needed')
   assert.equal((await ada.post('/devices/actions', retire)).json.code, 'approval.needed')
   assert.equal(issuer.state, (await server.authorities.all()).find(({ id }) => id === 'idevid-1')?.state)
+})
+
+test('one device with more certificates than the threshold ends by no road around the second person', async t => {
+  const server = await accessServer(t)
+  const ada = await server.firstAdministrator()
+  const { device, key } = await bornDevice(server, { model: 'doomed' })
+  await certify(server, device, key, 'ldevid')
+  const few = await bornDevice(server)
+  const { json, headers } = await ada.get('/access/settings')
+  const body = { fourEyes: { ...json.fourEyes, revokeManyAbove: 1 }, oidc: null }
+  expectStatus(await ada.put('/access/settings', body, { 'if-match': headers.etag! }), 200)
+  await server.operator(ada, 'ben@example.test', ['administrator'])
+  const [record] = await server.store.read.certificatesOfDevice(device.id)
+  const one = `/certificates/${record!.authorityId}/${record!.serialNumber}/revoke`
+  const ask = async (path: string, asked: object) => (await ada.post(path, asked)).json.code
+  assert.equal(await ask(`/devices/${device.id}/revoke`, { reason: 'superseded' }), 'approval.needed')
+  assert.equal(await ask(`/devices/${device.id}/retire`, {}), 'approval.needed')
+  assert.equal(await ask(one, { reason: 'keyCompromise' }), 'approval.needed', 'two are over that key')
+  const live = await server.store.read.certificatesOfDevice(device.id)
+  assert.deepEqual(
+    live.map(({ status }) => status.kind),
+    ['good', 'good'],
+  )
+  expectStatus(await ada.post(`/devices/${few.device.id}/revoke`, { reason: 'keyCompromise' }), 200)
+  expectStatus(await ada.post(one, { reason: 'superseded' }), 200)
+  expectStatus(await ada.post(`/devices/${device.id}/retire`, {}), 200)
 })
 
 test('the key of an authority outlives what it answers for', async t => {

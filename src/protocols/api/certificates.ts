@@ -17,6 +17,7 @@ import {
 import { mayShow, readDeviceFor } from './device-facts.ts'
 import { type Call, type Endpoint, endpoint, hexId, nameText } from './endpoint.ts'
 import { forbidden } from './gate.ts'
+import { massRevocationGuard, REVOKE_BY_QUERY } from './mass-revocation-guard.ts'
 import { askedTerms, revocationTerms } from './revocations.ts'
 import { certificateName, certificateSchema, certificateView } from './views.ts'
 
@@ -105,6 +106,7 @@ const named = { issuer: nameText, serialNumber: serialText }
 
 export function certificateEndpoints(ports: CertificatePorts): Endpoint[] {
   const { read } = ports.store
+  const assertNoMassRevocation = massRevocationGuard(ports.fourEyes, read)
 
   /** The record, where the caller may do this to it. Throws `certificate.not_found`, `access.forbidden`. */
   const recordFor = async (
@@ -233,10 +235,14 @@ export function certificateEndpoints(ports: CertificatePorts): Endpoint[] {
       body: z.strictObject(revocationTerms),
       answer: revocationOutcome,
       async handle(call) {
-        const { authorityId: issuer, serialNumber: serial, deviceId, der } = await recordFor(call.params, call)
+        const { authorityId: issuer, serialNumber: serial, deviceId, keyId, der } = await recordFor(call.params, call)
         // A certificate of the platform itself is an authority's, or a server's: whoever ends one ends what hangs on it.
         if (deviceId === null && !call.may({}, 'authority.write')) throw forbidden('authority.write')
         if (deviceId === null) await assertNoAuthority(der, call)
+        // Everything that is live over the same key ends with it.
+        else if (call.body.reason === 'keyCompromise') {
+          await assertNoMassRevocation({ deviceIds: [deviceId], keyId }, call, REVOKE_BY_QUERY)
+        }
         const selector = { authorityId: issuer, serialNumber: serial }
         const terms = termsAt(askedTerms(call.body), call.now)
         return { body: outcomeView(await revokeCertificate(selector, terms, call.actor, ports)) }
@@ -272,6 +278,7 @@ export function certificateEndpoints(ports: CertificatePorts): Endpoint[] {
       answer: revocationOutcome,
       async handle(call) {
         const { id } = await readDeviceFor(call.params.id, call, 'certificate.revoke', read)
+        await assertNoMassRevocation({ deviceIds: [id] }, call, REVOKE_BY_QUERY)
         const terms = termsAt(askedTerms(call.body), call.now)
         return { body: outcomeView(await revokeDevice(id, terms, call.actor, ports)) }
       },

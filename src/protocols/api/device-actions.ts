@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { fromBase64 } from '../../core/bytes/base64.ts'
 import { toUtf8 } from '../../core/bytes/utf8.ts'
 import { TouchmarkError } from '../../core/errors.ts'
+import type { FourEyes } from '../../domain/access/four-eyes.ts'
 import type { AuthorityDirectory } from '../../domain/ca/authorities.ts'
 import { changeProperties, erasePersonal } from '../../domain/device/change-properties.ts'
 import { completeTransfer } from '../../domain/device/complete-transfers.ts'
@@ -24,6 +25,7 @@ import { timestamp } from '../../domain/timestamp.ts'
 import { factsOf, readDeviceFor } from './device-facts.ts'
 import { durationSeconds, type Endpoint, endpoint, hexId, nameText, timestampText } from './endpoint.ts'
 import { forbidden } from './gate.ts'
+import { massRevocationGuard, REVOKE_FIRST } from './mass-revocation-guard.ts'
 import { InvalidRequest } from './read-request.ts'
 import {
   certificateName,
@@ -44,6 +46,7 @@ export interface DeviceActionPorts {
   readonly clock: Clock
   readonly random: Random
   readonly authorities: Pick<AuthorityDirectory, 'settings' | 'profile'>
+  readonly fourEyes: FourEyes
 }
 
 const because = z
@@ -91,6 +94,7 @@ type StateAct = (id: DeviceId, by: DeviceActBy, ports: DeviceActPorts) => Promis
 export function deviceActionEndpoints(ports: DeviceActionPorts): Endpoint[] {
   const { store } = ports
   const { read } = store
+  const assertNoMassRevocation = massRevocationGuard(ports.fourEyes, read)
 
   const stateEndpoint = (
     name: 'ship' | 'suspend' | 'resume' | 'retire',
@@ -111,6 +115,7 @@ export function deviceActionEndpoints(ports: DeviceActionPorts): Endpoint[] {
       answer: outcomeSchema,
       async handle(call) {
         const { id } = await readDeviceFor(call.params.id, call, permission, read)
+        if (name === 'retire') await assertNoMassRevocation({ deviceIds: [id] }, call, REVOKE_FIRST)
         const why = call.body.because === undefined ? {} : { because: call.body.because }
         return { body: outcomeView(await act(id, { actor: call.actor, ...why }, ports)) }
       },

@@ -1,21 +1,19 @@
 // Acts on many devices as jobs: asked for with a query whose blast radius was shown, carried out beside the requests, watched, called off.
 import { z } from 'zod'
 import { TouchmarkError } from '../../core/errors.ts'
-import { readAccessSettings } from '../../domain/access/access-settings.ts'
 import type { FourEyes } from '../../domain/access/four-eyes.ts'
 import { blastRadius } from '../../domain/campaign/blast-radius.ts'
 import { becauseDetail } from '../../domain/device/device-act.ts'
 import { queryAt, standingQuerySchema } from '../../domain/device/device-group.ts'
 import { parsePropertyName } from '../../domain/device/device-property-name.ts'
-import type { DeviceQuery } from '../../domain/device/device-query.ts'
 import { deviceId } from '../../domain/ids.ts'
 import { JOB_ACTS, type StoredJob } from '../../domain/jobs/job.ts'
 import { cancelJob, readJob, startJob } from '../../domain/jobs/start-job.ts'
 import type { Clock, Random, Store } from '../../domain/ports.ts'
-import { countSelected } from '../../domain/revocation/preview.ts'
 import { timestamp } from '../../domain/timestamp.ts'
-import { type Call, type Endpoint, endpoint, hexId, timestampText } from './endpoint.ts'
+import { type Endpoint, endpoint, hexId, timestampText } from './endpoint.ts'
 import { forbidden } from './gate.ts'
+import { massRevocationGuard, REVOKE_FIRST } from './mass-revocation-guard.ts'
 import { optionalTimestamp } from './views.ts'
 
 export interface JobEndpointPorts {
@@ -92,25 +90,7 @@ const devices = standingQuerySchema.meta({ description: 'Which devices: every co
 export function jobEndpoints(ports: JobEndpointPorts): Endpoint[] {
   const { store, fourEyes } = ports
   const { read } = store
-  /** Retiring revokes: of so many it is a mass revocation by another name. Throws `approval.needed`. */
-  async function assertNoMassRevocation(
-    { query, ids }: { readonly query: DeviceQuery | undefined; readonly ids: readonly string[] | undefined },
-    { caller, now }: Pick<Call<unknown, unknown, unknown>, 'caller' | 'now'>,
-  ): Promise<void> {
-    const { revokeManyAbove } = (await readAccessSettings(read)).fourEyes
-    const meant = query === undefined ? { deviceIds: ids!.map(deviceId) } : { devices: query }
-    const certificates = await countSelected({ statuses: ['good', 'held'], expiresFrom: now, ...meant }, read)
-    if (certificates <= revokeManyAbove || !(await fourEyes.waits('certificate.revoke_many', caller!))) return
-    throw new TouchmarkError(
-      'approval.needed',
-      'conflict',
-      `Retiring these devices would revoke ${certificates} certificates: others have to agree to that.`,
-      {
-        next: 'Revoke them first (POST /api/v1/revocations, cessationOfOperation), where approval is asked for; then retire the devices.',
-        evidence: { certificates, revokeManyAbove },
-      },
-    )
-  }
+  const assertNoMassRevocation = massRevocationGuard(fourEyes, read)
 
   return [
     endpoint({
@@ -165,7 +145,11 @@ export function jobEndpoints(ports: JobEndpointPorts): Endpoint[] {
         const query = call.body.devices && queryAt(call.body.devices, call.now)
         const total = query ? (await blastRadius(query, call.now, read)).devices : ids!.length
         assertExpected(total, expectedDevices, 'devices')
-        if (act === 'retire') await assertNoMassRevocation({ query, ids }, call)
+        // Retiring revokes.
+        if (act === 'retire') {
+          const meant = query === undefined ? { deviceIds: ids!.map(deviceId) } : { devices: query }
+          await assertNoMassRevocation(meant, call, REVOKE_FIRST)
+        }
         const parameters = {
           ...(query ? { query } : { ids }),
           ...(because === undefined ? {} : { because }),

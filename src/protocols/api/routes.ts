@@ -65,7 +65,7 @@ export function apiEndpoints(ports: ApiPorts): Endpoint[] {
     ...statisticsEndpoints({ ...ports, read }),
     ...deviceEndpoints({ read }),
     deviceExportEndpoint({ read }),
-    ...deviceActionEndpoints(ports),
+    ...deviceActionEndpoints({ ...ports, fourEyes }),
     ...certificateEndpoints({ ...ports, fourEyes }),
     verdictEndpoint({ read }),
     ...enrolmentEndpoints(ports),
