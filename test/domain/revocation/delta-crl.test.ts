@@ -7,12 +7,18 @@ import { type CertificateList, parseCertificateList } from '../../../src/core/pk
 import { parseCrlNumber, parseDeltaCrlIndicator } from '../../../src/core/pki/crl-extensions.ts'
 import { findExtension } from '../../../src/core/pki/extension.ts'
 import { OID } from '../../../src/core/pki/oids.ts'
+import { sha256 } from '../../../src/crypto/digest.ts'
+import { verifyStore } from '../../../src/domain/audit/verify-store.ts'
 import type { CertificateStatus } from '../../../src/domain/ca/certificate-record.ts'
 import { ChangeBuilder } from '../../../src/domain/change-builder.ts'
 import { authorityId } from '../../../src/domain/ids.ts'
 import type { Store } from '../../../src/domain/ports.ts'
 import type { CrlSchedule } from '../../../src/domain/revocation/crl-schedule.ts'
-import { crlPublicationName, deltaPublicationName } from '../../../src/domain/revocation/crl-series.ts'
+import {
+  basesPublicationName,
+  crlPublicationName,
+  deltaPublicationName,
+} from '../../../src/domain/revocation/crl-series.ts'
 import {
   publishDueCrls,
   publishRequestedCrls,
@@ -172,6 +178,23 @@ test('the full CRL says where its delta is had, the delta does not, and both hav
   }
   assert.equal(baseOf(delta), numberOf(full))
   assert.equal(numberOf(delta), numberOf(full) + 1)
+})
+
+test('a base that was moved, so that the next delta would leave out what was revoked, is found by audit verify', async t => {
+  const instance = await testInstance(t)
+  const { store } = instance
+  const issuer = await instance.authorities.signing(IDEVID)
+  await publishDueCrls(issuer, () => URL, SCHEDULE, instance)
+  const name = basesPublicationName(crlPublicationName(IDEVID, 0))
+  const found = async () => {
+    const { findings } = await verifyStore(store.read, { hash: sha256, origin: 'test', logKeys: [] })
+    return findings.filter(({ evidence }) => evidence['name'] === name).map(({ code }) => code)
+  }
+  assert.deepEqual(await found(), [])
+  const bases = (await store.read.publication(name))!
+  const moved = { ...bases, number: bases.number + 1, bytes: bases.bytes.with(-3, 0x39) }
+  await store.commit(only({ kind: 'publication.put', publication: moved }))
+  assert.deepEqual(await found(), ['audit.publication_altered'])
 })
 
 test('a small list has no delta and points to none', async t => {
