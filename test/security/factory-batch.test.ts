@@ -143,6 +143,15 @@ const result = (model: string, serialNumber: string, octet: number): UnitResult 
   certificate: Uint8Array.of(0x30, 1, octet),
 })
 
+test('no unit writes a formula into the table that people open', async t => {
+  const { path, folder } = await resultFolder(t)
+  const why = { outcome: 'rejected', line: 2, code: 'x', message: '@no' } as const
+  await folder.write([{ ...why, model: '-m', serialNumber: '=cmd|calc!A0' }])
+  await folder.finish()
+  const [, row] = (await readFile(join(path, 'rejects.csv'), 'utf8')).split('\n')
+  assert.equal(row, "2,'-m,'=cmd|calc!A0,x,'@no")
+})
+
 test('no two units share a file, whatever their models and serial numbers are made of', async t => {
   const { path, folder } = await resultFolder(t)
   const names: [string, string][] = [

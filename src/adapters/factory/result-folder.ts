@@ -9,6 +9,7 @@ import { toHex } from '../../core/bytes/hex.ts'
 import { TouchmarkError } from '../../core/errors.ts'
 import type { KeyAlgorithmName } from '../../crypto/algorithms.ts'
 import { generateKeyPair, importPkcs8 } from '../../crypto/keys.ts'
+import { csvCell } from '../../domain/csv-cell.ts'
 import type { UnitResult, UnitResultSink } from '../../domain/factory/run-batch.ts'
 
 export interface ResultFolderOptions {
@@ -236,7 +237,8 @@ function lineOf(result: UnitResult): string {
 function rejectOf(result: UnitResult): string {
   if (result.outcome !== 'rejected') return ''
   const { line, model, serialNumber, code, message } = result
-  return `${[line, model, serialNumber, code, message].map(quoted).join(',')}\n`
+  // People open it in a spreadsheet; the results are for programs, and each text stands there as it came.
+  return `${[line, model, serialNumber, code, message].map(cell => csvCell(String(cell))).join(',')}\n`
 }
 
 function quoted(cell: string | number): string {

@@ -1,7 +1,7 @@
 // Every device that a query finds, as a file: written row after row while the store is read page after page, so that a million of them need no
 // more memory than one page.
 import { z } from 'zod'
-import { csvCell } from './csv-cell.ts'
+import { csvCell } from '../../domain/csv-cell.ts'
 import { deviceConditions } from './device-query.ts'
 import { DEVICE_SORTS, type DevicePorts, findDevices, type ListedDevice, listed } from './devices.ts'
 import { type Call, type Endpoint, endpoint } from './endpoint.ts'
