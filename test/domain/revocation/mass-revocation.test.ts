@@ -124,6 +124,25 @@ for (const engine of ['SQLite', 'PostgreSQL'] as const) {
       assert.equal((await preview({ certificates: { profile: 'idevid' } })).certificates, 1)
     })
 
+    test('of very many a preview counts each, tells the rest from a share of them, and says so', async t => {
+      const instance = await instanceOf(t)
+      await several(instance, 6, 'gate')
+      const now = instance.clock.now()
+      const { query } = await selectionAt({ devices: { model: 'gate' } }, ['good'], now, instance.store.read)
+      const all = await previewRevocation(query, now, instance.store.read)
+      assert.deepEqual([all.certificates, all.sampled, all.devices], [12, null, 6])
+      const told: number[] = []
+      const progress = (count: number) => void told.push(count)
+      const some = await previewRevocation(query, now, instance.store.read, { lookedAt: 5, progress })
+      assert.ok(some.sampled !== null && some.sampled > 0 && some.sampled <= 5, `${some.sampled}`)
+      assert.equal(some.sample.length, some.sampled)
+      // Each device has two that are meant: what is told of devices stands in that proportion, whichever are in the share.
+      assert.deepEqual([some.certificates, some.devices, some.left], [12, 6, { some: 0, none: 6 }])
+      assert.deepEqual(some.byModel, [{ name: 'gate', count: 6 }])
+      assert.equal(some.lastExpiry, all.lastExpiry)
+      assert.deepEqual(told, [12])
+    })
+
     test('the job revokes each once, with its reason and since when the key is suspect, and ends keys and credentials', async t => {
       const instance = await instanceOf(t)
       const devices = await several(instance, 5, 'bad')
