@@ -585,6 +585,8 @@ export interface StoreReader {
   enrolments(state: EnrolmentState['kind'], page: { after?: string; limit: number }): Promise<Page<Enrolment>>
   /** Of the device, those that wait or are approved; who waited longest first, at most 1,000. */
   openEnrolmentsOfDevice(id: DeviceId): Promise<Enrolment[]>
+  /** Up to which second of issue a status artefact covers the certificates of the authority; -1 where none does. */
+  coveredUntil(authorityId: AuthorityId): Promise<UnixSeconds>
   quotaTaken(counter: string): Promise<number>
   batch(id: BatchId): Promise<Batch | undefined>
   batchByInput(inputDigest: string): Promise<Batch | undefined>

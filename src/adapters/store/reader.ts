@@ -69,6 +69,7 @@ import { readRevokedPages } from './tables/revoked.ts'
 import { readSelectedDevices } from './tables/selection.ts'
 import { readLinkByHash, readSessionByHash, readSessionsOfOperator } from './tables/session.ts'
 import { readStatusChanges } from './tables/status-change.ts'
+import { readCoverage } from './tables/status-coverage.ts'
 import { readSuspension } from './tables/suspension.ts'
 import { readAllTokens, readOpenTokensOfDevice, readToken, readTokenByHash, readTokens } from './tables/token.ts'
 import { readUniverse } from './tables/universe.ts'
@@ -145,6 +146,7 @@ export function storeReader(queries: Queries): StoreReader {
     enrolment: digest => readEnrolment(queries, digest),
     enrolments: (state, page) => readEnrolments(queries, state, page),
     openEnrolmentsOfDevice: id => readOpenEnrolmentsOfDevice(queries, id),
+    coveredUntil: authority => readCoverage(queries, authority),
     quotaTaken: counter => readQuotaTaken(queries, counter),
     batch: id => readBatch(queries, id),
     batchByInput: inputDigest => readBatchByInput(queries, inputDigest),

@@ -5,7 +5,7 @@ import { asTouchmarkError, TouchmarkError } from '../../core/errors.ts'
 import { type Certificate, parseCertificate } from '../../core/pki/certificate.ts'
 import type { KeyStore } from '../../crypto/key-store.ts'
 import type { DocumentVersion } from '../document.ts'
-import type { AuthorityId } from '../ids.ts'
+import type { AuthorityId, UnixSeconds } from '../ids.ts'
 import type { Store } from '../ports.ts'
 import type { Authority } from './authority.ts'
 import { type Profile, parseProfile } from './profile.ts'
@@ -127,6 +127,11 @@ export class AuthorityDirectory {
       this.#settings = { body: settings.body, settings: parseSettings(JSON.parse(settings.body)) }
     }
     return this.#settings.settings
+  }
+
+  /** As `StoreReader.coveredUntil`: asked each time, it moves without a change of the authority. */
+  coveredUntil(id: AuthorityId): Promise<UnixSeconds> {
+    return this.#ports.store.read.coveredUntil(id)
   }
 
   #parsedProfile(name: string, document: DocumentVersion | undefined): Profile {

@@ -30,10 +30,9 @@ export class CertificateIssuer {
   async prepare(request: IssuanceRequest): Promise<PreparedCertificate> {
     const { authorities, random } = this.#ports
     const settings = await authorities.settings()
-    return prepareCertificate(request, await authorities.issuing(request.profile, request.authority), {
-      settings,
-      random,
-    })
+    const authority = await authorities.issuing(request.profile, request.authority)
+    const coveredUntil = await authorities.coveredUntil(authority.record.id)
+    return prepareCertificate(request, authority, { settings, random, coveredUntil })
   }
 
   /**
@@ -53,7 +52,8 @@ export class CertificateIssuer {
     }
     const settings = await authorities.settings()
     const authority = await authorities.issuing(first.profile, first.authority)
-    return prepareMany(requests, authority, { settings, random })
+    const coveredUntil = await authorities.coveredUntil(authority.record.id)
+    return prepareMany(requests, authority, { settings, random, coveredUntil })
   }
 
   /** Much of this profile will be signed soon: see `Signer.expectMany`. What is wrong with the authority is said where it is asked to sign. */

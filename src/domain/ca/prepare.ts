@@ -27,6 +27,8 @@ import type { TemplateValues } from './template.ts'
 export interface PreparePorts {
   readonly settings: Settings
   readonly random: Random
+  /** The last second of issue that a status artefact covers: nothing is issued in it or before, whatever the clock says. Absent: none is. */
+  readonly coveredUntil?: UnixSeconds
   /** Where the octets to be signed are put; by default each into a buffer of its own. */
   readonly allocate?: Allocate
 }
@@ -134,7 +136,7 @@ export function prepareCertificate(
   const { spki } = request
   const key = readKey(request)
   checkHolder(request)
-  const serial = newSerialNumber(now, ports.random)
+  const serial = newSerialNumber(Math.max(now, (ports.coveredUntil ?? -1) + 1), ports.random)
   const crlShard = crlShardOf(serial.octets, authority.record.crlShards)
   const { notBefore, notAfter } = validity(profile, authority, now)
 
@@ -233,7 +235,7 @@ export function prepareMany(
   ports: PreparePorts,
 ): (PreparedCertificate | Error)[] {
   const random = drawnForNeighbours(ports.random, requests.length * SERIAL_RANDOM_OCTETS)
-  const drawn = { settings: ports.settings, random, allocate: allocateTogether() }
+  const drawn = { ...ports, random, allocate: allocateTogether() }
   return requests.map(request => {
     try {
       return prepareCertificate(request, authority, drawn)

@@ -63,6 +63,8 @@ export function revocationContract(name: string, engine: StoreEngine): void {
       await store.commit({ writes: [{ kind: 'status.cover', authorityId: IDEVID, until: NOW }], audit: [] })
       // A time that lies before takes nothing back.
       await store.commit({ writes: [{ kind: 'status.cover', authorityId: IDEVID, until: NOW - 50 }], audit: [] })
+      assert.equal(await store.read.coveredUntil(IDEVID), NOW)
+      assert.equal(await store.read.coveredUntil(LDEVID), -1)
       for (const second of [NOW - 10, NOW]) {
         for (const backdating of [0, 300, 900_000_000]) {
           const late = { authorityId: IDEVID, serialNumber: serial(second, 2), notBefore: second - backdating }

@@ -1,8 +1,10 @@
 // Up to which second of issue a status artefact of an authority covers its certificates. A certificate of such a second that came later would
 // be answered by an artefact that does not know it: so it does not come. docs/formats/status-artefact.md, "What is covered".
 import { issuedAt, serialOctets } from '../../../core/filter/status-artefact.ts'
+import type { AuthorityId, UnixSeconds } from '../../../domain/ids.ts'
 import type { Write } from '../../../domain/ports.ts'
-import { change, octetsOf, type StepSink } from '../sql.ts'
+import { first, type Queries } from '../engine.ts'
+import { change, integerOf, octetsOf, query, type StepSink } from '../sql.ts'
 
 /** The time never goes back. */
 export const raiseCoverage = change(
@@ -15,6 +17,13 @@ export const raiseCoverage = change(
 
 export function putCoverage(write: Extract<Write, { kind: 'status.cover' }>, out: StepSink): void {
   out.begin(raiseCoverage).text(write.authorityId).integer(write.until)
+}
+
+const COVERED_UNTIL = query('SELECT covered_until FROM status_coverage WHERE authority_id = ?')
+
+export async function readCoverage(queries: Queries, authorityId: AuthorityId): Promise<UnixSeconds> {
+  const row = await first(queries, COVERED_UNTIL, [authorityId])
+  return row === undefined ? -1 : integerOf(row, 'covered_until')
 }
 
 /** Changes nothing but that the row is there: whether the second lies after what is covered. */
